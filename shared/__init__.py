@@ -1,0 +1,1 @@
+"""What both clouds' entry points share: errors, domain, messages, use cases and adapters."""

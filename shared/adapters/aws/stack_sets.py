@@ -1,0 +1,124 @@
+"""Our StackSet through CloudFormation. Source: CloudFormation API 2010-05-15."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from shared.adapters.aws.errors import error_code, translated
+from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+    from mypy_boto3_organizations.client import OrganizationsClient
+
+logger = logging.getLogger(__name__)
+
+_BY_DETAIL = {
+    "PENDING": InstanceState.IN_PROGRESS,
+    "RUNNING": InstanceState.IN_PROGRESS,
+    "SKIPPED_SUSPENDED_ACCOUNT": InstanceState.SUSPENDED,
+    "FAILED": InstanceState.FAILED,
+    "CANCELLED": InstanceState.FAILED,
+    "INOPERABLE": InstanceState.FAILED,
+    "FAILED_IMPORT": InstanceState.FAILED,
+}
+_ALL_AT_ONCE: dict[str, Any] = {
+    "FailureTolerancePercentage": 100,
+    "MaxConcurrentPercentage": 100,
+    "ConcurrencyMode": "SOFT_FAILURE_TOLERANCE",
+}
+
+
+class CloudFormationStackSets:
+    """One service-managed StackSet, deployed to one region, since IAM is global."""
+
+    def __init__(
+        self, cloudformation: CloudFormationClient, organizations: OrganizationsClient, *, name: str, region: str
+    ) -> None:
+        """`name` is the StackSet's name or ARN; instances are made in `region`."""
+        self._client = cloudformation
+        self._organizations = organizations
+        self._name = name
+        self._region = region
+        self._id: str | None = None
+        self._root_id: str | None = None
+
+    def stack_set_id(self) -> str:
+        """Its id, `name:uuid`."""
+        if self._id is None:
+            with translated(f"read StackSet {self._name}"):
+                self._id = self._client.describe_stack_set(StackSetName=self._name)["StackSet"]["StackSetId"]
+        return self._id
+
+    def find_instance(self, account_id: str) -> StackInstance | None:
+        """The account's instance as it is now; None where there is none."""
+        with translated(f"read the stack instance of {account_id}"):
+            try:
+                found: Any = self._client.describe_stack_instance(
+                    StackSetName=self._name,
+                    StackInstanceAccount=account_id,
+                    StackInstanceRegion=self._region,
+                )["StackInstance"]
+            except ClientError as error:
+                if error_code(error) == "StackInstanceNotFoundException":
+                    return None
+                raise
+            state = _state(found)
+            tried_at = self._started_at(found.get("LastOperationId")) if state is InstanceState.FAILED else None
+        overrides = found.get("ParameterOverrides", [])
+        return StackInstance(
+            account_id=account_id,
+            state=state,
+            tried_at=tried_at,
+            parameters={entry["ParameterKey"]: entry["ParameterValue"] for entry in overrides},
+            reason=found.get("StatusReason", ""),
+        )
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Starts one operation on exactly these accounts, wherever in the organization they are now."""
+        call = self._client.update_stack_instances if deployment.update else self._client.create_stack_instances
+        with translated(f"deploy StackSet {self._name} to {len(deployment.account_ids)} account(s)"):
+            try:
+                call(
+                    StackSetName=self._name,
+                    DeploymentTargets={
+                        "OrganizationalUnitIds": [self._root()],
+                        "Accounts": list(deployment.account_ids),
+                        "AccountFilterType": "INTERSECTION",
+                    },
+                    Regions=[self._region],
+                    ParameterOverrides=[
+                        {"ParameterKey": key, "ParameterValue": value}
+                        for key, value in sorted(deployment.parameters.items())
+                    ],
+                    OperationPreferences=_ALL_AT_ONCE,  # type: ignore[arg-type] # a literal map, not a TypedDict
+                    OperationId=deployment.operation_id,
+                )
+            except ClientError as error:
+                if error_code(error) != "OperationIdAlreadyExistsException":
+                    raise
+                logger.info("operation_was_started_before", extra={"operation_id": deployment.operation_id})
+
+    def _started_at(self, operation_id: str | None) -> datetime | None:
+        if not operation_id:
+            return None
+        answer = self._client.describe_stack_set_operation(StackSetName=self._name, OperationId=operation_id)
+        return answer["StackSetOperation"]["CreationTimestamp"].astimezone(UTC)
+
+    def _root(self) -> str:
+        if self._root_id is None:
+            self._root_id = self._organizations.list_roots()["Roots"][0]["Id"]
+        return self._root_id
+
+
+def _state(found: dict[str, Any]) -> InstanceState:
+    detail = found.get("StackInstanceStatus", {}).get("DetailedStatus", "")
+    if detail in _BY_DETAIL:
+        return _BY_DETAIL[detail]
+    if found.get("Status") == "INOPERABLE":
+        return InstanceState.FAILED
+    return InstanceState.CURRENT if found.get("Status") == "CURRENT" else InstanceState.OUTDATED

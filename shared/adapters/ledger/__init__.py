@@ -1,0 +1,1 @@
+"""The ledger and the pacing cells in Azure Table Storage."""

@@ -1,0 +1,100 @@
+"""The ledger through azure-data-tables; every change of a row is guarded by its ETag."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableClient, UpdateMode
+
+from shared.adapters.azure.errors import translated
+from shared.adapters.ledger.rows import account_entity, account_record, history_entity, history_entry
+from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
+from shared.errors import TransientError
+
+ACCOUNTS = "accounts"
+HISTORY = "history"
+_TRIES = 8
+
+
+class TableLedger:
+    """Tables `accounts` and `history` of one storage account."""
+
+    def __init__(self, credential: TokenCredential, *, table_endpoint: str) -> None:
+        """`table_endpoint` is the account's table address, https."""
+        self._accounts = TableClient(table_endpoint, ACCOUNTS, credential=credential, retry_total=3)
+        self._history = TableClient(table_endpoint, HISTORY, credential=credential, retry_total=3)
+
+    def find(self, key: AccountKey) -> AccountRecord | None:
+        """The account's line; None where nothing was ever reported."""
+        with translated(f"read the ledger of {key}"):
+            return self._read(key)[0]
+
+    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float) -> bool:
+        """Takes the account for `owner` by the row's ETag; False where another's claim is still running."""
+        refused = False
+
+        def take(record: AccountRecord) -> AccountRecord | None:
+            nonlocal refused
+            refused = record.claimed_by_another(owner, now)
+            return None if refused else claim(record, owner=owner, now=now, seconds=seconds)
+
+        self._change(key, take)
+        return not refused
+
+    def record(self, entry: HistoryEntry, *, release: str | None = None) -> None:
+        """Adds to the history, then advances the account's line."""
+        with translated(f"write the history of {entry.key}"):
+            self._history.upsert_entity(history_entity(entry), mode=UpdateMode.REPLACE)
+        self._change(entry.key, lambda record: advance(record, entry, release=release))
+
+    def list_records(self) -> Iterator[AccountRecord]:
+        """Every account's line, by provider and hierarchy identifier."""
+        with translated("list the ledger"):
+            for entity in self._accounts.list_entities():
+                yield account_record(entity)
+
+    def history(self, key: AccountKey) -> Iterator[HistoryEntry]:
+        """What happened to an account, newest first."""
+        with translated(f"read the history of {key}"):
+            for entity in self._history.query_entities("PartitionKey eq @key", parameters={"key": str(key)}):
+                yield history_entry(entity)
+
+    def _read(self, key: AccountKey) -> tuple[AccountRecord | None, str | None]:
+        try:
+            entity = self._accounts.get_entity(str(key.provider), key.hierarchy_identifier)
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", None) == "TableNotFound":
+                raise
+            return None, None
+        return account_record(entity), entity.metadata["etag"]
+
+    def _change(self, key: AccountKey, transform: Callable[[AccountRecord], AccountRecord | None]) -> None:
+        """Reads, transforms and writes a row until nobody was faster; None from `transform` leaves it alone."""
+        for attempt in range(_TRIES):
+            with translated(f"write the ledger of {key}"):
+                record, etag = self._read(key)
+                changed = transform(record or AccountRecord(key=key))
+                if changed is None or changed == record:
+                    return
+                try:
+                    self._write(changed, etag)
+                except (ResourceExistsError, ResourceModifiedError):
+                    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads writers, no secret
+                else:
+                    return
+        raise TransientError(f"the ledger's row of {key} was changed {_TRIES} times while we wrote")
+
+    def _write(self, record: AccountRecord, etag: str | None) -> None:
+        entity = account_entity(record)
+        if etag is None:
+            self._accounts.create_entity(entity)
+            return
+        self._accounts.update_entity(
+            entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
+        )

@@ -1,0 +1,37 @@
+"""A policy in Azure Blob Storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ResourceNotFoundError, ResourceNotModifiedError
+from azure.storage.blob import BlobClient
+
+from shared.adapters.azure.errors import translated
+from shared.adapters.policy.source import Version
+from shared.errors import ConfigurationError
+
+
+class BlobPolicyStore:
+    """One blob, read with the identity of the Function App."""
+
+    def __init__(self, credential: TokenCredential, url: str) -> None:
+        """`url` is the blob's https address."""
+        self._blob = BlobClient.from_blob_url(url, credential=credential, retry_total=3)
+        self._url = url
+
+    def fetch(self, known_etag: str | None) -> Version | None:
+        """The present version, asked for with If-None-Match."""
+        conditions: dict[str, Any] = (
+            {"etag": known_etag, "match_condition": MatchConditions.IfModified} if known_etag is not None else {}
+        )
+        with translated(f"read {self._url}"):
+            try:
+                stream = self._blob.download_blob(**conditions)
+            except ResourceNotModifiedError:
+                return None
+            except ResourceNotFoundError as error:
+                raise ConfigurationError(f"{self._url} does not exist", setting="ROLLCALL_POLICY") from error
+            return Version(content=stream.readall(), etag=stream.properties.etag)

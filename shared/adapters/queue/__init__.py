@@ -1,0 +1,1 @@
+"""The Azure Storage queue between the clouds."""

@@ -1,0 +1,48 @@
+"""`onboarding` and `onboarding-poison` through azure-storage-queue.
+
+Messages are Base64, as the Functions queue trigger expects, and never expire.
+"""
+
+from __future__ import annotations
+
+import math
+
+from azure.core.credentials import TokenCredential
+from azure.storage.queue import QueueClient, TextBase64EncodePolicy
+
+from shared.adapters.azure.errors import translated
+from shared.messages.connector_request import ConnectorRequest
+from shared.messages.parked_request import ParkedRequest
+
+ONBOARDING = "onboarding"
+NEVER_EXPIRES = -1
+_LONGEST_DELAY_SECONDS = 7 * 24 * 3600
+
+
+class StorageRequestQueue:
+    """The queue by that name, and its poison queue."""
+
+    def __init__(self, credential: TokenCredential, *, queue_endpoint: str, name: str = ONBOARDING) -> None:
+        """`queue_endpoint` is the account's queue address, https."""
+        self._requests = _client(credential, queue_endpoint, name)
+        self._poison = _client(credential, queue_endpoint, f"{name}-poison")
+
+    def send(self, request: ConnectorRequest, *, delay_seconds: float = 0.0) -> None:
+        """Puts a request, visible after `delay_seconds`, at most seven days."""
+        with translated(f"put a message on {self._requests.queue_name}"):
+            self._requests.send_message(
+                request.to_json(),
+                visibility_timeout=min(math.ceil(max(delay_seconds, 0)), _LONGEST_DELAY_SECONDS),
+                time_to_live=NEVER_EXPIRES,
+            )
+
+    def park(self, parked: ParkedRequest) -> None:
+        """Puts a parked request where it waits for a person."""
+        with translated(f"put a message on {self._poison.queue_name}"):
+            self._poison.send_message(parked.to_json(), time_to_live=NEVER_EXPIRES)
+
+
+def _client(credential: TokenCredential, endpoint: str, name: str) -> QueueClient:
+    return QueueClient(
+        endpoint, name, credential=credential, message_encode_policy=TextBase64EncodePolicy(), retry_total=3
+    )

@@ -1,0 +1,1 @@
+"""Azure Resource Graph: one query instead of a thousand reads."""

@@ -1,0 +1,164 @@
+"""Use case of `lambdas/account_events`: a batch of accounts becomes one StackSet operation per profile."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.application.outcome import Outcome
+from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
+from shared.application.requests import Cause, Report, request_for
+from shared.domain.accounts import Account
+from shared.domain.ledger import Result, State
+from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.stack_sets import Deployment, Step, next_step, operation_id
+from shared.errors import PermanentError, RollcallError, TransientError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployPorts:
+    """What the use case works with."""
+
+    directory: AccountDirectory
+    stack_sets: StackSets
+    sender: RequestSender
+    policy: PolicySource
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSignal:
+    """Some event said that there may be something to do about an account."""
+
+    account_id: str
+    cause: Cause
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    policy: Policy
+    ports: DeployPorts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    account: Account
+    signal: AccountSignal
+    parameters: Mapping[str, str]
+    update: bool
+    reason: str
+
+
+AccountResult = Outcome | RollcallError
+"""What became of one account: done, or the error that its record has to be returned with."""
+
+
+def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dict[str, AccountResult]:
+    """Brings every account named to the state that the policy asks for; account id → what became of it.
+
+    Several signals about one account act once. One account's failure never touches another's.
+    Raises ConfigurationError where the deployment itself is wrong.
+    """
+    run = _Run(policy=ports.policy.current(), ports=ports)
+    results: dict[str, AccountResult] = {}
+    tasks: list[_Task] = []
+    for account_id, signal in {signal.account_id: signal for signal in reversed(signals)}.items():
+        try:
+            found = _look_at(signal, run)
+        except (TransientError, PermanentError) as error:
+            results[account_id] = error
+            continue
+        if isinstance(found, _Task):
+            tasks.append(found)
+        else:
+            results[account_id] = found
+    for group in _groups(tasks):
+        results |= _deploy_group(group, run)
+    return results
+
+
+def _look_at(signal: AccountSignal, run: _Run) -> _Task | Outcome:
+    policy, ports = run.policy, run.ports
+    account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
+    if account is None:
+        raise TransientError(
+            "the organization does not list this account",
+            remedy="If it left the organization there is nothing to do; if it was just created, wait.",
+        )
+    decision = decide(policy, account)
+    if decision.verdict is Verdict.WAIT:
+        raise TransientError(decision.reason)
+    if decision.verdict is Verdict.EXCLUDE:
+        _report(account, signal.cause, run, State.EXCLUDED, decision.reason)
+        return Outcome(result=Result.SKIPPED, reason=decision.reason)
+    parameters = decision.profile.stack_parameters()
+    step = next_step(ports.stack_sets.find_instance(account.account_id), parameters, signal.cause.occurred_at)
+    if step is Step.WAIT:
+        return Outcome(result=Result.SKIPPED, reason="its stack instance is being worked on")
+    if step is Step.GIVE_UP:
+        return Outcome(result=Result.SKIPPED, reason="its stack instance failed since this event; ask for it again")
+    if step is Step.NOTHING:
+        _report(account, signal.cause, run, State.DEPLOYED, "the roles were there already")
+        return Outcome(result=Result.UNCHANGED, reason="its stack instance is current")
+    return _Task(
+        account=account,
+        signal=signal,
+        parameters=parameters,
+        update=step is Step.UPDATE,
+        reason=decision.reason,
+    )
+
+
+def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:
+    groups: dict[tuple[tuple[tuple[str, str], ...], bool], list[_Task]] = defaultdict(list)
+    for task in tasks:
+        groups[tuple(sorted(task.parameters.items())), task.update].append(task)
+    return list(groups.values())
+
+
+def _deploy_group(group: list[_Task], run: _Run) -> dict[str, AccountResult]:
+    """Deploys accounts of one profile together; where AWS refuses them together, each on its own."""
+    try:
+        _deploy(group, run.ports)
+    except PermanentError as error:
+        if len(group) == 1:
+            return {group[0].account.account_id: error}
+        logger.warning("stack_set_operation_refused", extra={"accounts": len(group), "reason": error.reason})
+        alone: dict[str, AccountResult] = {}
+        for task in group:
+            alone |= _deploy_group([task], run)
+        return alone
+    except TransientError as error:
+        return {task.account.account_id: error for task in group}
+    return {task.account.account_id: _reported(task, run) for task in group}
+
+
+def _deploy(group: list[_Task], ports: DeployPorts) -> None:
+    causes = [(task.account.account_id, task.signal.cause.event_id) for task in group]
+    update = group[0].update
+    ports.stack_sets.deploy(
+        Deployment(
+            operation_id=operation_id(ports.stack_sets.stack_set_id(), causes, update=update),
+            account_ids=tuple(sorted(task.account.account_id for task in group)),
+            parameters=group[0].parameters,
+            update=update,
+        )
+    )
+
+
+def _reported(task: _Task, run: _Run) -> AccountResult:
+    try:
+        _report(task.account, task.signal.cause, run, State.DEPLOYING, task.reason)
+    except (TransientError, PermanentError) as error:
+        return error
+    result = Result.UPDATED if task.update else Result.CREATED
+    return Outcome(result=result, reason=task.reason)
+
+
+def _report(account: Account, cause: Cause, run: _Run, status: State, reason: str) -> None:
+    report = Report(status=status, reason=reason, at=run.ports.clock.now())
+    run.ports.sender.send(request_for(account, run.policy, cause, report))

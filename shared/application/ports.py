@@ -1,0 +1,115 @@
+"""What the use cases need from the outside, in our words; the adapters satisfy these Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.accounts import Account
+from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
+from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
+from shared.domain.policy import Policy
+from shared.domain.stack_sets import Deployment, StackInstance
+from shared.messages.connector_request import ConnectorRequest
+from shared.messages.parked_request import ParkedRequest
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def now(self) -> datetime:
+        """The present, timezone-aware UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; never longer than a pacing slot."""
+
+
+class PolicySource(Protocol):
+    """Where the policy comes from."""
+
+    def current(self) -> Policy:
+        """The policy, at most a minute old. Raises ConfigurationError, TransientError."""
+
+
+class AccountDirectory(Protocol):
+    """The organization's own list of accounts."""
+
+    def find_account(self, account_id: str, *, with_tags: bool) -> Account | None:
+        """The account as it is now; None where the organization has none of that id. Raises TransientError."""
+
+
+class StackSets(Protocol):
+    """The one StackSet that carries Defender's roles into accounts."""
+
+    def stack_set_id(self) -> str:
+        """Its id. Raises ConfigurationError where it does not exist."""
+
+    def find_instance(self, account_id: str) -> StackInstance | None:
+        """The account's stack instance as it is now; None where there is none."""
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Starts one operation; one that was started before under the same id is left alone.
+
+        Raises TransientError, PermanentError (AWS refuses these accounts), ConfigurationError.
+        """
+
+
+class RequestSender(Protocol):
+    """The queue `onboarding`, for those who may only put."""
+
+    def send(self, request: ConnectorRequest, *, delay_seconds: float = 0.0) -> None:
+        """Puts a request, visible after `delay_seconds`. Raises TransientError, ConfigurationError."""
+
+
+class RequestQueue(RequestSender, Protocol):
+    """The queue `onboarding` and its poison queue, for the side that works on them."""
+
+    def park(self, parked: ParkedRequest) -> None:
+        """Puts a parked request on the poison queue, where it never expires."""
+
+
+class Ledger(Protocol):
+    """The record of what happened to each account. All methods raise TransientError."""
+
+    def find(self, key: AccountKey) -> AccountRecord | None:
+        """The account's line; None where nothing was ever reported."""
+
+    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float) -> bool:
+        """Takes the account for `owner`; False where another holds it. Claims end by themselves."""
+
+    def record(self, entry: HistoryEntry, *, release: str | None = None) -> None:
+        """Adds to the history, advances the account's line and ends the claim of `release`."""
+
+    def list_records(self) -> Iterator[AccountRecord]:
+        """Every account's line."""
+
+    def history(self, key: AccountKey) -> Iterator[HistoryEntry]:
+        """What happened to an account, newest first."""
+
+
+class Connectors(Protocol):
+    """Security connectors in Resource Manager."""
+
+    def find(self, connector_id: ConnectorId) -> Connector | None:
+        """The connector as it is now. Raises TransientError, ConfigurationError."""
+
+    def put(self, connector_id: ConnectorId, body: ConnectorBody) -> Connector:
+        """Creates or replaces it. Raises TransientError, PermanentError, ConfigurationError."""
+
+
+class TenantSnapshot(Protocol):
+    """All connectors of the tenant, at most a minute old."""
+
+    def find_by_hierarchy(self, hierarchy_identifier: str) -> tuple[Connector, ...]:
+        """The connectors of that account, wherever they are. Raises TransientError, ConfigurationError."""
+
+    def remember(self, connector: Connector) -> None:
+        """Puts a connector that was just written into the snapshot."""
+
+
+class Pacer(Protocol):
+    """The write budget of a subscription, shared by all processes."""
+
+    def reserve(self, subscription_id: str) -> datetime:
+        """When the next write may be made (UTC); a time in the past means now. Raises TransientError."""

@@ -1,0 +1,73 @@
+"""Use case of `lambdas/stack_events`: a stack instance ended, so the account's connector may be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.application.outcome import Outcome
+from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
+from shared.application.requests import Cause, Report, request_for
+from shared.domain.ledger import Result, State
+from shared.domain.stack_sets import InstanceState, StackInstance
+from shared.errors import PermanentError, RollcallError, TransientError
+from shared.messages.connector_request import Action
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPorts:
+    """What the use case works with."""
+
+    directory: AccountDirectory
+    stack_sets: StackSets
+    sender: RequestSender
+    policy: PolicySource
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceSignal:
+    """A stack instance of ours ended, well or not; `reason` is AWS's text in the event."""
+
+    account_id: str
+    reason: str
+    cause: Cause
+
+
+def report_instances(signals: Sequence[InstanceSignal], ports: ReportPorts) -> dict[str, Outcome | RollcallError]:
+    """Reports each account once; account id → what became of it. Raises ConfigurationError."""
+    results: dict[str, Outcome | RollcallError] = {}
+    for account_id, signal in {signal.account_id: signal for signal in signals}.items():
+        try:
+            results[account_id] = report_instance(signal, ports)
+        except (TransientError, PermanentError) as error:
+            results[account_id] = error
+    return results
+
+
+def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
+    """Reads the instance as it is now and tells the Azure side: connect, or a note of why not.
+
+    Raises TransientError, ConfigurationError.
+    """
+    instance = ports.stack_sets.find_instance(signal.account_id)
+    if instance is None:
+        return Outcome(result=Result.SKIPPED, reason="the account has no stack instance any more")
+    if instance.state is InstanceState.IN_PROGRESS:
+        return Outcome(result=Result.SKIPPED, reason="the instance is being worked on again; its end will be reported")
+    policy = ports.policy.current()
+    account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
+    if account is None:
+        return Outcome(result=Result.SKIPPED, reason="the account left the organization")
+    report = _report(instance, signal, ports.clock.now())
+    ports.sender.send(request_for(account, policy, signal.cause, report))
+    result = Result.CREATED if report.action is Action.CONNECT else Result.FAILED
+    return Outcome(result=result, reason=report.reason)
+
+
+def _report(instance: StackInstance, signal: InstanceSignal, now: datetime) -> Report:
+    if instance.state is InstanceState.CURRENT:
+        return Report(status=State.DEPLOYED, reason="its stack instance succeeded", at=now)
+    reason = instance.reason or signal.reason or "AWS gave no reason"
+    return Report(status=State.DEPLOY_FAILED, reason=reason, at=now)

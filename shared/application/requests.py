@@ -1,0 +1,67 @@
+"""How AWS's side words its messages to Azure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.accounts import Account, Provider
+from shared.domain.ledger import AccountKey, State
+from shared.domain.policy import Policy
+from shared.messages.connector_request import Action, ConnectorRequest, RequestData, message_id_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """The event that made us look at an account; `correlation_id` follows the account through both clouds."""
+
+    event_id: str
+    source: str
+    occurred_at: datetime
+    correlation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is said about an account: its state on the AWS side since `at`, and why."""
+
+    status: State
+    reason: str
+    at: datetime
+
+    @property
+    def action(self) -> Action:
+        """An account whose roles are in place is asked a connector for; all else is only to be remembered."""
+        return Action.CONNECT if self.status is State.DEPLOYED else Action.NOTE
+
+
+def request_for(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:
+    """The message that asks for, or reports about, one AWS account."""
+    key = AccountKey(provider=Provider.AWS, hierarchy_identifier=account.account_id)
+    return ConnectorRequest(
+        message_id=message_id_for(cause.event_id, key, report.action, report.status),
+        correlation_id=cause.correlation_id,
+        traceparent=_traceparent(cause.correlation_id),
+        occurred_at=report.at,
+        first_enqueued_at=report.at,
+        policy_hash=policy.content_hash,
+        data=RequestData(
+            provider=Provider.AWS,
+            organization=policy.organization,
+            hierarchy_identifier=account.account_id,
+            name=account.name,
+            action=report.action,
+            status=report.status,
+            ou_path=account.ou_path,
+            tags=dict(account.tags),
+            source=cause.source,
+            reason=report.reason[:4096],
+        ),
+    )
+
+
+def _traceparent(correlation_id: str) -> str:
+    """A W3C trace context that every hop of one correlation id shares. Source: W3C Trace Context, level 1."""
+    digest = hashlib.sha256(correlation_id.encode()).hexdigest()
+    return f"00-{digest[:32]}-{digest[32:48]}-01"

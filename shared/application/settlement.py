@@ -1,0 +1,97 @@
+"""How work on a request ends: noted, finished, deferred or parked; each leaves its line in the ledger."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from shared.application.outcome import Outcome
+from shared.application.ports import Clock, Ledger, RequestQueue
+from shared.domain.connectors import ConnectorId
+from shared.domain.ledger import HistoryEntry, Result, State
+from shared.errors import TransientError
+from shared.messages.connector_request import ConnectorRequest
+from shared.messages.parked_request import ParkedRequest
+
+logger = logging.getLogger(__name__)
+
+FAILED_INSTANCE_REMEDY = "Remove the cause that CloudFormation names, then run `rollcall onboard` for this account."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """The ends that one attempt at a request can have; `owner` names the claim that ends with it, if any."""
+
+    request: ConnectorRequest
+    queue: RequestQueue
+    ledger: Ledger
+    clock: Clock
+    owner: str | None = None
+
+    def finish(self, result: Result, connector_id: ConnectorId) -> Outcome:
+        """The connector is as the policy asks."""
+        entry = self._entry(result, State.CONNECTED)
+        self.ledger.record(replace(entry, connector_id=str(connector_id)), release=self.owner)
+        return Outcome(result=result, connector_id=str(connector_id))
+
+    def note(self) -> Outcome:
+        """Only remembers what the request reports."""
+        data = self.request.data
+        result = Result.FAILED if data.status is State.DEPLOY_FAILED else Result.SKIPPED
+        remedy = FAILED_INSTANCE_REMEDY if result is Result.FAILED else ""
+        entry = replace(
+            self._entry(result, data.status), reason=data.reason, remedy=remedy, at=self.request.occurred_at
+        )
+        self.ledger.record(entry)
+        return Outcome(result=Result.SKIPPED, reason=f"noted: {data.status}")
+
+    def exclude(self, reason: str) -> Outcome:
+        """The policy wants no connector for this account."""
+        self.ledger.record(replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason))
+        return Outcome(result=Result.SKIPPED, reason=reason)
+
+    def defer(self, reason: str, delay_seconds: float) -> Outcome:
+        """Puts a later copy on the queue, then remembers it: a crash in between repeats an attempt, loses none."""
+        again = self.request.next_attempt()
+        self.queue.send(again, delay_seconds=delay_seconds)
+        due = self.clock.now() + timedelta(seconds=delay_seconds)
+        entry = replace(
+            self._entry(Result.DEFERRED, State.DEFERRED),
+            reason=f"{reason}; next attempt at {due:%Y-%m-%dT%H:%M:%SZ}",
+            next_attempt=again.attempt,
+        )
+        # Without a claim another worker holds the account: its state is that worker's to tell.
+        self._remember(entry if self.owner else replace(entry, state=None))
+        return Outcome(result=Result.DEFERRED, reason=reason)
+
+    def park(self, reason: str, remedy: str) -> Outcome:
+        """Puts the request on the poison queue, where it waits for a person."""
+        body = self.request.to_json().encode()
+        self.queue.park(ParkedRequest.of(body, reason=reason, remedy=remedy, at=self.clock.now()))
+        self._remember(replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy))
+        return Outcome(result=Result.PARKED, reason=reason)
+
+    def _remember(self, entry: HistoryEntry) -> None:
+        """Records after the message moved on: the ledger only remembers; to raise would double the request."""
+        try:
+            self.ledger.record(entry, release=self.owner)
+        except TransientError as error:
+            logger.warning("ledger_unavailable", extra={"reason": error.reason, "message_id": entry.message_id})
+
+    def _entry(self, result: Result, state: State) -> HistoryEntry:
+        request = self.request
+        return HistoryEntry(
+            key=request.key,
+            at=self.clock.now(),
+            step=f"{request.data.action}:{request.data.status}",
+            result=result,
+            state=state,
+            message_id=str(request.message_id),
+            attempt=request.attempt,
+            correlation_id=request.correlation_id,
+            name=request.data.name,
+            ou_path=request.data.ou_path,
+            policy_hash=request.policy_hash,
+            sent_at=request.occurred_at,
+        )

@@ -1,0 +1,50 @@
+"""Accounts as their organization describes them now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+
+
+class Provider(StrEnum):
+    """The clouds whose accounts answer the roll."""
+
+    AWS = "aws"
+    GCP = "gcp"
+
+
+class AccountState(StrEnum):
+    """Life cycle of an AWS account. Source: Organizations API 2016-11-28, `Account.State`."""
+
+    PENDING_ACTIVATION = "PENDING_ACTIVATION"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    PENDING_CLOSURE = "PENDING_CLOSURE"
+    CLOSED = "CLOSED"
+
+
+def is_account_id(text: str) -> bool:
+    """Whether `text` is an AWS account id: twelve digits, leading zeros included."""
+    return _ACCOUNT_ID.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One AWS account at the moment it was asked about.
+
+    `ou_path` is `/` under the root, else `/Parent/Child` by the names of the organizational units; a slash
+    inside a name is written `%2F`. `tags` is empty where no rule of the policy asks for tags.
+    """
+
+    account_id: str
+    name: str
+    state: AccountState
+    ou_path: str
+    joined_at: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    is_management: bool = False

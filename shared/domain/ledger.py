@@ -1,0 +1,159 @@
+"""What the ledger remembers of an account, and the one rule by which a report changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.domain.accounts import Provider
+
+
+class State(StrEnum):
+    """Where an account stands on its way to a connector."""
+
+    SEEN = "seen"
+    EXCLUDED = "excluded"
+    DEPLOYING = "deploying"
+    DEPLOY_FAILED = "deploy_failed"
+    DEPLOYED = "deployed"
+    CONNECTING = "connecting"
+    DEFERRED = "deferred"
+    CONNECTED = "connected"
+    PARKED = "parked"
+    DEPARTED = "departed"
+    OFFBOARDED = "offboarded"
+
+
+class Result(StrEnum):
+    """What one piece of work did; the closing log line and the history use the same words."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    SKIPPED = "skipped"
+    DEFERRED = "deferred"
+    PARKED = "parked"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class AccountKey:
+    """Who an account is, over all clouds."""
+
+    provider: Provider
+    hierarchy_identifier: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}-{self.hierarchy_identifier}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry:
+    """One thing that happened to an account, at `at` (UTC).
+
+    `step` says where on the path: the action and status of the message. `next_attempt` is set where the work
+    was put back on the queue; `sent_at` is when the sender wrote the message. `(message_id, attempt, step,
+    result)` identifies it: a repeat is the same entry.
+    """
+
+    key: AccountKey
+    at: datetime
+    step: str
+    result: Result
+    message_id: str
+    attempt: int
+    correlation_id: str
+    state: State | None = None
+    name: str = ""
+    ou_path: str = ""
+    reason: str = ""
+    remedy: str = ""
+    connector_id: str = ""
+    policy_hash: str = ""
+    next_attempt: int | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountRecord:
+    """The present line of an account in the ledger; `state_at` is when its state came about."""
+
+    key: AccountKey
+    state: State = State.SEEN
+    state_at: datetime | None = None
+    name: str = ""
+    ou_path: str = ""
+    reason: str = ""
+    remedy: str = ""
+    connector_id: str = ""
+    correlation_id: str = ""
+    policy_hash: str = ""
+    scheduled_message_id: str = ""
+    scheduled_attempt: int = 0
+    claimed_by: str = ""
+    claimed_until: datetime | None = None
+
+    def superseded(self, message_id: str, attempt: int) -> bool:
+        """Whether a later attempt of the same message is scheduled already, so that this one is a leftover."""
+        return message_id == self.scheduled_message_id and attempt < self.scheduled_attempt
+
+    def claimed_by_another(self, owner: str, now: datetime) -> bool:
+        """Whether somebody else works on this account at `now`."""
+        return self.claimed_by not in {"", owner} and self.claimed_until is not None and now < self.claimed_until
+
+
+def claim(record: AccountRecord, *, owner: str, now: datetime, seconds: float) -> AccountRecord:
+    """The record while `owner` works on it, for `seconds` at most."""
+    claimed = replace(record, claimed_by=owner, claimed_until=now + timedelta(seconds=seconds))
+    if record.state is State.CONNECTED:
+        return claimed
+    return replace(claimed, state=State.CONNECTING, state_at=now, reason="", remedy="")
+
+
+def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None = None) -> AccountRecord:
+    """The record after `entry`.
+
+    A state changes only by something that happened later than what made it, so late and repeated reports do
+    no harm. A schedule only goes forward, and ends with its message: whoever sends that message again, after
+    it came to its end, wants it looked at again. `release` names the owner whose claim ends with this entry.
+    """
+    changed = _described(record, entry)
+    if entry.state is not None and not _is_late(record, entry):
+        changed = replace(
+            changed,
+            state=entry.state,
+            state_at=entry.at,
+            reason=entry.reason,
+            remedy=entry.remedy,
+            correlation_id=entry.correlation_id,
+            policy_hash=entry.policy_hash or record.policy_hash,
+        )
+    if entry.next_attempt is not None:
+        if not record.superseded(entry.message_id, entry.next_attempt):
+            changed = replace(changed, scheduled_message_id=entry.message_id, scheduled_attempt=entry.next_attempt)
+    elif entry.message_id == record.scheduled_message_id and entry.attempt >= record.scheduled_attempt:
+        changed = replace(changed, scheduled_message_id="", scheduled_attempt=0)
+    if release is not None and record.claimed_by == release:
+        changed = replace(changed, claimed_by="", claimed_until=None)
+    return changed
+
+
+def _is_late(record: AccountRecord, entry: HistoryEntry) -> bool:
+    return record.state_at is not None and entry.at < record.state_at
+
+
+def _described(record: AccountRecord, entry: HistoryEntry) -> AccountRecord:
+    """The record with the entry's facts; those of a late entry only where the record has none."""
+    late = _is_late(record, entry)
+
+    def choose(told: str, known: str) -> str:
+        return (known or told) if late else (told or known)
+
+    return replace(
+        record,
+        name=choose(entry.name, record.name),
+        ou_path=choose(entry.ou_path, record.ou_path),
+        connector_id=choose(entry.connector_id, record.connector_id),
+    )

@@ -1,0 +1,26 @@
+"""When to try again, and when to stop trying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrySchedule:
+    """Delays in seconds: `first` · 2ⁿ up to `longest`, and `contended` where another worker holds the account."""
+
+    first_seconds: float = 30.0
+    longest_seconds: float = 6 * 3600.0
+    contended_seconds: float = 30.0
+
+    def delay(self, attempt: int, retry_after_seconds: float | None = None) -> float:
+        """Seconds until the attempt after `attempt` (counted from 0); a service's own word goes before ours."""
+        if retry_after_seconds is not None:
+            return min(max(retry_after_seconds, 0.0), self.longest_seconds)
+        return min(self.first_seconds * 2.0 ** min(attempt, 30), self.longest_seconds)
+
+
+def budget_spent(first_enqueued_at: datetime, now: datetime, budget_hours: float) -> bool:
+    """Whether a request has been tried for its whole budget, counted from when it was first enqueued."""
+    return now - first_enqueued_at >= timedelta(hours=budget_hours)

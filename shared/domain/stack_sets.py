@@ -1,0 +1,83 @@
+"""Stack instances: what is there, what has to be deployed, and an operation id that repeats with its content."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class InstanceState(StrEnum):
+    """A stack instance by its detailed status, as far as a decision needs it."""
+
+    CURRENT = "current"
+    OUTDATED = "outdated"
+    IN_PROGRESS = "in_progress"
+    FAILED = "failed"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackInstance:
+    """One account's instance. `parameters` are its overrides, `reason` is AWS's own text.
+
+    `tried_at` is when the operation that failed was started; None where it did not fail.
+    """
+
+    account_id: str
+    state: InstanceState
+    parameters: Mapping[str, str]
+    reason: str = ""
+    tried_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One StackSet operation: the same parameters for some accounts; `update` where instances exist already."""
+
+    operation_id: str
+    account_ids: tuple[str, ...]
+    parameters: Mapping[str, str]
+    update: bool
+
+
+class Step(StrEnum):
+    """What an account's stack instance needs."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    WAIT = "wait"
+    GIVE_UP = "give_up"
+    NOTHING = "nothing"
+
+
+def next_step(instance: StackInstance | None, parameters: Mapping[str, str], asked_at: datetime) -> Step:
+    """Decides from the present instance (None: there is none) what brings it to `parameters`.
+
+    An instance that failed is created anew: CreateStackInstances retries an instance that has no stack. But
+    one that failed after `asked_at`, the time of the event, was tried for this event already.
+    """
+    if instance is None or instance.state is InstanceState.SUSPENDED:
+        return Step.CREATE
+    if instance.state is InstanceState.FAILED:
+        return Step.GIVE_UP if instance.tried_at is not None and instance.tried_at >= asked_at else Step.CREATE
+    if instance.state is InstanceState.IN_PROGRESS:
+        return Step.WAIT
+    if instance.state is InstanceState.OUTDATED:
+        return Step.UPDATE
+    return Step.NOTHING if dict(instance.parameters) == dict(parameters) else Step.UPDATE
+
+
+def operation_id(stack_set_id: str, causes: Iterable[tuple[str, str]], *, update: bool) -> str:
+    """The id of the operation that `causes` (pairs of account id and event id) ask for.
+
+    The same accounts and events give the same id, which AWS refuses to run twice. Source: CloudFormation API
+    2010-05-15, CreateStackInstances, OperationId (pattern `[a-zA-Z0-9][-a-zA-Z0-9]*`, at most 128 characters).
+    """
+    pairs = ",".join(sorted(f"{account}:{event}" for account, event in causes))
+    return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|{'update' if update else 'create'}|{pairs}"))
+
+
+_NAMESPACE = uuid.UUID("3f6e0a52-6d0b-5d7e-9a55-2f3b0b6f2b7c")

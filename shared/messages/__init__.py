@@ -1,0 +1,1 @@
+"""The versioned messages that the two clouds exchange, with their JSON Schemas in `schemas/`."""

@@ -1,0 +1,91 @@
+"""`connector-request/1`: what AWS and GCP ask of the Azure side about one account.
+
+The envelope travels with every message; `data` is about the account. On the queue it is JSON in Base64, at
+most 48 KiB, and never expires. Readers take this version and the one before it; writers write this one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from shared.domain.accounts import Provider
+from shared.domain.ledger import AccountKey, State
+
+SCHEMA: Literal["connector-request/1"] = "connector-request/1"
+_NAMESPACE = uuid.UUID("b1a4e4f6-3a0e-5c55-8a59-9b1f5a6f7d10")
+
+HierarchyIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+
+
+class Action(StrEnum):
+    """What the sender wants: a connector, none any more, or only that something be remembered."""
+
+    CONNECT = "connect"
+    DISCONNECT = "disconnect"
+    NOTE = "note"
+
+
+class RequestData(BaseModel):
+    """The account as the sender saw it. `status` is the ledger state that the sender reports."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    provider: Provider
+    organization: str = Field(min_length=1, max_length=64)
+    hierarchy_identifier: HierarchyIdentifier
+    name: str = Field(default="", max_length=256)
+    action: Action
+    status: State
+    ou_path: str = Field(default="/", max_length=2048)
+    tags: dict[str, str] = Field(default_factory=dict)
+    source: str = Field(max_length=256)
+    reason: str = Field(default="", max_length=4096)
+
+    @model_validator(mode="after")
+    def _aws_ids_have_twelve_digits(self) -> Self:
+        if self.provider is Provider.AWS and len(self.hierarchy_identifier) != 12:  # noqa: PLR2004
+            raise ValueError("an AWS account id has twelve digits")
+        return self
+
+
+class ConnectorRequest(BaseModel):
+    """One request. `attempt` counts from 0; `first_enqueued_at` never changes, the retry budget counts from it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, populate_by_name=True)
+
+    schema_id: Literal["connector-request/1"] = Field(default=SCHEMA, alias="schema")
+    message_id: uuid.UUID
+    correlation_id: str = Field(min_length=1, max_length=128)
+    traceparent: str = Field(default="", max_length=128)
+    occurred_at: AwareDatetime
+    first_enqueued_at: AwareDatetime
+    attempt: int = Field(default=0, ge=0)
+    policy_hash: str = Field(default="", max_length=64)
+    data: RequestData
+
+    @property
+    def key(self) -> AccountKey:
+        """Whose request it is."""
+        return AccountKey(provider=self.data.provider, hierarchy_identifier=self.data.hierarchy_identifier)
+
+    def next_attempt(self) -> ConnectorRequest:
+        """The copy that is sent when this attempt has to be repeated; age and identity stay."""
+        return self.model_copy(update={"attempt": self.attempt + 1})
+
+    def to_json(self) -> str:
+        """The message as it is written."""
+        return self.model_dump_json(by_alias=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ConnectorRequest:
+        """Reads a message. Raises pydantic.ValidationError where it is none."""
+        return cls.model_validate_json(text)
+
+
+def message_id_for(event_id: str, key: AccountKey, action: Action, status: State) -> uuid.UUID:
+    """The id of the message that an event causes: the same event makes the same id."""
+    return uuid.uuid5(_NAMESPACE, f"{event_id}|{key}|{action}|{status}")
