@@ -1,0 +1,1 @@
+"""Azure entry points: one blueprint per trigger."""

@@ -1,0 +1,64 @@
+"""The composition root of the Function App: reads the settings once and builds the adapters, lazily."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from azure.core.credentials import TokenCredential
+from pydantic import ValidationError
+
+from functions.settings import Settings
+from shared.adapters.azure.credentials import make_credential
+from shared.adapters.clock import SystemClock
+from shared.adapters.defender.connectors import DefenderConnectors
+from shared.adapters.ledger.pacing import TablePacer
+from shared.adapters.ledger.table_ledger import TableLedger
+from shared.adapters.policy.blob import BlobPolicyStore
+from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.queue.storage_queue import StorageRequestQueue
+from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+from shared.application.onboard import OnboardPorts
+from shared.errors import ConfigurationError
+
+
+@cache
+def settings() -> Settings:
+    """The settings. Raises ConfigurationError that names what is missing or wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = ", ".join("ROLLCALL_" + "__".join(map(str, item["loc"])).upper() for item in error.errors())
+        raise ConfigurationError(f"settings missing or wrong: {wrong}", setting=wrong) from error
+
+
+@cache
+def credential() -> TokenCredential:
+    """Who the Function App is, as the setting `ROLLCALL_CREDENTIAL` says."""
+    return make_credential(settings().credential, client_id=settings().client_id)
+
+
+@cache
+def onboard_ports() -> OnboardPorts:
+    """What `create_connector` works with."""
+    chosen, clock = settings(), SystemClock()
+    tables = chosen.ledger.tableserviceuri
+    return OnboardPorts(
+        queue=StorageRequestQueue(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name),
+        ledger=TableLedger(credential(), table_endpoint=tables),
+        connectors=DefenderConnectors(credential(), arm_endpoint=chosen.arm_endpoint),
+        snapshot=ResourceGraphSnapshot(credential(), arm_endpoint=chosen.arm_endpoint, clock=clock),
+        pacer=TablePacer(credential(), table_endpoint=tables, rate=chosen.pacing.rate(), clock=clock),
+        policy=_policy(),
+        clock=clock,
+        schedule=chosen.retry.schedule(),
+    )
+
+
+@cache
+def _policy() -> CachedPolicySource:
+    origin = settings().policy
+    store: PolicyStore = (
+        BlobPolicyStore(credential(), origin) if origin.startswith("https://") else FilePolicyStore(Path(origin))
+    )
+    return CachedPolicySource(store, origin=origin, clock=SystemClock())

@@ -1,0 +1,17 @@
+"""ƒ create_connector: a message on `onboarding` becomes a security connector."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from functions import bootstrap
+from functions.queue_entry import handle_request
+
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
+
+
+@blueprint.function_name("create_connector")
+@blueprint.queue_trigger(arg_name="message", queue_name="onboarding", connection="ROLLCALL_QUEUE")
+def create_connector(message: func.QueueMessage) -> None:
+    """Works on one message; raising leaves it to the queue's own tries."""
+    handle_request(message.get_body(), message.dequeue_count or 1, bootstrap.onboard_ports())

@@ -1,0 +1,48 @@
+"""The wrapper around every request from the queue: read, call the use case, write the one closing line."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from pydantic import ValidationError
+
+from shared.application.onboard import OnboardPorts, onboard, park_unreadable
+from shared.application.outcome import Outcome
+from shared.domain.ledger import Result
+from shared.errors import RollcallError
+from shared.messages.connector_request import ConnectorRequest
+
+logger = logging.getLogger(__name__)
+
+_LEVELS = {Result.PARKED: logging.ERROR, Result.DEFERRED: logging.WARNING}
+
+
+def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outcome:
+    """Does what the message asks and says so in one line. Raises what the queue has to try again."""
+    started = time.perf_counter()
+    try:
+        request = ConnectorRequest.from_json(body)
+    except ValidationError as error:
+        reason = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        outcome = park_unreadable(body, f"not a connector-request/1: {reason}", ports.queue, ports.clock)
+        logger.log(logging.ERROR, "request_unreadable", extra=outcome.log_fields())
+        return outcome
+    facts: dict[str, object] = {
+        "correlation_id": request.correlation_id,
+        "message_id": str(request.message_id),
+        "attempt": request.attempt,
+        "dequeue_count": dequeue_count,
+        "provider": str(request.data.provider),
+        "hierarchy_identifier": request.data.hierarchy_identifier,
+        "operation": str(request.data.action),
+    }
+    try:
+        outcome = onboard(request, ports)
+    except RollcallError as error:
+        facts |= {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
+        logger.critical("request_failed", extra=facts | {"outcome": str(Result.FAILED)})
+        raise
+    facts["duration_ms"] = round((time.perf_counter() - started) * 1000)
+    logger.log(_LEVELS.get(outcome.result, logging.INFO), "request_handled", extra=facts | outcome.log_fields())
+    return outcome

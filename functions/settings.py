@@ -1,0 +1,74 @@
+"""The settings of the Function App, from environment variables; none of them is a secret."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.adapters.azure.credentials import CredentialKind
+from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
+from shared.domain.pacing import WriteRate
+from shared.domain.retry import RetrySchedule
+
+
+class QueueSettings(BaseModel):
+    """`ROLLCALL_QUEUE__*`: the identity connection of the queue trigger, which our own sender shares."""
+
+    model_config = ConfigDict(frozen=True)
+
+    queueserviceuri: str = Field(pattern=r"^https://")
+    name: str = "onboarding"
+
+
+class LedgerSettings(BaseModel):
+    """`ROLLCALL_LEDGER__*`: the storage account's tables."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tableserviceuri: str = Field(pattern=r"^https://")
+
+
+class RetrySettings(BaseModel):
+    """`ROLLCALL_RETRY__*`: delays in seconds. The retry budget is part of the policy."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first_seconds: float = Field(default=30.0, gt=0)
+    longest_seconds: float = Field(default=6 * 3600.0, gt=0)
+    contended_seconds: float = Field(default=30.0, gt=0)
+
+    def schedule(self) -> RetrySchedule:
+        """The schedule that the use case follows."""
+        return RetrySchedule(
+            first_seconds=self.first_seconds,
+            longest_seconds=self.longest_seconds,
+            contended_seconds=self.contended_seconds,
+        )
+
+
+class PacingSettings(BaseModel):
+    """`ROLLCALL_PACING__*`: how fast one subscription is written to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    writes_per_second: float = Field(default=1.0, gt=0)
+    burst: int = Field(default=20, ge=1)
+
+    def rate(self) -> WriteRate:
+        """The rate that the pacer keeps to."""
+        return WriteRate(writes_per_second=self.writes_per_second, burst=self.burst)
+
+
+class Settings(BaseSettings):
+    """`ROLLCALL_*` of the Function App."""
+
+    model_config = SettingsConfigDict(env_prefix="ROLLCALL_", env_nested_delimiter="__", frozen=True)
+
+    policy: str
+    arm_endpoint: str = Field(default=PUBLIC_ENDPOINT, pattern=r"^https://")
+    credential: CredentialKind = CredentialKind.MANAGED_IDENTITY
+    client_id: str | None = None
+    queue: QueueSettings
+    ledger: LedgerSettings
+    retry: RetrySettings = Field(default_factory=RetrySettings)
+    pacing: PacingSettings = Field(default_factory=PacingSettings)

@@ -1,0 +1,1 @@
+"""AWS entry points: one package per Lambda function."""

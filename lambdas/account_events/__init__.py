@@ -1,0 +1,1 @@
+"""Account events: Organizations → EventBridge → SQS → StackSet."""

@@ -1,0 +1,66 @@
+"""SQS batches: every record is read, acted on together with its batch, and answered on its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from shared.adapters.aws.events import Ignored
+from shared.application.outcome import Outcome
+from shared.errors import PermanentError, RollcallError, TransientError
+
+logger = logging.getLogger(__name__)
+
+
+class Signal(Protocol):
+    """What a record says: at least which account it is about."""
+
+    @property
+    def account_id(self) -> str:
+        """The account."""
+
+
+S = TypeVar("S", bound=Signal)
+BatchAnswer = dict[str, list[dict[str, str]]]
+"""`{"batchItemFailures": [{"itemIdentifier": …}]}`. Source: Lambda developer guide, SQS error handling."""
+
+
+def run_batch(
+    records: Sequence[Mapping[str, Any]],
+    read: Callable[[str], S | Ignored],
+    act: Callable[[Sequence[S]], Mapping[str, Outcome | RollcallError]],
+) -> BatchAnswer:
+    """Reads all records, acts once, and returns those that failed to the queue, with a log line for each."""
+    signals: list[tuple[str, S]] = []
+    failed: list[str] = []
+    for record in records:
+        message_id = record["messageId"]
+        try:
+            found = read(record["body"])
+        except PermanentError as error:
+            failed.append(message_id)
+            _log_error(message_id, error)
+            continue
+        if isinstance(found, Ignored):
+            level = logging.WARNING if found.failed else logging.INFO
+            logger.log(level, "event_ignored", extra={"message_id": message_id, "reason": found.reason})
+        else:
+            signals.append((message_id, found))
+    results = act([signal for _, signal in signals]) if signals else {}
+    for message_id, signal in signals:
+        result = results[signal.account_id]
+        if isinstance(result, RollcallError):
+            failed.append(message_id)
+            _log_error(message_id, result, signal.account_id)
+        else:
+            fields = {"message_id": message_id, "hierarchy_identifier": signal.account_id}
+            logger.info("event_handled", extra=fields | result.log_fields())
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _log_error(message_id: str, error: RollcallError, account_id: str = "") -> None:
+    level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
+    fields = {"message_id": message_id, "hierarchy_identifier": account_id, "outcome": "failed"}
+    facts = {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
+    logger.log(level, "event_failed", extra=fields | facts)

@@ -1,0 +1,108 @@
+"""The composition root of the Lambda functions: reads the settings once and builds the adapters, lazily."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import cache
+from pathlib import Path
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+from botocore.config import Config
+from pydantic import ValidationError
+
+from lambdas.settings import Settings
+from shared.adapters.aws.organization import AwsOrganization
+from shared.adapters.aws.policy_store import S3PolicyStore
+from shared.adapters.aws.stack_sets import CloudFormationStackSets
+from shared.adapters.aws.web_identity import web_identity_assertion
+from shared.adapters.azure.credentials import federated_credential
+from shared.adapters.clock import SystemClock
+from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.queue.storage_queue import StorageRequestQueue
+from shared.application.deploy_accounts import DeployPorts
+from shared.application.report_instance import ReportPorts
+from shared.errors import ConfigurationError
+
+_CONFIG = Config(retries={"mode": "standard", "max_attempts": 4}, connect_timeout=5, read_timeout=30)
+
+
+@cache
+def logger() -> Logger:
+    """The structured logger, which the loggers of `shared` and `lambdas` share."""
+    ours = Logger()
+    for name in ("shared", "lambdas"):
+        logging.getLogger(name)
+    copy_config_to_registered_loggers(ours, include={"shared", "lambdas"})
+    return ours
+
+
+@cache
+def settings() -> Settings:
+    """The settings. Raises ConfigurationError that names what is missing or wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = ", ".join("ROLLCALL_" + "__".join(map(str, item["loc"])).upper() for item in error.errors())
+        raise ConfigurationError(f"settings missing or wrong: {wrong}", setting=wrong) from error
+
+
+@cache
+def deploy_ports() -> DeployPorts:
+    """What `account_events` works with."""
+    clock = SystemClock()
+    return DeployPorts(
+        directory=AwsOrganization(boto3.client("organizations", config=_CONFIG), clock),
+        stack_sets=_stack_sets(),
+        sender=_sender(),
+        policy=_policy(),
+        clock=clock,
+    )
+
+
+@cache
+def report_ports() -> ReportPorts:
+    """What `stack_events` works with."""
+    clock = SystemClock()
+    return ReportPorts(
+        directory=AwsOrganization(boto3.client("organizations", config=_CONFIG), clock),
+        stack_sets=_stack_sets(),
+        sender=_sender(),
+        policy=_policy(),
+        clock=clock,
+    )
+
+
+@cache
+def _stack_sets() -> CloudFormationStackSets:
+    return CloudFormationStackSets(
+        boto3.client("cloudformation", config=_CONFIG),
+        boto3.client("organizations", config=_CONFIG),
+        name=settings().stack_set_name,
+        region=os.environ["AWS_REGION"],
+    )
+
+
+@cache
+def _sender() -> StorageRequestQueue:
+    chosen = settings()
+    credential = federated_credential(
+        tenant_id=chosen.tenant_id,
+        client_id=chosen.client_id,
+        authority_host=chosen.authority_host,
+        assertion=web_identity_assertion(boto3.client("sts", config=_CONFIG)),
+    )
+    return StorageRequestQueue(credential, queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name)
+
+
+@cache
+def _policy() -> CachedPolicySource:
+    origin = settings().policy
+    store: PolicyStore = (
+        S3PolicyStore(boto3.client("s3", config=_CONFIG), origin)
+        if origin.startswith("s3://")
+        else FilePolicyStore(Path(origin))
+    )
+    return CachedPolicySource(store, origin=origin, clock=SystemClock())

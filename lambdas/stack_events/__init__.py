@@ -1,0 +1,1 @@
+"""Stack events: CloudFormation → EventBridge → SQS → the Storage queue on Azure."""

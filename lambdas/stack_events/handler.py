@@ -1,0 +1,17 @@
+"""Lambda function `stack_events`: accounts whose roles are in place ask for their connector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas import bootstrap
+from lambdas.batch import BatchAnswer, run_batch
+from shared.adapters.aws.events import read_stack_event
+from shared.application.report_instance import report_instances
+
+
+def handler(event: dict[str, Any], context: object) -> BatchAnswer:
+    """Answers an SQS batch. Raises ConfigurationError where the deployment is wrong."""
+    bootstrap.logger()
+    ports = bootstrap.report_ports()
+    return run_batch(event["Records"], read_stack_event, lambda signals: report_instances(signals, ports))
