@@ -1,0 +1,113 @@
+"""The admin API of a running sandbox: look into the journal, plant things, mint tokens, stop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sandbox.serving import Service
+
+if TYPE_CHECKING:
+    from sandbox.cloud import Sandbox
+
+
+class StackFailure(BaseModel):
+    """The next stack instances of an account fail with `reason`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: str = Field(description="account id, or the name of an account that does not exist yet")
+    reason: str
+
+
+class SeedAccount(BaseModel):
+    """An account that has been there for long: no event tells of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    parent_id: str | None = Field(default=None, description="root or OU; the root if left out")
+    state: str = "ACTIVE"
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Seed(BaseModel):
+    """What `POST /seed` plants. Unknown words are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    accounts: list[SeedAccount] = Field(default_factory=list)
+    stack_failures: list[StackFailure] = Field(default_factory=list)
+    resources: list[dict[str, Any]] = Field(
+        default_factory=list, description="Resource Manager resources, each with its id"
+    )
+
+
+class TokenRequest(BaseModel):
+    """What `POST /token` asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: str
+    audience: str
+
+
+class AdminApi:
+    """The API as a service on loopback; it is not journalled, since nothing of ours may depend on it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Works on a running sandbox."""
+        self._sandbox = sandbox
+        self.stop_requested = sandbox.stop_requested
+        app = Flask("admin")
+        app.add_url_rule("/journal", view_func=self._journal, methods=["GET"])
+        app.add_url_rule("/seed", view_func=self._seed, methods=["POST"])
+        app.add_url_rule("/token", view_func=self._token, methods=["POST"])
+        app.add_url_rule("/stop", view_func=self._stop, methods=["POST"])
+        app.register_error_handler(ValidationError, _refused)
+        self._service = Service(app)
+
+    def start(self) -> str:
+        """Starts to answer; returns the address."""
+        return self._service.start().url
+
+    def stop(self) -> None:
+        """Stops to answer."""
+        self._service.stop()
+
+    def _journal(self) -> Response:
+        since = request.args.get("since", 0, type=int)
+        journal = self._sandbox.journal
+        total = len(journal)
+        filters = {name: request.args.get(name) for name in ("service", "operation")}
+        return jsonify({"next": total, "entries": list(journal.as_json(since=since, **filters))})
+
+    def _seed(self) -> Response:
+        seed = Seed.model_validate(request.get_json(force=True))
+        planted = [
+            self._sandbox.aws.add_account(
+                account.name, parent_id=account.parent_id, state=account.state, tags=account.tags
+            )
+            for account in seed.accounts
+        ]
+        for failure in seed.stack_failures:
+            self._sandbox.aws.fail_stack_instances(failure.account, failure.reason)
+        for resource in seed.resources:
+            self._sandbox.azure.resources.put(resource)
+        return jsonify({"accounts": planted})
+
+    def _token(self) -> Response:
+        wanted = TokenRequest.model_validate(request.get_json(force=True))
+        return jsonify({"access_token": self._sandbox.azure.mint(wanted.role, wanted.audience)})
+
+    def _stop(self) -> tuple[str, int]:
+        threading.Timer(0.05, self.stop_requested.set).start()
+        return "", 202
+
+
+def _refused(error: ValidationError) -> tuple[Response, int]:
+    problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
+    return jsonify({"error": problems}), 400

@@ -1,0 +1,1 @@
+"""Azure on one computer: Entra, managed identities, Resource Manager, Resource Graph and real Azurite storage."""

@@ -1,0 +1,157 @@
+"""Azure as one object: starts every simulated service and says where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sandbox.azure.assertions import AssertionVerifier, IssuerKeys
+from sandbox.azure.connectors import SecurityConnectors
+from sandbox.azure.directory import FUNCTIONS, OPERATOR, default_directory
+from sandbox.azure.entra import Entra
+from sandbox.azure.exchange import Endpoint, Exchange
+from sandbox.azure.identities import InspectAccount
+from sandbox.azure.managed_identity import ManagedIdentityEndpoint
+from sandbox.azure.management_routes import ManagementOperations
+from sandbox.azure.provider_routes import ConnectorOperations, graph_routes
+from sandbox.azure.resource_graph import ResourceGraph
+from sandbox.azure.resource_manager import ResourceManager
+from sandbox.azure.resources import Resources
+from sandbox.azure.storage import Storage
+from sandbox.azure.tokens import Tokens
+from sandbox.certificates import Certificates
+from sandbox.config import SandboxSettings
+from sandbox.journal import Journal
+from sandbox.serving import Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+    from werkzeug import Response
+
+    Wrap = Callable[[str, WSGIApplication], WSGIApplication]
+
+
+def _as_it_is(_: str, application: WSGIApplication) -> WSGIApplication:
+    return application
+
+
+class AzureCloud:
+    """One tenant with one subscription, a storage account and the connectors' resource group."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        settings: SandboxSettings,
+        certificates: Certificates,
+        inspect_account: InspectAccount,
+        *,
+        wrap: Wrap = _as_it_is,
+    ) -> None:
+        """Prepares everything; nothing listens before `start`.
+
+        Args:
+            journal: gets every request to every service here.
+            settings: tenant, subscription, times.
+            certificates: of the https endpoints.
+            inspect_account: what Defender for Cloud would find in an AWS account.
+            wrap: puts an application around a service's own, by the service's name (`entra`,
+                `managed-identity`, `arm`, `queue`, `blob`, `table`), for faults and stops.
+        """
+        self._journal = journal
+        self._certificates = certificates
+        self._wrap = wrap
+        self.directory = default_directory(settings.tenant_id, settings.subscription_id)
+        self.tokens = Tokens(self.directory)
+        self.resources = Resources()
+        self.resources.add_subscription(settings.subscription_id)
+        self.resources.add_resource_group(settings.subscription_id, settings.resource_group)
+        verifier = AssertionVerifier(self.directory, IssuerKeys(certificates))
+        self._entra = Entra(self.directory, self.tokens, verifier, lambda: self.authority_url)
+        self._identities = ManagedIdentityEndpoint(self.directory, self.tokens, self._entra.resources)
+        self.identity_headers = {
+            "functions": self._identities.attach(FUNCTIONS),
+            "operator": self._identities.attach(OPERATOR),
+        }
+        self.connectors = SecurityConnectors(self.resources, settings, inspect_account)
+        self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
+        self.resource_manager = self._resource_manager()
+        folder = settings.folder / "azure"
+        self.storage = Storage(journal, certificates, folder, self.tokens, wrap=wrap)
+        self._services: dict[str, Service] = {}
+
+    def _resource_manager(self) -> ResourceManager:
+        routes = [
+            *ConnectorOperations(self.connectors).routes(),
+            *graph_routes(self.graph),
+            *ManagementOperations(self.resources, self.directory).routes(),
+        ]
+        return ResourceManager(self.tokens, self.resources, routes)
+
+    def start(self) -> AzureCloud:
+        """Starts everything.
+
+        Raises:
+            AzuriteError: Azurite is not installed or does not start.
+        """
+        self.storage.start()
+        self._serve("entra", self._entra.answer)
+        self._serve("managed-identity", self._identities.answer, tls=False)
+        self._serve("arm", self.resource_manager.answer)
+        return self
+
+    def stop(self) -> None:
+        """Ends everything; may be called twice."""
+        while self._services:
+            self._services.popitem()[1].stop()
+        self.storage.stop()
+
+    def _serve(self, name: str, answer: Callable[[Exchange], Response], *, tls: bool = True) -> None:
+        application = self._wrap(name, Endpoint(name, self._journal, answer))
+        context = self._certificates.server_context() if tls else None
+        self._services[name] = Service(application, tls=context).start()
+
+    @property
+    def authority_url(self) -> str:
+        """The Entra authority host; clients must switch instance discovery off for it."""
+        return self._services["entra"].url
+
+    @property
+    def arm_url(self) -> str:
+        """Resource Manager and Resource Graph."""
+        return self._services["arm"].url
+
+    @property
+    def identity_endpoint(self) -> str:
+        """The value of `IDENTITY_ENDPOINT`; plain http, as in App Service."""
+        return f"{self._services['managed-identity'].url}/msi/token"
+
+    @property
+    def queue_url(self) -> str:
+        """The queue service, account included."""
+        return self.storage.url("queue")
+
+    @property
+    def blob_url(self) -> str:
+        """The blob service, account included."""
+        return self.storage.url("blob")
+
+    @property
+    def table_url(self) -> str:
+        """The table service, account included."""
+        return self.storage.url("table")
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Every endpoint under the names of the sandbox's contract."""
+        return {
+            "arm": self.arm_url,
+            "authority": self.authority_url,
+            "queue": self.queue_url,
+            "blob": self.blob_url,
+            "table": self.table_url,
+            "identity": self.identity_endpoint,
+        }
+
+    def mint(self, identity_name: str, audience: str) -> str:
+        """An access token of a named identity; KeyError for one that the tenant does not have."""
+        return self.tokens.mint(self.directory.get(identity_name), audience)

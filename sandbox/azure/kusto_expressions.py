@@ -1,0 +1,228 @@
+"""Expressions of the Kusto query language: comparisons, membership, and/or/not, a few functions, paths.
+
+Source: Azure Resource Graph "Understanding the query language".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+Value = Callable[[Row], Any]
+
+
+class QueryError(Exception):
+    """A query that is wrong, or uses what this subset does not have."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<number>\d+(?:\.\d+)?)"
+    r"|(?P<word>[A-Za-z_$][A-Za-z0-9_$]*)|(?P<symbol>==|!=|=~|!~|~|[|(),.\[\]=]))"
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, number, string or symbol."""
+
+    kind: str
+    text: str
+
+
+def _tokens(query: str) -> list[Token]:
+    text = re.sub(r"//[^\n]*", "", query).strip()
+    found, at = [], 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise QueryError("ParserFailure", f"ParserFailure at {at}: {text[at : at + 20]!r}")
+        found.append(Token(match.lastgroup, match[match.lastgroup]))
+        at = match.end()
+    return found
+
+
+def text_of(value: Any) -> str:
+    """A value as text: null is empty, anything dynamic is its JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _has(value: Any, term: Any) -> bool:
+    pattern = rf"(?<![A-Za-z0-9]){re.escape(text_of(term))}(?![A-Za-z0-9])"
+    return re.search(pattern, text_of(value), re.IGNORECASE) is not None
+
+
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "tolower": lambda value: text_of(value).lower(),
+    "tostring": text_of,
+    "isempty": lambda value: text_of(value) == "",
+    "isnotempty": lambda value: text_of(value) != "",
+}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": lambda left, right: bool(left == right),
+    "!=": lambda left, right: bool(left != right),
+    "=~": lambda left, right: text_of(left).lower() == text_of(right).lower(),
+    "!~": lambda left, right: text_of(left).lower() != text_of(right).lower(),
+    "has": _has,
+    "contains": lambda left, right: text_of(right).lower() in text_of(left).lower(),
+    "startswith": lambda left, right: text_of(left).lower().startswith(text_of(right).lower()),
+}
+
+
+class Parser:
+    """Reads a query from its start to its end; `columns` are those that exist at this point of it."""
+
+    def __init__(self, query: str) -> None:
+        """Raises QueryError where a character cannot belong to any query."""
+        self._tokens = _tokens(query)
+        self._at = 0
+        self.columns: set[str] = set()
+
+    def done(self) -> bool:
+        """Whether nothing is left."""
+        return self._at >= len(self._tokens)
+
+    def peek(self) -> str:
+        """The next word or symbol, empty at the end."""
+        return self._tokens[self._at].text if not self.done() else ""
+
+    def next(self) -> Token:
+        """Takes the next token."""
+        if self.done():
+            raise QueryError("ParserFailure", "ParserFailure: the query ends too early")
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def accept(self, *texts: str) -> bool:
+        """Takes these tokens if they come next."""
+        following = [token.text for token in self._tokens[self._at : self._at + len(texts)]]
+        matches = following == list(texts)
+        self._at += len(texts) if matches else 0
+        return matches
+
+    def expect(self, text: str) -> None:
+        """Takes this token, which must come next."""
+        if not self.accept(text):
+            raise QueryError("ParserFailure", f"ParserFailure: expected {text!r}, found {self.peek()!r}")
+
+    def word(self) -> str:
+        """Takes a name."""
+        token = self.next()
+        if token.kind != "word":
+            raise QueryError("ParserFailure", f"ParserFailure: expected a name, found {token.text!r}")
+        return token.text
+
+    def listed(self, item: Callable[[], Any]) -> list[Any]:
+        """Takes items that commas separate."""
+        found = [item()]
+        while self.accept(","):
+            found.append(item())
+        return found
+
+    def column(self) -> tuple[str, Value]:
+        """Takes `name = expression`, or a column's name."""
+        name = self.word()
+        if self.accept("="):
+            return name, self.condition()
+        return name, self._path(name)
+
+    def condition(self) -> Value:
+        """Takes an expression."""
+        left = self._conjunction()
+        while self.accept("or"):
+            left = _either(left, self._conjunction())
+        return left
+
+    def _conjunction(self) -> Value:
+        left = self._comparison()
+        while self.accept("and"):
+            left = _both(left, self._comparison())
+        return left
+
+    def _comparison(self) -> Value:
+        left = self._operand()
+        if self.accept("in", "~"):
+            return self._membership(left, fold=True)
+        if self.accept("in"):
+            return self._membership(left, fold=False)
+        if self.peek() in _COMPARISONS:
+            compare, right = _COMPARISONS[self.next().text], self._operand()
+            return lambda row: compare(left(row), right(row))
+        return left
+
+    def _membership(self, left: Value, *, fold: bool) -> Value:
+        self.expect("(")
+        members = self.listed(self._operand)
+        self.expect(")")
+        compare = _COMPARISONS["=~" if fold else "=="]
+        return lambda row: any(compare(left(row), member(row)) for member in members)
+
+    def _operand(self) -> Value:
+        if self.accept("("):
+            inner = self.condition()
+            self.expect(")")
+            return inner
+        token = self.next()
+        if token.kind == "string":
+            literal = re.sub(r"\\(.)", r"\1", token.text[1:-1])
+            return lambda row: literal
+        if token.kind == "number":
+            number = float(token.text) if "." in token.text else int(token.text)
+            return lambda row: number
+        if token.kind != "word":
+            raise QueryError("ParserFailure", f"ParserFailure: unexpected {token.text!r}")
+        if token.text in {"true", "false"}:
+            return lambda row: token.text == "true"
+        if self.accept("("):
+            return self._call(token.text)
+        return self._path(token.text)
+
+    def _call(self, name: str) -> Value:
+        argument = self.condition()
+        self.expect(")")
+        if name == "not":
+            return lambda row: not argument(row)
+        if name not in _FUNCTIONS:
+            raise QueryError("UnknownFunction", f"Unknown function: '{name}'.")
+        function = _FUNCTIONS[name]
+        return lambda row: function(argument(row))
+
+    def _path(self, column: str) -> Value:
+        if column not in self.columns:
+            raise QueryError("ColumnNotFound", f"Failed to resolve column or scalar expression '{column}'")
+        keys = []
+        while True:
+            if self.accept("."):
+                keys.append(self.word())
+            elif self.accept("["):
+                keys.append(self.next().text.strip("'\""))
+                self.expect("]")
+            else:
+                break
+
+        def value(row: Row) -> Any:
+            found = row[column]
+            for key in keys:
+                found = found.get(key) if isinstance(found, dict) else None
+            return found
+
+        return value
+
+
+def _either(left: Value, right: Value) -> Value:
+    return lambda row: bool(left(row)) or bool(right(row))
+
+
+def _both(left: Value, right: Value) -> Value:
+    return lambda row: bool(left(row)) and bool(right(row))

@@ -1,0 +1,192 @@
+"""Azure Resource Graph: late, paged, and silent about what the caller may not read.
+
+Source: Microsoft.ResourceGraph/resources, API version 2021-03-01, and live answers of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import threading
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.azure.answers import RefusalError
+from sandbox.azure.directory import Directory, Identity
+from sandbox.azure.kusto import parse
+from sandbox.azure.kusto_expressions import QueryError, Row
+from sandbox.azure.resources import Document, Resources
+
+API_VERSIONS = ("2021-03-01", "2022-10-01", "2024-04-01")
+_QUOTA, _QUOTA_SECONDS = 15, 5.0
+_MAX_ROWS = 1000
+_SECURITY_TABLE = (
+    "microsoft.security/assessments",
+    "microsoft.security/healthreports",
+    "microsoft.security/pricings",
+    "microsoft.security/regulatorycompliancestandards",
+)
+_NULL_COLUMNS = ("sku", "plan", "identity", "zones", "extendedLocation")
+_COLUMNS = frozenset(
+    {
+        *("id", "name", "type", "tenantId", "kind", "location", "resourceGroup", "subscriptionId"),
+        *("managedBy", "tags", "properties", *_NULL_COLUMNS),
+    }
+)
+
+
+class ResourceGraph:
+    """Answers queries over the resources as they were a while ago."""
+
+    def __init__(self, resources: Resources, directory: Directory, *, lag_seconds: float) -> None:
+        self._resources = resources
+        self._directory = directory
+        self.lag_seconds = lag_seconds
+        self._asked: dict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def reset_quota(self) -> None:
+        """Gives every caller its whole quota again."""
+        with self._lock:
+            self._asked.clear()
+
+    def query(self, body: Any, caller: Identity) -> tuple[Document, dict[str, str]]:
+        """The answer's body and quota headers.
+
+        Raises:
+            RefusalError: a bad query (400) or the caller's quota is spent (429).
+        """
+        headers = self._quota(caller)
+        if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+            raise _bad_request("InvalidQuery", "Query is missing.")
+        options = body.get("options") or {}
+        if options.get("resultFormat", "objectArray") != "objectArray":
+            raise _bad_request("InvalidOptions", "Only the result format objectArray is simulated.")
+        top, skip = _page(options)
+        try:
+            query = parse(body["query"], _COLUMNS)
+            rows = query.run(self._rows(query.table, body.get("subscriptions"), caller))
+        except QueryError as error:
+            raise _bad_request(error.code, str(error)) from error
+        data = rows[skip : skip + top]
+        more = skip + len(data) < len(rows)
+        answer: Document = {
+            "totalRecords": len(rows),
+            "count": len(data),
+            "data": data,
+            "facets": [],
+            "resultTruncated": "true" if more and query.limited else "false",
+        }
+        if more and not query.limited:
+            answer["$skipToken"] = _skip_token(top, skip + len(data))
+        return answer, headers
+
+    def _quota(self, caller: Identity) -> dict[str, str]:
+        now = time.monotonic()
+        with self._lock:
+            asked = self._asked[caller.object_id]
+            while asked and now - asked[0] > _QUOTA_SECONDS:
+                asked.popleft()
+            spent = len(asked) >= _QUOTA
+            if not spent:
+                asked.append(now)
+            remaining, resets = _QUOTA - len(asked), _QUOTA_SECONDS - (now - asked[0])
+        headers = {
+            "x-ms-ratelimit-remaining-tenant-resource-requests": str(remaining),
+            "x-ms-user-quota-remaining": str(remaining),
+            "x-ms-user-quota-resets-after": f"00:00:{max(1, round(resets)):02d}",
+        }
+        if spent:
+            text = (
+                "Client application has been throttled and should not attempt to repeat the request until an "
+                "amount of time has elapsed. Please see https://aka.ms/resourcegraph-throttling for help."
+            )
+            raise _refusal(429, "RateLimiting", [{"code": "RateLimiting", "message": text}], headers)
+        return headers
+
+    def _rows(self, table: str, subscriptions: Any, caller: Identity) -> list[Row]:
+        if table not in {"resources", "securityresources"}:
+            raise QueryError("InvalidQuery", f"The table '{table}' is not simulated.")
+        asked = {str(each).lower() for each in subscriptions} if subscriptions else None
+        wanted = table == "securityresources"
+        return [
+            _row(document, self._directory.tenant_id)
+            for document in self._readable(caller, asked)
+            if (document["type"].lower() in _SECURITY_TABLE) == wanted
+        ]
+
+    def _readable(self, caller: Identity, subscriptions: set[str] | None) -> Iterable[Document]:
+        verdicts: dict[tuple[str, str], bool] = {}
+        for document in self._resources.as_of(time.monotonic() - self.lag_seconds):
+            subscription = _subscription(document["id"])
+            if subscriptions is not None and subscription not in subscriptions:
+                continue
+            action = f"{document['type']}/read"
+            key = (subscription, action)
+            if key not in verdicts:
+                scope = f"/subscriptions/{subscription}"
+                verdicts[key] = self._directory.allows(caller, action, scope)
+            if verdicts[key] or self._directory.allows(caller, action, document["id"]):
+                yield document
+
+
+def _subscription(resource_id: str) -> str:
+    return resource_id.split("/")[2].lower()
+
+
+def _row(document: Document, tenant_id: str) -> Row:
+    parts = document["id"].split("/")
+    return {
+        "id": document["id"],
+        "name": document["name"],
+        "type": document["type"].lower(),
+        "tenantId": tenant_id,
+        "kind": "",
+        "location": str(document.get("location", "")).lower().replace(" ", ""),
+        "resourceGroup": parts[4].lower() if len(parts) > 4 else "",
+        "subscriptionId": parts[2],
+        "managedBy": "",
+        **dict.fromkeys(_NULL_COLUMNS),
+        "tags": document.get("tags") or None,
+        "properties": document.get("properties") or {},
+    }
+
+
+def _page(options: dict[str, Any]) -> tuple[int, int]:
+    top, skip = options.get("$top", _MAX_ROWS), options.get("$skip", 0)
+    if not isinstance(top, int) or not 1 <= top <= _MAX_ROWS:
+        raise _bad_request("InvalidOptions", "$top must be between 1 and 1000.")
+    token = options.get("$skipToken")
+    if token:
+        try:
+            content = json.loads(base64.b64decode(token, validate=True))
+            top, skip = min(top, int(content["MaxRows"])), int(content["RowsToSkip"])
+        except (binascii.Error, ValueError, KeyError) as error:
+            raise _bad_request("InvalidSkipToken", "The skip token is invalid.") from error
+    return top, skip
+
+
+def _skip_token(top: int, skip: int) -> str:
+    content = {"$id": "1", "MaxRows": top, "RowsToSkip": skip}
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+def _bad_request(code: str, message: str) -> RefusalError:
+    invalid = (
+        "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the "
+        "error before retrying."
+    )
+    details = [{"code": "InvalidQuery", "message": invalid}, {"code": code, "message": message}]
+    return _refusal(400, "BadRequest", details, {})
+
+
+def _refusal(status: int, code: str, details: list[dict[str, str]], headers: dict[str, str]) -> RefusalError:
+    stamp = datetime.now(UTC).isoformat()
+    text = f"Please provide below info when asking for support: timestamp = {stamp}, correlationId = "
+    error = {"code": code, "message": f"{text}{uuid.uuid4()}.", "details": details}
+    return RefusalError(status, {"error": error}, headers)

@@ -1,0 +1,133 @@
+"""Subscriptions, resource groups and resources, with the recent past that Resource Graph lags behind by."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Document = dict[str, Any]
+_VERSIONS_KEPT = 16
+
+
+@dataclass
+class Subscription:
+    """One subscription and the resource providers that it is registered for (lower case)."""
+
+    id: str
+    name: str
+    registered: set[str] = field(default_factory=lambda: {"microsoft.security", "microsoft.resourcegraph"})
+
+
+@dataclass(frozen=True)
+class ResourceGroup:
+    """One resource group; its name keeps the case that it was made with."""
+
+    subscription_id: str
+    name: str
+    location: str
+    tags: Mapping[str, str]
+
+    def as_document(self) -> Document:
+        """As Resource Manager returns it."""
+        return {
+            "id": f"/subscriptions/{self.subscription_id}/resourceGroups/{self.name}",
+            "name": self.name,
+            "type": "Microsoft.Resources/resourceGroups",
+            "location": self.location,
+            "tags": dict(self.tags),
+            "properties": {"provisioningState": "Succeeded"},
+        }
+
+
+class Resources:
+    """Everything that Resource Manager knows; thread-safe; ids compare without regard to case."""
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, Subscription] = {}
+        self._groups: dict[tuple[str, str], ResourceGroup] = {}
+        self._versions: dict[str, list[tuple[float, Document | None]]] = {}
+        self.lock = threading.RLock()
+
+    def add_subscription(self, subscription_id: str, name: str = "connectors") -> Subscription:
+        """Adds a subscription to the tenant, registered for Microsoft.Security."""
+        subscription = Subscription(subscription_id, name)
+        with self.lock:
+            self._subscriptions[subscription_id.lower()] = subscription
+        return subscription
+
+    def find_subscription(self, subscription_id: str) -> Subscription | None:
+        """The subscription of that id."""
+        return self._subscriptions.get(subscription_id.lower())
+
+    def subscriptions(self) -> list[Subscription]:
+        """Every subscription of the tenant."""
+        with self.lock:
+            return list(self._subscriptions.values())
+
+    def add_resource_group(
+        self,
+        subscription_id: str,
+        name: str,
+        location: str = "westeurope",
+        tags: Mapping[str, str] | None = None,
+    ) -> ResourceGroup:
+        """Creates a resource group or replaces its tags."""
+        with self.lock:
+            before = self.find_resource_group(subscription_id, name)
+            group = ResourceGroup(subscription_id, before.name if before else name, location, tags or {})
+            self._groups[subscription_id.lower(), name.lower()] = group
+        return group
+
+    def find_resource_group(self, subscription_id: str, name: str) -> ResourceGroup | None:
+        """The resource group of that name."""
+        return self._groups.get((subscription_id.lower(), name.lower()))
+
+    def resource_groups(self, subscription_id: str) -> list[ResourceGroup]:
+        """The resource groups of a subscription."""
+        with self.lock:
+            return [group for (each, _), group in self._groups.items() if each == subscription_id.lower()]
+
+    def put(self, document: Mapping[str, Any], *, seen_by_graph_at: float | None = None) -> None:
+        """Stores a resource under its `id`. A seed passes `seen_by_graph_at=0` to be visible at once."""
+        moment = time.monotonic() if seen_by_graph_at is None else seen_by_graph_at
+        with self.lock:
+            versions = self._versions.setdefault(str(document["id"]).lower(), [])
+            versions.append((moment, copy.deepcopy(dict(document))))
+            del versions[:-_VERSIONS_KEPT]
+
+    def delete(self, resource_id: str) -> None:
+        """Removes a resource."""
+        with self.lock:
+            if self.find(resource_id) is not None:
+                self._versions[resource_id.lower()].append((time.monotonic(), None))
+
+    def find(self, resource_id: str) -> Document | None:
+        """A copy of the resource as it is now."""
+        with self.lock:
+            versions = self._versions.get(resource_id.lower())
+            return copy.deepcopy(versions[-1][1]) if versions else None
+
+    def of_type(self, resource_type: str, scope: str = "") -> list[Document]:
+        """The resources of a type below a scope, by id; not to be changed by the caller."""
+        prefix = f"{scope.lower().rstrip('/')}/"
+        with self.lock:
+            return [
+                document
+                for key, versions in sorted(self._versions.items())
+                if key.startswith(prefix)
+                and (document := versions[-1][1]) is not None
+                and str(document["type"]).lower() == resource_type.lower()
+            ]
+
+    def as_of(self, moment: float) -> Iterator[Document]:
+        """Every resource as it was at a value of `time.monotonic()`; not to be changed by the caller."""
+        with self.lock:
+            histories = [list(versions) for versions in self._versions.values()]
+        for versions in histories:
+            known = [document for changed_at, document in versions if changed_at <= moment]
+            if known and known[-1] is not None:
+                yield known[-1]

@@ -1,0 +1,247 @@
+"""The storage account: real Azurite, and in front of it the https endpoints that check tokens and roles.
+
+Azurite itself reads neither the signature of a bearer token nor any role; these endpoints do, then hand
+the request on unchanged. Shared-key and SAS requests pass to Azurite, which checks them, and are journalled
+as what they are.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import urllib3
+from werkzeug import Response
+
+from sandbox.azure.azurite import ACCOUNT, SERVICES, Azurite
+from sandbox.azure.directory import FUNCTIONS, Identity
+from sandbox.azure.entra import STORAGE_AUDIENCES
+from sandbox.azure.exchange import Endpoint, Exchange
+from sandbox.azure.storage_operations import (
+    OPERATIONS,
+    StorageOperation,
+    StorageRequest,
+    batched_operations,
+)
+from sandbox.azure.tokens import TokenError, Tokens
+from sandbox.certificates import Certificates
+from sandbox.journal import Journal
+from sandbox.serving import HOST, Service
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+QUEUES = ("onboarding", "onboarding-poison")
+TABLES = ("accounts", "history", "pacing")
+CONTAINERS = ("policy",)
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection", "te", "upgrade"}
+_API_VERSION = "2024-11-04"
+_REFUSALS = {
+    "NoAuthenticationInformation": (
+        401,
+        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+    ),
+    "InvalidAuthenticationInfo": (
+        401,
+        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+    ),
+    "AuthorizationPermissionMismatch": (
+        403,
+        "This request is not authorized to perform this operation using this permission.",
+    ),
+    "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
+}
+
+
+class _RefusedError(Exception):
+    pass
+
+
+class StorageEndpoint:
+    """The public endpoint of one storage service."""
+
+    def __init__(self, service: str, *, port: int, trust: ssl.SSLContext, tokens: Tokens) -> None:
+        """`port` is Azurite's."""
+        self._service = service
+        self._directory = tokens.directory
+        self._tokens = tokens
+        self._azurite = urllib3.HTTPSConnectionPool(
+            "localhost", port, maxsize=32, ssl_context=trust, timeout=120.0, retries=False
+        )
+
+    def answer(self, exchange: Exchange) -> Response:
+        """Checks who asks for what, then lets Azurite answer."""
+        operations = self._operations(exchange)
+        if not operations:
+            return self._refusal("UnsupportedHttpVerb")
+        try:
+            self._admit(exchange, operations)
+        except _RefusedError as refused:
+            return self._refusal(str(refused))
+        return self._forward(exchange)
+
+    def _operations(self, exchange: Exchange) -> list[StorageOperation]:
+        request = exchange.request
+        path = exchange.raw_path.partition("?")[0]
+        segments = tuple(part for part in path.split("/")[2:] if part)
+        if self._service == "table" and segments == ("$batch",):
+            operations = batched_operations(request.get_data())
+            exchange.operation = "Batch"
+            exchange.detail["operations"] = [each.name for each in operations]
+            return operations
+        parts = StorageRequest(
+            method=request.method,
+            segments=segments,
+            query=request.args.to_dict(),
+            conditional="If-Match" in request.headers,
+        )
+        operation = OPERATIONS[self._service](parts)
+        if operation is None:
+            return []
+        exchange.operation = operation.name
+        exchange.detail["resource"] = operation.resource.rpartition("/")[2]
+        return [operation]
+
+    def _admit(self, exchange: Exchange, operations: list[StorageOperation]) -> None:
+        authorization = exchange.request.headers.get("Authorization", "")
+        if authorization.lower().startswith(("sharedkey ", "sharedkeylite ")):
+            exchange.authentication, exchange.identity = "shared-key", ACCOUNT
+            return
+        if "sig" in exchange.request.args:
+            exchange.authentication, exchange.identity = "sas", ACCOUNT
+            return
+        if not authorization:
+            raise _RefusedError("NoAuthenticationInformation")
+        audiences = (*STORAGE_AUDIENCES, f"https://{ACCOUNT}.{self._service}.core.windows.net")
+        try:
+            identity = self._tokens.identify(authorization, audiences)
+        except TokenError as error:
+            exchange.detail["problem"] = error.problem
+            raise _RefusedError("InvalidAuthenticationInfo") from error
+        exchange.authentication, exchange.identity = "bearer", identity.name
+        if not all(self._permitted(identity, operation) for operation in operations):
+            raise _RefusedError("AuthorizationPermissionMismatch")
+
+    def _permitted(self, identity: Identity, operation: StorageOperation) -> bool:
+        scope = f"{self._directory.storage_scope}/{operation.resource}"
+        return any(
+            all(self._directory.allows(identity, each.action, scope, data=each.data) for each in permissions)
+            for permissions in operation.alternatives
+        )
+
+    def _forward(self, exchange: Exchange) -> Response:
+        request = exchange.request
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        answer = self._azurite.urlopen(
+            request.method,
+            exchange.raw_path,
+            body=request.get_data(),
+            headers=headers,
+            redirect=False,
+            decode_content=False,
+        )
+        response = Response(answer.data, status=answer.status)
+        response.headers.clear()
+        for name, value in answer.headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                response.headers.add(name, value)
+        return response
+
+    def _refusal(self, code: str) -> Response:
+        status, message = _REFUSALS[code]
+        request_id = str(uuid.uuid4())
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        text = f"{message}\nRequestId:{request_id}\nTime:{now}"
+        if self._service == "table":
+            error = {"code": code, "message": {"lang": "en-US", "value": text}}
+            response = Response(json.dumps({"odata.error": error}), status=status)
+            response.content_type = "application/json;odata=minimalmetadata;streaming=true;charset=utf-8"
+        else:
+            body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
+            response = Response(f'<?xml version="1.0" encoding="utf-8"?>{body}', status=status)
+            response.content_type = "application/xml"
+        response.headers["x-ms-error-code"] = code
+        response.headers["x-ms-request-id"] = request_id
+        response.headers["x-ms-version"] = _API_VERSION
+        if status == 401:
+            authority = f"https://login.microsoftonline.com/{self._directory.tenant_id}/oauth2/authorize"
+            challenge = f"Bearer authorization_uri={authority} resource_id={STORAGE_AUDIENCES[0]}"
+            response.headers["WWW-Authenticate"] = challenge
+        return response
+
+
+class Storage:
+    """One storage account, `devstoreaccount1`, with its three services."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        certificates: Certificates,
+        folder: Path,
+        tokens: Tokens,
+        *,
+        wrap: Callable[[str, WSGIApplication], WSGIApplication] = lambda _, application: application,
+    ) -> None:
+        """`wrap` may put another application around a service's own (fault injection)."""
+        self._journal = journal
+        self._certificates = certificates
+        self._tokens = tokens
+        self._wrap = wrap
+        self._azurite = Azurite(certificates, folder)
+        self._services: dict[str, Service] = {}
+
+    def start(self) -> Storage:
+        """Starts Azurite and the endpoints, and makes what the deployment makes in the account.
+
+        Raises:
+            AzuriteError: Azurite does not start.
+        """
+        self._azurite.start()
+        trust = self._certificates.client_context()
+        self._deploy(trust)
+        for name in SERVICES:
+            endpoint = StorageEndpoint(name, port=self._azurite.ports[name], trust=trust, tokens=self._tokens)
+            application = self._wrap(name, Endpoint(name, self._journal, endpoint.answer))
+            self._services[name] = Service(application, tls=self._certificates.server_context()).start()
+        return self
+
+    def stop(self) -> None:
+        """Ends the endpoints and Azurite."""
+        while self._services:
+            self._services.popitem()[1].stop()
+        self._azurite.stop()
+
+    def url(self, service: str) -> str:
+        """The public endpoint of `blob`, `queue` or `table`, with the account in its path.
+
+        By address, not by name: azure-data-tables takes `localhost` for the Cosmos DB emulator.
+        """
+        return f"https://{HOST}:{self._services[service].port}/{ACCOUNT}"
+
+    def _deploy(self, trust: ssl.SSLContext) -> None:
+        for queue in QUEUES:
+            self._create("queue", "PUT", queue, trust)
+        for table in TABLES:
+            self._create("table", "POST", "Tables", trust, json.dumps({"TableName": table}).encode())
+        for container in CONTAINERS:
+            self._create("blob", "PUT", f"{container}?restype=container", trust)
+
+    def _create(self, service: str, method: str, path: str, trust: ssl.SSLContext, body: bytes = b"") -> None:
+        token = self._tokens.mint(self._tokens.directory.get(FUNCTIONS), STORAGE_AUDIENCES[0])
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "x-ms-version": _API_VERSION,
+            "x-ms-date": datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT"),
+            "Accept": "application/json",
+            "Content-Type": "application/json" if body else "application/octet-stream",
+        }
+        with urllib3.PoolManager(ssl_context=trust, timeout=30.0) as http:
+            url = f"https://localhost:{self._azurite.ports[service]}/{ACCOUNT}/{path}"
+            answer = http.request(method, url, body=body, headers=headers)
+        if answer.status not in {201, 204}:
+            raise RuntimeError(f"{service} {path}: {answer.status} {answer.data[:500]!r}")

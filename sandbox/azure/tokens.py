@@ -1,0 +1,111 @@
+"""Access tokens of the simulated Entra tenant: RS256, in the v1 form that Azure's own services get.
+
+Source: Microsoft identity platform, access token claims reference (version 1.0, app-only tokens).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+import uuid
+from collections.abc import Collection
+from typing import Any, Literal
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from sandbox.azure.directory import Directory, Identity
+
+LIFETIME_SECONDS = 3599
+_BACKDATED_SECONDS = 300  # Entra dates its tokens back by five minutes
+
+Problem = Literal["missing", "malformed", "signature", "issuer", "audience", "expired", "unknown-identity"]
+
+
+class TokenError(Exception):
+    """A bearer token that a service must refuse."""
+
+    def __init__(self, problem: Problem, detail: str = "") -> None:
+        super().__init__(f"{problem}: {detail}")
+        self.problem: Problem = problem
+        self.detail = detail
+
+
+class Tokens:
+    """The tenant's signing key: mints access tokens and checks them as every service does."""
+
+    def __init__(self, directory: Directory) -> None:
+        """Makes a new key."""
+        self.directory = directory
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        public: dict[str, Any] = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        digest = hashlib.sha256(public["n"].encode()).digest()[:20]
+        self._key_id = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        self.issuer = f"https://sts.windows.net/{directory.tenant_id}/"
+        key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self._key_id, "x5t": self._key_id}
+        self.jwks: dict[str, Any] = {"keys": [{**key, "n": public["n"], "e": public["e"], "issuer": self.issuer}]}
+
+    def mint(self, identity: Identity, audience: str, *, lifetime_seconds: float = LIFETIME_SECONDS) -> str:
+        """An access token of an identity for a resource (its application id URI, without `/.default`)."""
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "aud": audience,
+            "iss": self.issuer,
+            "iat": now - _BACKDATED_SECONDS,
+            "nbf": now - _BACKDATED_SECONDS,
+            "exp": int(now + lifetime_seconds),
+            "appid": identity.client_id,
+            "appidacr": "2",
+            "idp": self.issuer,
+            "idtyp": "app",
+            "oid": identity.object_id,
+            "sub": identity.object_id,
+            "tid": self.directory.tenant_id,
+            "uti": base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+            "ver": "1.0",
+        }
+        if identity.app_roles:
+            claims["roles"] = list(identity.app_roles)
+        headers = {"kid": self._key_id, "x5t": self._key_id}
+        return jwt.encode(claims, self._key, algorithm="RS256", headers=headers)
+
+    def identify(self, authorization: str | None, audiences: Collection[str]) -> Identity:
+        """Whose bearer token an Authorization header carries.
+
+        Raises:
+            TokenError: there is none, or it must be refused.
+        """
+        if not authorization:
+            raise TokenError("missing")
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise TokenError("malformed", "not a bearer token")
+        claims = self._verified(token.strip(), audiences)
+        identity = self.directory.find_by_object_id(str(claims.get("oid")))
+        if identity is None:
+            raise TokenError("unknown-identity", str(claims.get("oid")))
+        return identity
+
+    def _verified(self, token: str, audiences: Collection[str]) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["RS256"],
+                audience=list(audiences),
+                issuer=self.issuer,
+                options={"require": ["aud", "iss", "exp", "nbf", "oid"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise TokenError("expired", str(error)) from error
+        except jwt.InvalidAudienceError as error:
+            raise TokenError("audience", str(error)) from error
+        except jwt.InvalidIssuerError as error:
+            raise TokenError("issuer", str(error)) from error
+        except jwt.InvalidSignatureError as error:
+            raise TokenError("signature", str(error)) from error
+        except jwt.InvalidTokenError as error:
+            raise TokenError("malformed", str(error)) from error
+        return claims

@@ -1,0 +1,186 @@
+"""The whole sandbox: both clouds, joined by what `infra/` deploys and by the settings of the Function App."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import boto3
+
+from sandbox.admin import AdminApi
+from sandbox.aws.cloud import AwsCloud
+from sandbox.azure.cloud import AzureCloud
+from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
+from sandbox.certificates import Certificates
+from sandbox.config import SandboxSettings
+from sandbox.deployment import ARTEFACT_BUCKET, TEMPLATE, Deployment, deploy
+from sandbox.endpoints import FILE, Endpoints
+from sandbox.functions_app import FunctionHost
+from sandbox.journal import Journal
+from sandbox.lambda_service.service import LambdaService
+from sandbox.policy_upload import publish_policy, sample_policy
+
+REGION = "us-east-1"
+QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events")
+
+
+class Sandbox:
+    """Starts everything in order and stops it in reverse; nothing outlives it."""
+
+    def __init__(self, settings: SandboxSettings, *, template: Path = TEMPLATE) -> None:
+        """Prepares a sandbox in `settings.folder`; `template` is the SAM template to deploy."""
+        self.settings = settings
+        self.folder = settings.folder.resolve()
+        self.journal = Journal()
+        self._template = template
+        self._stack = ExitStack()
+        self.function_hosts: list[FunctionHost] = []
+        self.stop_requested = threading.Event()
+
+    def start(self) -> Endpoints:
+        """Starts the clouds, deploys both sides and publishes the endpoints."""
+        try:
+            return self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Ends every service and process, and takes the endpoints away."""
+        (self.folder / FILE).unlink(missing_ok=True)
+        self._stack.close()
+
+    def _start(self) -> Endpoints:
+        settings = self.settings.model_copy(update={"folder": self.folder})
+        self.certificates = Certificates(self.folder / "certificates")
+        os.environ["REQUESTS_CA_BUNDLE"] = str(self.certificates.bundle_path)
+        self.aws = AwsCloud(self.journal, settings, self.certificates)
+        self._stack.callback(self.aws.stop)
+        self.aws.start()
+        self.azure = AzureCloud(self.journal, settings, self.certificates, self.aws.inspect_account)
+        self._stack.callback(self.azure.stop)
+        self.azure.start()
+        session = self.management_session()
+        organization = self._make_organization(session)
+        policy = sample_policy(organization, self.settings)
+        policy_url = publish_policy(policy, self.azure)
+        deployment = self._deploy(session, policy)
+        self._trust_lambdas(deployment)
+        self._start_lambdas(session)
+        arm = self.settings.arm_endpoint or self.azure.arm_url
+        for number in range(self.settings.function_hosts):
+            host = FunctionHost(number, self.folder, settings, self._function_settings(arm, policy_url))
+            self._stack.callback(host.stop)
+            host.start()
+            self.function_hosts.append(host)
+        for host in self.function_hosts:
+            host.wait_until_ready()
+        admin = AdminApi(self)
+        self._stack.callback(admin.stop)
+        endpoints = Endpoints(
+            aws=self.aws.url,
+            arm=arm,
+            authority=self.azure.authority_url,
+            queue=self.azure.queue_url,
+            blob=self.azure.blob_url,
+            table=self.azure.table_url,
+            functions=self.function_hosts[0].url,
+            admin=admin.start(),
+            ca_bundle=str(self.certificates.bundle_path),
+            pid=os.getpid(),
+        )
+        self._write_operator_environment(arm, policy_url)
+        endpoints.write(self.folder)
+        return endpoints
+
+    def management_session(self) -> boto3.Session:
+        """A session of the management account's administrator; any key is good for moto."""
+        return boto3.Session("sandbox", "sandbox", region_name=REGION)  # noqa: S106 - no secret: moto takes any
+
+    def _make_organization(self, session: boto3.Session) -> str:
+        organizations = session.client("organizations", endpoint_url=self.aws.url)
+        created = organizations.create_organization(FeatureSet="ALL")["Organization"]
+        cloudformation = session.client("cloudformation", endpoint_url=self.aws.url)
+        cloudformation.activate_organizations_access()
+        iam = session.client("iam", endpoint_url=self.aws.url)
+        iam.enable_outbound_web_identity_federation()
+        return created["Id"]
+
+    def _deploy(self, session: boto3.Session, policy: bytes) -> Deployment:
+        return deploy(
+            session,
+            self.aws.url,
+            policy=policy,
+            template=self._template,
+            parameters={
+                "TenantId": self.settings.tenant_id,
+                "ClientId": self.azure.directory.get(QUEUE_SENDER).client_id,
+                "AuthorityHost": self.azure.authority_url,
+                "QueueServiceUri": self.azure.queue_url,
+                "RetryDelaySeconds": str(self.settings.sqs_visibility_seconds),
+            },
+        )
+
+    def _trust_lambdas(self, deployment: Deployment) -> None:
+        prefix = f"arn:aws:iam::{self.aws.management_account_id}:role/{deployment.stack_name}"
+        subjects = tuple(f"{prefix}-{function}" for function in QUEUE_SENDER_FUNCTIONS)
+        self.azure.directory.trust(QUEUE_SENDER, issuer=self.aws.issuer_url, subjects=subjects)
+
+    def _start_lambdas(self, session: boto3.Session) -> None:
+        self.lambdas = LambdaService(
+            session,
+            self.aws.url,
+            credentials_for_role=self.aws.credentials_for_role,
+            journal=self.journal,
+            code_bucket=ARTEFACT_BUCKET,
+            folder=self.folder,
+            settings=self.settings,
+            extra_variables={"REQUESTS_CA_BUNDLE": str(self.certificates.bundle_path)},
+        )
+        self._stack.callback(self.lambdas.stop)
+        self.lambdas.start()
+
+    def _identity(self, who: str) -> dict[str, str]:
+        """Settings of whoever reaches Azure through a managed identity's endpoint."""
+        return {
+            "IDENTITY_ENDPOINT": self.azure.identity_endpoint,
+            "IDENTITY_HEADER": self.azure.identity_headers[who],
+            "REQUESTS_CA_BUNDLE": str(self.certificates.bundle_path),
+            "ROLLCALL_CREDENTIAL": "managed-identity",
+        }
+
+    def _function_settings(self, arm: str, policy_url: str) -> dict[str, str]:
+        client_id = self.azure.directory.get(FUNCTIONS).client_id
+        return self._identity("functions") | {
+            "ROLLCALL_ARM_ENDPOINT": arm,
+            "ROLLCALL_POLICY": policy_url,
+            "ROLLCALL_CLIENT_ID": client_id,
+            "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
+            "ROLLCALL_QUEUE__credential": "managedidentity",
+            "ROLLCALL_QUEUE__clientId": client_id,
+            "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
+            "AzureWebJobsStorage__blobServiceUri": self.azure.blob_url,
+            "AzureWebJobsStorage__credential": "managedidentity",
+            "AzureWebJobsStorage__clientId": client_id,
+            "ROLLCALL_RETRY__FIRST_SECONDS": str(self.settings.retry_first_seconds),
+            "ROLLCALL_RETRY__CONTENDED_SECONDS": str(self.settings.retry_contended_seconds),
+        }
+
+    def _write_operator_environment(self, arm: str, policy_url: str) -> None:
+        """What `rollcall` needs to work on this sandbox as it would on the real clouds."""
+        values = self._identity("operator") | {
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_ACCESS_KEY_ID": "sandbox",
+            "AWS_SECRET_ACCESS_KEY": "sandbox",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "ROLLCALL_ARM_ENDPOINT": arm,
+            "ROLLCALL_POLICY": policy_url,
+            "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
+            "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
+        }
+        path = self.folder / "operator.env"
+        path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
+        path.chmod(0o600)

@@ -1,0 +1,39 @@
+"""The sandbox's own settings: times default to production's, tests and the demo shorten them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SandboxSettings(BaseSettings):
+    """Settings of one sandbox, from `ROLLCALL_SANDBOX_*` or the command line. Times are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="ROLLCALL_SANDBOX_", extra="forbid")
+
+    folder: Path = Path(".sandbox")
+    seed: int = 42
+    tenant_id: str = "5f0d3b52-8a7e-4c43-9d3e-6d1c7f0e2a10"
+    subscription_id: str = "0b7c1f8e-2d54-4a8a-9a43-7f9f5f6f1c21"
+    resource_group: str = "rg-defender-connectors"
+    function_hosts: int = Field(default=1, ge=1, le=4)
+    arm_endpoint: str | None = None  # another Resource Manager in the place of ours
+
+    # AWS
+    account_creation_seconds: float = 5.0
+    event_delay_seconds: float = 0.5  # Organizations → EventBridge
+    stack_instance_seconds: float = 30.0  # one stack instance, from RUNNING to its end
+    # Lambda
+    sqs_batch_window_scale: float = 1.0  # multiplies MaximumBatchingWindowInSeconds
+    sqs_visibility_seconds: int = 360  # the template's RetryDelaySeconds
+    # Azure
+    connector_put_seconds: float = 0.0
+    resource_graph_lag_seconds: float = 2.0
+    # Functions host
+    crash_invisibility_seconds: float = 600.0
+    max_polling_interval_seconds: float | None = None  # None = as host.json says
+    queue_visibility_seconds: int | None = None  # after a failed try; None = as host.json says
+    retry_first_seconds: float = 30.0  # ROLLCALL_RETRY__* of the Function App
+    retry_contended_seconds: float = 30.0

@@ -1,0 +1,102 @@
+"""One deployed function: its artefact, unpacked, and the execution environments that run it."""
+
+from __future__ import annotations
+
+import io
+import queue
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from sandbox.lambda_service.environment import ExecutionEnvironment, FunctionConfiguration, RoleCredentials
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_lambda.type_defs import GetFunctionResponseTypeDef
+
+    from sandbox.lambda_service.runtime_api import InvocationResult
+
+
+def load_configuration(
+    session: boto3.Session, aws_url: str, *, function_arn: str, code_bucket: str, folder: Path
+) -> FunctionConfiguration:
+    """Reads a function through the Lambda API and unpacks its artefact from S3 into `folder`.
+
+    GetFunction answers with a presigned address in a bucket of AWS's own. The emulator has no such bucket;
+    the key in that address is the artefact's in `code_bucket`.
+    """
+    answer = session.client("lambda", endpoint_url=aws_url).get_function(FunctionName=function_arn)
+    name = answer["Configuration"]["FunctionName"]
+    key = unquote(urlsplit(answer["Code"]["Location"]).path).lstrip("/")
+    artefact = session.client("s3", endpoint_url=aws_url).get_object(Bucket=code_bucket, Key=key)["Body"].read()
+    code = (folder / name / "code").resolve()
+    if code.exists():
+        shutil.rmtree(code)
+    with zipfile.ZipFile(io.BytesIO(artefact)) as archive:
+        archive.extractall(code)
+    return _configuration(answer, code)
+
+
+def _configuration(answer: GetFunctionResponseTypeDef, code: Path) -> FunctionConfiguration:
+    found = answer["Configuration"]
+    name, arn = found["FunctionName"], found["FunctionArn"]
+    return FunctionConfiguration(
+        name=name,
+        arn=arn,
+        handler=found["Handler"],
+        role=found["Role"],
+        runtime=found["Runtime"],
+        region=arn.split(":")[3],
+        memory_mb=int(found["MemorySize"]),
+        timeout_seconds=float(found["Timeout"]),
+        log_group=found.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}"),
+        variables=found.get("Environment", {}).get("Variables", {}),
+        folder=code,
+    )
+
+
+class Function:
+    """A function with a fixed number of execution environments."""
+
+    def __init__(
+        self,
+        configuration: FunctionConfiguration,
+        credentials_for_role: Callable[[str], RoleCredentials],
+        extra_variables: Mapping[str, str],
+        *,
+        environments: int,
+        log: Path,
+    ) -> None:
+        self.configuration = configuration
+        self._all = [
+            ExecutionEnvironment(configuration, credentials_for_role, extra_variables, log) for _ in range(environments)
+        ]
+        self._free: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
+        for environment in self._all:
+            self._free.put(environment)
+
+    @property
+    def process_ids(self) -> list[int]:
+        """The runtime processes that live now."""
+        return [environment.pid for environment in self._all if environment.pid is not None]
+
+    def start(self) -> None:
+        """Starts every environment, so that the first event finds them warm."""
+        for environment in self._all:
+            environment.start()
+
+    def stop(self) -> None:
+        """Ends every environment."""
+        for environment in self._all:
+            environment.stop()
+
+    def invoke(self, payload: bytes) -> tuple[str, InvocationResult]:
+        """Runs one event in the first free environment; returns the request id and the result."""
+        environment = self._free.get()
+        try:
+            return environment.invoke(payload)
+        finally:
+            self._free.put(environment)

@@ -1,0 +1,41 @@
+"""The sandbox's own policy, and its way into the blob from which the Function App reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azure.core.credentials import AccessToken
+from azure.storage.blob import BlobServiceClient
+
+from sandbox.azure.cloud import AzureCloud
+
+if TYPE_CHECKING:
+    from sandbox.config import SandboxSettings
+
+_SAMPLE = Path(__file__).with_name("samples") / "policy.yaml"
+CONTAINER = "policy"
+
+
+def sample_policy(organization: str, settings: SandboxSettings) -> bytes:
+    """The sample policy with this sandbox's organization, tenant and subscription."""
+    text = _SAMPLE.read_text(encoding="utf-8")
+    filled = text.format(organization=organization, tenant=settings.tenant_id, subscription=settings.subscription_id)
+    return filled.encode()
+
+
+class _Minted:
+    def __init__(self, azure: AzureCloud) -> None:
+        self._azure = azure
+
+    def get_token(self, *scopes: str, **_: object) -> AccessToken:
+        """A token of the Function App's identity, which owns the blobs."""
+        return AccessToken(self._azure.mint("rollcall-functions", scopes[0].removesuffix("/.default")), 2**31)
+
+
+def publish_policy(policy: bytes, azure: AzureCloud) -> str:
+    """Puts the policy where the Function App reads it; returns the blob's URL."""
+    with BlobServiceClient(azure.blob_url, credential=_Minted(azure)) as service:
+        blob = service.get_blob_client(CONTAINER, "policy.yaml")
+        blob.upload_blob(policy)
+        return str(blob.url)
