@@ -1,0 +1,1 @@
+"""The `rollcall` command: one file per group of commands."""

@@ -1,0 +1,1 @@
+"""`rollcall demo`: the main job on the sandbox, to be watched."""

@@ -1,0 +1,51 @@
+"""`rollcall onboard ID`: asks for one account's connector, by the door through which events come."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import bootstrap
+from cli.output import FOUND, console, progress, write_json
+from cli.status import account_key, record_json, state_text
+from shared.application.request_onboarding import request_onboarding, wait_until_settled
+from shared.domain.ledger import State
+
+
+def onboard(
+    account: Annotated[str, typer.Argument(metavar="ID", help="a 12-digit AWS account id")],
+    wait_seconds: Annotated[
+        float, typer.Option("--wait", min=0, help="seconds to wait for the end; 0 returns at once")
+    ] = 300.0,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+) -> None:
+    """Bring one account to the state that the policy asks for, and wait for the end.
+
+    The account takes the same path as a new one, so doing it twice changes nothing.
+    Example: rollcall onboard 012345678901
+    """
+    key = account_key(account)
+    before = bootstrap.ledger().find(key)
+    event_id = request_onboarding(key, bootstrap.event_bus())
+    if wait_seconds == 0:
+        _say_requested(account, event_id, as_json=as_json)
+        return
+    with progress.status(f"waiting for {account}"):
+        record = wait_until_settled(key, before, bootstrap.wait_ports(), timeout_seconds=wait_seconds)
+    if record is None:
+        progress.print(f"{account} did not settle within {wait_seconds:g} s; see `rollcall status {account}`")
+        raise typer.Exit(FOUND)
+    if as_json:
+        write_json({"event_id": event_id, **record_json(record)})
+    else:
+        console.print(state_text(record.state), record.connector_id or record.reason, soft_wrap=True)
+    if record.state not in {State.CONNECTED, State.EXCLUDED}:
+        raise typer.Exit(FOUND)
+
+
+def _say_requested(account: str, event_id: str, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"event_id": event_id, "hierarchy_identifier": account})
+    else:
+        console.print(f"requested as event {event_id}")
