@@ -52,6 +52,7 @@ def onboard_ports() -> OnboardPorts:
         policy=_policy(),
         clock=clock,
         schedule=chosen.retry.schedule(),
+        claim_seconds=chosen.retry.claim_seconds,
     )
 
 

@@ -41,6 +41,7 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
         outcome = onboard(request, ports)
     except RollcallError as error:
         facts |= {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
+        facts["error_key"] = error.key
         logger.critical("request_failed", extra=facts | {"outcome": str(Result.FAILED)})
         raise
     facts["duration_ms"] = round((time.perf_counter() - started) * 1000)

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
+from shared.application.onboard import CLAIM_SECONDS
 from shared.domain.pacing import WriteRate
 from shared.domain.retry import RetrySchedule
 
@@ -36,6 +37,7 @@ class RetrySettings(BaseModel):
     first_seconds: float = Field(default=30.0, gt=0)
     longest_seconds: float = Field(default=6 * 3600.0, gt=0)
     contended_seconds: float = Field(default=30.0, gt=0)
+    claim_seconds: float = Field(default=CLAIM_SECONDS, gt=0)
 
     def schedule(self) -> RetrySchedule:
         """The schedule that the use case follows."""

@@ -63,4 +63,5 @@ def _log_error(message_id: str, error: RollcallError, account_id: str = "") -> N
     level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
     fields = {"message_id": message_id, "hierarchy_identifier": account_id, "outcome": "failed"}
     facts = {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
+    facts["error_key"] = error.key
     logger.log(level, "event_failed", extra=fields | facts)

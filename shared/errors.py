@@ -9,27 +9,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class RollcallError(Exception):
     """An expected failure: it always says why (`reason`) and what to do about it (`remedy`)."""
 
-    def __init__(self, reason: str, *, remedy: str = "") -> None:
-        """Keeps `reason`, one sentence, and `remedy`, one imperative sentence or nothing."""
+    def __init__(self, reason: str, *, remedy: str = "", key: str = "") -> None:
+        """Keeps `reason`, one sentence, and `remedy`, one imperative sentence or nothing.
+
+        `key` names the kind of failure for machines: the heading in docs/runbook.md; empty where it has none.
+        """
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
+        self.key = key
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.remedy})" if self.remedy else self.reason
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long, counted from when the work was asked for, a failure may pass by itself.
+
+    When it lasts longer the deployment is wrong, in `setting`.
+    """
+
+    seconds: float
+    setting: str
+
+
 class TransientError(RollcallError):
     """The same input may succeed later: throttling, time-outs, 5xx, a role that is not visible yet."""
 
-    def __init__(self, reason: str, *, remedy: str = "", retry_after_seconds: float | None = None) -> None:
-        """`retry_after_seconds` is the wait that the service asked for; None where it asked for none."""
-        super().__init__(reason, remedy=remedy)
+    def __init__(
+        self,
+        reason: str,
+        *,
+        remedy: str = "",
+        key: str = "",
+        retry_after_seconds: float | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        """`retry_after_seconds` is the wait that the service asked for; None where it asked for none.
+
+        Without `patience` it stays transient for as long as the caller's own budget lasts.
+        """
+        super().__init__(reason, remedy=remedy, key=key)
         self.retry_after_seconds = retry_after_seconds
+        self.patience = patience
+
+    def lasting(self, age_seconds: float) -> ConfigurationError | None:
+        """The wrong deployment that this is to work of that age; None while it may still pass by itself."""
+        if self.patience is None or age_seconds <= self.patience.seconds:
+            return None
+        return ConfigurationError(self.reason, setting=self.patience.setting, remedy=self.remedy, key=self.key)
 
 
 class PermanentError(RollcallError):
@@ -39,7 +74,7 @@ class PermanentError(RollcallError):
 class ConfigurationError(RollcallError):
     """The deployment is wrong: a missing setting, a lasting refusal."""
 
-    def __init__(self, reason: str, *, setting: str, remedy: str = "") -> None:
+    def __init__(self, reason: str, *, setting: str, remedy: str = "", key: str = "") -> None:
         """`setting` names what has to be mended: an environment variable, a role, a field of the policy."""
-        super().__init__(reason, remedy=remedy or f"Correct {setting}.")
+        super().__init__(reason, remedy=remedy or f"Correct {setting}.", key=key)
         self.setting = setting

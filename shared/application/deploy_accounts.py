@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.application.outcome import Outcome
+from shared.application.patience import unless_lasting
 from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
 from shared.application.requests import Cause, Report, request_for
 from shared.domain.accounts import Account
@@ -66,11 +67,12 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
     run = _Run(policy=ports.policy.current(), ports=ports)
     results: dict[str, AccountResult] = {}
     tasks: list[_Task] = []
-    for account_id, signal in {signal.account_id: signal for signal in reversed(signals)}.items():
+    newest = sorted(signals, key=lambda signal: signal.cause.occurred_at)
+    for account_id, signal in {signal.account_id: signal for signal in newest}.items():
         try:
             found = _look_at(signal, run)
         except (TransientError, PermanentError) as error:
-            results[account_id] = error
+            results[account_id] = unless_lasting(error, since=signal.cause.occurred_at, clock=ports.clock)
             continue
         if isinstance(found, _Task):
             tasks.append(found)
@@ -154,7 +156,7 @@ def _reported(task: _Task, run: _Run) -> AccountResult:
     try:
         _report(task.account, task.signal.cause, run, State.DEPLOYING, task.reason)
     except (TransientError, PermanentError) as error:
-        return error
+        return unless_lasting(error, since=task.signal.cause.occurred_at, clock=run.ports.clock)
     result = Result.UPDATED if task.update else Result.CREATED
     return Outcome(result=result, reason=task.reason)
 

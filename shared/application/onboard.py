@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from shared.application.outcome import Outcome
 from shared.application.ports import (
@@ -19,6 +21,7 @@ from shared.application.ports import (
 from shared.application.settlement import Settlement
 from shared.domain.accounts import Account, AccountState
 from shared.domain.connectors import (
+    ENVIRONMENT,
     OWNER_TAG,
     Connector,
     ConnectorBody,
@@ -29,9 +32,9 @@ from shared.domain.connectors import (
 )
 from shared.domain.drift import differences
 from shared.domain.ledger import Result
-from shared.domain.policy import Decision, Policy, Verdict, decide
+from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Decision, Policy, Verdict, decide
 from shared.domain.retry import RetrySchedule, budget_spent
-from shared.errors import PermanentError, TransientError
+from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 
@@ -53,6 +56,7 @@ class OnboardPorts:
     policy: PolicySource
     clock: Clock
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
+    claim_seconds: float = CLAIM_SECONDS
 
 
 def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
@@ -69,20 +73,34 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
         clock=ports.clock,
         owner=f"{request.message_id}/{request.attempt}/{uuid.uuid4()}",
     )
-    if request.data.action is Action.NOTE:
-        return settlement.note()
     if request.data.action is Action.DISCONNECT:
         return settlement.park("disconnect requests are not supported yet", "Remove the connector by hand.")
-    policy = ports.policy.current()
+    budget_hours = DEFAULT_RETRY_BUDGET_HOURS
     try:
+        if request.data.action is Action.NOTE:
+            return settlement.note()
+        policy = ports.policy.current()
+        budget_hours = policy.retry_budget_hours
         return _connect(request, policy, ports, settlement)
     except PermanentError as error:
-        return settlement.park(error.reason, error.remedy)
+        return replace(settlement.park(error.reason, error.remedy), key=error.key)
     except TransientError as error:
-        if budget_spent(request.first_enqueued_at, ports.clock.now(), policy.retry_budget_hours):
-            reason = f"tried for {policy.retry_budget_hours:g} hours; last: {error.reason}"
-            return settlement.park(reason, error.remedy or "Remove the cause and replay the request.")
-        return settlement.defer(error.reason, ports.schedule.delay(request.attempt, error.retry_after_seconds))
+        if lasting := error.lasting((ports.clock.now() - request.first_enqueued_at).total_seconds()):
+            settlement.fail(lasting)
+            raise lasting from error
+        return replace(_put_off(error, budget_hours, ports, settlement), key=error.key)
+    except ConfigurationError as error:
+        settlement.fail(error)
+        raise
+
+
+def _put_off(error: TransientError, budget_hours: float, ports: OnboardPorts, settlement: Settlement) -> Outcome:
+    """Another attempt later, or the poison queue where the request has been tried for its whole budget."""
+    request = settlement.request
+    if budget_spent(request.first_enqueued_at, ports.clock.now(), budget_hours):
+        reason = f"tried for {budget_hours:g} hours; last: {error.reason}"
+        return settlement.park(reason, error.remedy or "Remove the cause and replay the request.")
+    return settlement.defer(error.reason, ports.schedule.delay(request.attempt, error.retry_after_seconds))
 
 
 def park_unreadable(body: bytes, reason: str, queue: RequestQueue, clock: Clock) -> Outcome:
@@ -101,15 +119,18 @@ def _connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, set
         return settlement.exclude(decision.reason)
     account_id = request.key.hierarchy_identifier
     desired = desired_body(account_id, decision.profile, decision.target, policy.organization)
-    connector_id = _place(request, policy, decision, ports)
-    for connector in ports.snapshot.find_by_hierarchy(account_id):
+    # A GCP project number may have twelve digits too.
+    existing = [found for found in ports.snapshot.find_by_hierarchy(account_id) if found.environment == ENVIRONMENT]
+    connector_id = _place(connector_id_for(account_id, decision.target), existing, policy.organization)
+    for connector in existing:
         if connector.connector_id.same_as(connector_id) and not differences(desired, connector.body):
             return settlement.finish(Result.UNCHANGED, connector_id)
     owner, now = settlement.owner or "", ports.clock.now()
-    if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=CLAIM_SECONDS):
+    if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         unclaimed = replace(settlement, owner=None)
         return unclaimed.defer("another worker holds this account", ports.schedule.contended_seconds)
-    return _ensure(connector_id, desired, ports, settlement)
+    slot = record.slot_of(str(request.message_id), request.attempt) if record else None
+    return _ensure(connector_id, desired, slot, ports, settlement)
 
 
 def _decide(request: ConnectorRequest, policy: Policy) -> Decision:
@@ -132,12 +153,10 @@ def _decide(request: ConnectorRequest, policy: Policy) -> Decision:
     return decide(policy, account)
 
 
-def _place(request: ConnectorRequest, policy: Policy, decision: Decision, ports: OnboardPorts) -> ConnectorId:
+def _place(wanted: ConnectorId, existing: Sequence[Connector], organization: str) -> ConnectorId:
     """Where the connector is or belongs: ours is kept where it stands, another's is refused."""
-    wanted = connector_id_for(request.key.hierarchy_identifier, decision.target)
-    existing = ports.snapshot.find_by_hierarchy(request.key.hierarchy_identifier)
     for connector in existing:
-        _refuse_foreign(connector, policy.organization)
+        _refuse_foreign(connector, organization)
     if not existing or any(connector.connector_id.same_as(wanted) for connector in existing):
         return wanted
     return existing[0].connector_id
@@ -148,10 +167,17 @@ def _refuse_foreign(connector: Connector, organization: str) -> None:
         raise PermanentError(
             f"the account is connected already by {connector.connector_id}, which is not ours",
             remedy="Remove that connector, or exclude the account in the policy.",
+            key="duplicate-connector",
         )
 
 
-def _ensure(connector_id: ConnectorId, desired: ConnectorBody, ports: OnboardPorts, settlement: Settlement) -> Outcome:
+def _ensure(
+    connector_id: ConnectorId,
+    desired: ConnectorBody,
+    slot: datetime | None,
+    ports: OnboardPorts,
+    settlement: Settlement,
+) -> Outcome:
     """GET, merge, PUT where they differ; the claim on the account is ours."""
     actual = ports.connectors.find(connector_id)
     if actual is not None:
@@ -159,10 +185,10 @@ def _ensure(connector_id: ConnectorId, desired: ConnectorBody, ports: OnboardPor
     if actual is not None and not differences(desired, actual.body):
         ports.snapshot.remember(actual)
         return settlement.finish(Result.UNCHANGED, connector_id)
-    slot = ports.pacer.reserve(connector_id.subscription_id)
+    slot = slot or ports.pacer.reserve(connector_id.subscription_id)
     wait = (slot - ports.clock.now()).total_seconds()
     if wait > LONGEST_PACING_WAIT_SECONDS:
-        return settlement.defer("the subscription's write budget is spoken for", wait)
+        return settlement.defer("the subscription's write budget is spoken for", wait, write_slot=slot)
     if wait > 0:
         ports.clock.sleep(wait)
     written = ports.connectors.put(connector_id, merge(actual.body, desired) if actual else desired)

@@ -14,7 +14,9 @@ class Outcome:
     result: Result
     reason: str = ""
     connector_id: str = ""
+    key: str = ""
 
     def log_fields(self) -> dict[str, str]:
-        """The fields of the closing log line."""
-        return {"outcome": str(self.result), "reason": self.reason, "connector_id": self.connector_id}
+        """The fields of the closing log line; `error_key` is the failure's heading in docs/runbook.md, if any."""
+        fields = {"outcome": str(self.result), "reason": self.reason, "connector_id": self.connector_id}
+        return fields | ({"error_key": self.key} if self.key else {})

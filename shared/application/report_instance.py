@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.application.outcome import Outcome
+from shared.application.patience import unless_lasting
 from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
 from shared.application.requests import Cause, Report, request_for
 from shared.domain.ledger import Result, State
@@ -42,7 +43,7 @@ def report_instances(signals: Sequence[InstanceSignal], ports: ReportPorts) -> d
         try:
             results[account_id] = report_instance(signal, ports)
         except (TransientError, PermanentError) as error:
-            results[account_id] = error
+            results[account_id] = unless_lasting(error, since=signal.cause.occurred_at, clock=ports.clock)
     return results
 
 
@@ -67,7 +68,7 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
 
 
 def _report(instance: StackInstance, signal: InstanceSignal, now: datetime) -> Report:
-    if instance.state is InstanceState.CURRENT:
+    if instance.state in {InstanceState.CURRENT, InstanceState.OUTDATED}:  # outdated roles are roles: Defender checks
         return Report(status=State.DEPLOYED, reason="its stack instance succeeded", at=now)
     reason = instance.reason or signal.reason or "AWS gave no reason"
     return Report(status=State.DEPLOY_FAILED, reason=reason, at=now)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.application.outcome import Outcome
 from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
+from shared.domain.instance_failures import diagnose_instance
 from shared.domain.ledger import HistoryEntry, Result, State
-from shared.errors import TransientError
-from shared.messages.connector_request import ConnectorRequest
+from shared.errors import ConfigurationError, TransientError
+from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 
 logger = logging.getLogger(__name__)
-
-FAILED_INSTANCE_REMEDY = "Remove the cause that CloudFormation names, then run `rollcall onboard` for this account."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Settlement:
         """Only remembers what the request reports."""
         data = self.request.data
         result = Result.FAILED if data.status is State.DEPLOY_FAILED else Result.SKIPPED
-        remedy = FAILED_INSTANCE_REMEDY if result is Result.FAILED else ""
+        remedy = diagnose_instance(data.reason).remedy if result is Result.FAILED else ""
         entry = replace(
             self._entry(result, data.status), reason=data.reason, remedy=remedy, at=self.request.occurred_at
         )
@@ -51,8 +50,11 @@ class Settlement:
         self.ledger.record(replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason))
         return Outcome(result=Result.SKIPPED, reason=reason)
 
-    def defer(self, reason: str, delay_seconds: float) -> Outcome:
-        """Puts a later copy on the queue, then remembers it: a crash in between repeats an attempt, loses none."""
+    def defer(self, reason: str, delay_seconds: float, *, write_slot: datetime | None = None) -> Outcome:
+        """Puts a later copy on the queue, then remembers it: a crash in between repeats an attempt, loses none.
+
+        `write_slot` is kept for the copy, so that its turn comes although others ask meanwhile.
+        """
         again = self.request.next_attempt()
         self.queue.send(again, delay_seconds=delay_seconds)
         due = self.clock.now() + timedelta(seconds=delay_seconds)
@@ -60,9 +62,11 @@ class Settlement:
             self._entry(Result.DEFERRED, State.DEFERRED),
             reason=f"{reason}; next attempt at {due:%Y-%m-%dT%H:%M:%SZ}",
             next_attempt=again.attempt,
+            write_slot=write_slot,
         )
         # Without a claim another worker holds the account: its state is that worker's to tell.
-        self._remember(entry if self.owner else replace(entry, state=None))
+        tells = self.owner is not None and self.request.data.action is Action.CONNECT
+        self._remember(entry if tells else replace(entry, state=None))
         return Outcome(result=Result.DEFERRED, reason=reason)
 
     def park(self, reason: str, remedy: str) -> Outcome:
@@ -72,11 +76,16 @@ class Settlement:
         self._remember(replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy))
         return Outcome(result=Result.PARKED, reason=reason)
 
+    def fail(self, error: ConfigurationError) -> None:
+        """Remembers that the deployment is wrong and lets go of the account; the message stays with the queue."""
+        entry = replace(self._entry(Result.FAILED, State.DEFERRED), reason=error.reason, remedy=error.remedy)
+        self._remember(entry if self.request.data.action is Action.CONNECT else replace(entry, state=None))
+
     def _remember(self, entry: HistoryEntry) -> None:
-        """Records after the message moved on: the ledger only remembers; to raise would double the request."""
+        """Records what is decided already: the ledger only remembers; to raise would double the request."""
         try:
             self.ledger.record(entry, release=self.owner)
-        except TransientError as error:
+        except (TransientError, ConfigurationError) as error:
             logger.warning("ledger_unavailable", extra={"reason": error.reason, "message_id": entry.message_id})
 
     def _entry(self, result: Result, state: State) -> HistoryEntry:

@@ -13,9 +13,11 @@ ConnectorBody = dict[str, Any]
 """The JSON body of a connector as Resource Manager speaks it."""
 
 OWNER_TAG = "rollcall"
+ENVIRONMENT = "AWS"
 _READ_ONLY = ("id", "name", "type", "systemData", "kind")
 _READ_ONLY_PROPERTIES = ("hierarchyIdentifierTrialEndDate",)
 _READ_ONLY_ENVIRONMENT = ("accountName",)
+_READ_ONLY_OFFERING = ("description",)
 _OURS = frozenset(plan.value for plan in Plan)
 
 
@@ -62,9 +64,17 @@ class Connector:
 
     @property
     def organization(self) -> str | None:
-        """The organization whose Rollcall owns it, from our tag; None for anybody else's."""
+        """The organization whose Rollcall owns it, from our tag; None for anybody else's.
+
+        The names of Azure's tags have no case.
+        """
         tags = self.body.get("tags") or {}
-        return tags.get(OWNER_TAG)
+        return next((value for name, value in tags.items() if name.lower() == OWNER_TAG), None)
+
+    @property
+    def environment(self) -> str:
+        """The cloud that it connects, in Defender's word: `AWS`, `GCP` and others."""
+        return str(self.body.get("properties", {}).get("environmentName", ""))
 
 
 def connector_id_for(account_id: str, target: Target) -> ConnectorId:
@@ -92,11 +102,18 @@ def desired_body(account_id: str, profile: Profile, target: Target, organization
         "tags": {OWNER_TAG: organization},
         "properties": {
             "hierarchyIdentifier": account_id,
-            "environmentName": "AWS",
+            "environmentName": ENVIRONMENT,
             "environmentData": environment,
             "offerings": offerings_of(profile, account_id),
         },
     }
+
+
+def respelled(desired: ConnectorBody, actual: ConnectorBody) -> ConnectorBody:
+    """`desired` with the names of its tags as `actual` spells them: Azure's tag names have no case."""
+    theirs = {name.lower(): name for name in actual.get("tags") or {}}
+    tags = {theirs.get(name.lower(), name): value for name, value in desired["tags"].items()}
+    return {**desired, "tags": tags}
 
 
 def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
@@ -105,12 +122,16 @@ def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
     Fields and offerings that we do not know are kept; offerings that we know and the profile does not ask
     for are left out; read-only fields are dropped; the location stays, since it cannot be changed.
     """
+    desired = respelled(desired, actual)
     kept = deepcopy({key: value for key, value in actual.items() if key not in _READ_ONLY})
     properties = {key: value for key, value in kept.pop("properties", {}).items() if key not in _READ_ONLY_PROPERTIES}
     environment = properties.get("environmentData") or {}
     for name in _READ_ONLY_ENVIRONMENT:
         environment.pop(name, None)
-    have = {offering.get("offeringType"): offering for offering in properties.pop("offerings", None) or []}
+    have = {
+        offering.get("offeringType"): {key: value for key, value in offering.items() if key not in _READ_ONLY_OFFERING}
+        for offering in properties.pop("offerings", None) or []
+    }
     wanted = desired["properties"]["offerings"]
     offerings = [_overlay(have.pop(offering["offeringType"], {}), offering) for offering in wanted]
     offerings += [offering for kind, offering in have.items() if kind not in _OURS]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.connectors import ConnectorBody
+from shared.domain.connectors import ConnectorBody, respelled
 from shared.domain.policy import Plan
 
 _OURS = frozenset(plan.value for plan in Plan)
@@ -27,6 +27,7 @@ def differences(desired: ConnectorBody, actual: ConnectorBody) -> tuple[Differen
     Fields that we never set are none of our business. The location is left out: it is chosen at creation and
     cannot be changed afterwards.
     """
+    desired = respelled(desired, actual)
     wanted = {key: value for key, value in desired.items() if key not in {"location", "properties"}}
     found = list(_compare(wanted, actual, ""))
     properties = actual.get("properties") or {}

@@ -54,8 +54,8 @@ class HistoryEntry:
     """One thing that happened to an account, at `at` (UTC).
 
     `step` says where on the path: the action and status of the message. `next_attempt` is set where the work
-    was put back on the queue; `sent_at` is when the sender wrote the message. `(message_id, attempt, step,
-    result)` identifies it: a repeat is the same entry.
+    was put back on the queue, `write_slot` where it waits there for its turn to write; `sent_at` is when the
+    sender wrote the message. `(message_id, attempt, step, result)` identifies an entry: a repeat is the same.
     """
 
     key: AccountKey
@@ -73,12 +73,16 @@ class HistoryEntry:
     connector_id: str = ""
     policy_hash: str = ""
     next_attempt: int | None = None
+    write_slot: datetime | None = None
     sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountRecord:
-    """The present line of an account in the ledger; `state_at` is when its state came about."""
+    """The present line of an account in the ledger; `state_at` is when its state came about.
+
+    `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any.
+    """
 
     key: AccountKey
     state: State = State.SEEN
@@ -92,12 +96,18 @@ class AccountRecord:
     policy_hash: str = ""
     scheduled_message_id: str = ""
     scheduled_attempt: int = 0
+    scheduled_slot: datetime | None = None
     claimed_by: str = ""
     claimed_until: datetime | None = None
 
     def superseded(self, message_id: str, attempt: int) -> bool:
         """Whether a later attempt of the same message is scheduled already, so that this one is a leftover."""
         return message_id == self.scheduled_message_id and attempt < self.scheduled_attempt
+
+    def slot_of(self, message_id: str, attempt: int) -> datetime | None:
+        """The write slot that an earlier attempt took for this one; None where it has to take one itself."""
+        ours = message_id == self.scheduled_message_id and attempt == self.scheduled_attempt
+        return self.scheduled_slot if ours else None
 
     def claimed_by_another(self, owner: str, now: datetime) -> bool:
         """Whether somebody else works on this account at `now`."""
@@ -132,9 +142,14 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
         )
     if entry.next_attempt is not None:
         if not record.superseded(entry.message_id, entry.next_attempt):
-            changed = replace(changed, scheduled_message_id=entry.message_id, scheduled_attempt=entry.next_attempt)
+            changed = replace(
+                changed,
+                scheduled_message_id=entry.message_id,
+                scheduled_attempt=entry.next_attempt,
+                scheduled_slot=entry.write_slot,
+            )
     elif entry.message_id == record.scheduled_message_id and entry.attempt >= record.scheduled_attempt:
-        changed = replace(changed, scheduled_message_id="", scheduled_attempt=0)
+        changed = replace(changed, scheduled_message_id="", scheduled_attempt=0, scheduled_slot=None)
     if release is not None and record.claimed_by == release:
         changed = replace(changed, claimed_by="", claimed_until=None)
     return changed

@@ -10,6 +10,8 @@ from functools import cache
 
 from shared.domain.accounts import Account, AccountState
 
+DEFAULT_RETRY_BUDGET_HOURS = 72.0
+
 
 class Plan(StrEnum):
     """Defender plans, by the name of the offering that each becomes on a connector."""
@@ -80,7 +82,7 @@ class Policy:
     default_profile: Profile
     rules: tuple[Rule, ...] = ()
     exclusions: Matcher = field(default_factory=Matcher)
-    retry_budget_hours: float = 72.0
+    retry_budget_hours: float = DEFAULT_RETRY_BUDGET_HOURS
     content_hash: str = ""
 
     @property

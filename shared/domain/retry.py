@@ -16,8 +16,8 @@ class RetrySchedule:
 
     def delay(self, attempt: int, retry_after_seconds: float | None = None) -> float:
         """Seconds until the attempt after `attempt` (counted from 0); a service's own word goes before ours."""
-        if retry_after_seconds is not None:
-            return min(max(retry_after_seconds, 0.0), self.longest_seconds)
+        if retry_after_seconds is not None and retry_after_seconds > 0:
+            return min(retry_after_seconds, self.longest_seconds)
         return min(self.first_seconds * 2.0 ** min(attempt, 30), self.longest_seconds)
 
 

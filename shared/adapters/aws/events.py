@@ -110,7 +110,7 @@ def read_stack_event(body: str) -> InstanceSignal | Ignored:
     account_id = stack_id[4] if len(stack_id) > 5 else ""  # noqa: PLR2004 - arn:partition:service:region:account:…
     return InstanceSignal(
         account_id=_checked(event, account_id),
-        reason=str(status.get("status-reason", "")),
+        reason=str(status.get("status-reason") or ""),
         cause=_cause(event, account_id),
     )
 

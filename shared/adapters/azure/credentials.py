@@ -9,6 +9,7 @@ from azure.core.credentials import TokenCredential
 from azure.identity import AzureCliCredential, ClientAssertionCredential, ManagedIdentityCredential
 
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
+RETRIES = 3  # some five seconds; the SDK's ten would outlast a Lambda function, and the queues wait better
 
 
 class CredentialKind(StrEnum):
@@ -21,7 +22,7 @@ class CredentialKind(StrEnum):
 def make_credential(kind: CredentialKind, *, client_id: str | None = None) -> TokenCredential:
     """The credential of that kind; `client_id` chooses a user-assigned managed identity."""
     if kind is CredentialKind.MANAGED_IDENTITY:
-        return ManagedIdentityCredential(client_id=client_id) if client_id else ManagedIdentityCredential()
+        return ManagedIdentityCredential(client_id=client_id or None, retry_total=RETRIES)
     return AzureCliCredential()
 
 
@@ -37,5 +38,6 @@ def federated_credential(
         client_id,
         assertion,
         authority=authority_host,
+        retry_total=RETRIES,
         disable_instance_discovery=authority_host.rstrip("/") != PUBLIC_AUTHORITY,
     )

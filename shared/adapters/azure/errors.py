@@ -1,13 +1,10 @@
-"""Azure's failures in our three classes, by status and code.
-
-Text is matched in one place only, for the envelope of the Security resource provider, which has no code.
-Source: exchanges recorded with Microsoft.Security/securityConnectors 2023-10-01-preview (Azure/azure-powershell,
-Security.Autorest) for the envelope and the two texts about identities; the text about roles is quoted by users.
-"""
+"""Azure's failures in our three classes: what an answer says, and what the table of refusals makes of it."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,16 +18,13 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
+from shared.adapters.azure import reasons
+from shared.adapters.azure.policy_denial import denying_policies
+from shared.adapters.azure.refusals import diagnose, diagnose_token
+from shared.errors import RollcallError
 
-_NOT_READY_TEXTS = (
-    "identity provider is missing from aws account",
-    "there is a problem with authenticating to your gcp project",
-    "iam role",
-)
-_TRANSIENT_STATUS = frozenset({408, 425, 429})
-_WRONG_PLACE_CODES = frozenset({"resourcegroupnotfound", "subscriptionnotfound", "invalidsubscriptionid"})
-_TOKEN_CODES = frozenset({"expiredauthenticationtoken", "invalidauthenticationtoken"})
+_WAIT_IN_TEXT = re.compile(r"try again after '(\d+)' seconds", re.IGNORECASE)
+_LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,32 +35,52 @@ class Failure:
     code: str
     message: str
     correlation_id: str
+    policies: tuple[str, ...] = ()
 
 
 def read_failure(error: HttpResponseError) -> Failure:
-    """Reads any of Azure's error envelopes; never fails on an unknown one."""
+    """Reads any of Azure's error envelopes; never fails on an unknown one.
+
+    Known are Resource Manager's `{error: {code, message}}`, the connectors' `{statusCode, errorMessage}`,
+    Security's `{HttpStatusCode, ErrorCode, Message}`, bare and capitalised `{code, message}`, the tables'
+    `{odata.error: …}`, Storage's XML, Entra's `{error, error_description}` and plain text.
+    """
     response = error.response
-    status = error.status_code or 0
     text = response.text() if response is not None else ""
     headers = _headers(error)
-    fields = _lowered(text)
-    inner = fields.get("error")
-    if isinstance(inner, dict):
-        fields = {key.lower(): value for key, value in inner.items()}
+    fields = _fields(text)
     code = fields.get("code") or fields.get("errorcode") or headers.get("x-ms-error-code") or ""
-    message = fields.get("message") or fields.get("errormessage") or text[:1000] or error.message
+    message = fields.get("message") or fields.get("errormessage") or fields.get("error_description") or text
+    if isinstance(message, dict):
+        message = message.get("value") or text
     correlation = fields.get("errorcorrelation") or headers.get("x-ms-correlation-request-id") or ""
-    return Failure(status=status, code=str(code), message=str(message), correlation_id=str(correlation))
+    said = str(message) or error.message
+    return Failure(
+        status=error.status_code or 0,
+        code=str(code),
+        message=said[:_LONGEST_MESSAGE],
+        correlation_id=str(correlation),
+        policies=denying_policies(fields, said),
+    )
 
 
 def _headers(error: HttpResponseError) -> Mapping[str, str]:
     return cast("Mapping[str, str]", getattr(error.response, "headers", {}))
 
 
+def _fields(text: str) -> dict[str, Any]:
+    """The error's own fields, out of their envelope, keys in lower case."""
+    if text.lstrip("\ufeff \r\n").startswith("<"):
+        return {name.lower(): value for name, value in re.findall(r"<(Code|Message)>(.*?)</\1>", text, re.DOTALL)}
+    body = _lowered(text)
+    inner = body.get("error") or body.get("odata.error")
+    return {str(key).lower(): value for key, value in inner.items()} if isinstance(inner, dict) else body
+
+
 def _lowered(text: str) -> dict[str, Any]:
     try:
-        body = json.loads(text)
-    except ValueError:
+        body = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
         return {}
     return {str(key).lower(): value for key, value in body.items()} if isinstance(body, dict) else {}
 
@@ -74,52 +88,50 @@ def _lowered(text: str) -> dict[str, Any]:
 def translate(error: AzureError, doing: str) -> RollcallError:
     """The error of ours that stands for `error`; `doing` says what was tried, in words for people."""
     if isinstance(error, ServiceRequestError | ServiceResponseError):
-        return TransientError(f"{doing}: no answer ({type(error).__name__})")
-    if isinstance(error, HttpResponseError) and error.response is not None:
-        return _by_status(error, doing)
-    if isinstance(error, ClientAuthenticationError) and "AADSTS7002" in str(error.message):
-        return TransientError(
-            f"{doing}: Entra finds no matching federated credential",
-            remedy="Compare issuer, subject and audience; a credential just made needs some minutes.",
-        )
-    return ConfigurationError(
-        f"{doing}: no token ({str(error.message).splitlines()[0][:300]})",
-        setting="the managed identity or federated credential",
-    )
+        return reasons.NO_ANSWER.error(f"{doing}: no answer ({type(error).__name__})")
+    if isinstance(error, HttpResponseError) and error.response is not None and not _is_about_a_token(error):
+        return _refusal(error, doing)
+    status = (error.status_code or 0) if isinstance(error, HttpResponseError) else 0
+    said = (str(error.message).splitlines() or [""])[0][:300]
+    diagnosis = diagnose_token(status, str(error.message))
+    return diagnosis.error(f"{doing}: no token ({said})", retry_after_seconds=_retry_after(error))
 
 
-def _by_status(error: HttpResponseError, doing: str) -> RollcallError:
+def _is_about_a_token(error: HttpResponseError) -> bool:
+    """Whether it was raised by a credential, on Entra's answer, and not by the service that was asked.
+
+    Source: azure-identity 1.27 `aad_client_base._raise_for_error`, the wording of its messages.
+    """
+    said = str(error.message)
+    return isinstance(error, ClientAuthenticationError) and ("AADSTS" in said or "Microsoft Entra ID" in said)
+
+
+def _refusal(error: HttpResponseError, doing: str) -> RollcallError:
     failure = read_failure(error)
-    code = failure.code.lower()
+    diagnosis = diagnose(failure.status, failure.code, failure.message)
+    if diagnosis is reasons.UNREADABLE_ANSWER:
+        return diagnosis.error(f"{doing}: an answer that breaks off or cannot be read ({type(error).__name__})")
     said = f"{doing}: {failure.status} {failure.code} {failure.message}".replace("  ", " ")
     if failure.correlation_id:
         said = f"{said} [correlation {failure.correlation_id}]"
-    if failure.status in _TRANSIENT_STATUS or failure.status >= 500 or code in _TOKEN_CODES:
-        return TransientError(said, retry_after_seconds=_retry_after(error))
-    if failure.status == 400 and not code and _not_ready(failure.message):
-        return TransientError(said, remedy="Check the stack instance: its identity provider and roles.")
-    if failure.status in {401, 403} and code != "requestdisallowedbypolicy":
-        return ConfigurationError(said, setting="the role assignments of this identity")
-    if failure.status == 404 and code in _WRONG_PLACE_CODES:
-        return ConfigurationError(said, setting="target in the policy")
-    if code == "missingsubscriptionregistration":
-        return ConfigurationError(
-            said, setting="the subscription", remedy="Register the resource provider Microsoft.Security."
-        )
-    return PermanentError(said, remedy="Read the message; correct the cause, then replay the request.")
+    wait = _retry_after(error)
+    if wait is None and (asked := _WAIT_IN_TEXT.search(failure.message)):
+        wait = float(asked[1])
+    remedy = ""
+    if diagnosis is reasons.POLICY_DENIED and failure.policies:
+        named = ", ".join(failure.policies)
+        remedy = f"Exempt the connectors' resource group from Azure Policy {named}, then replay."
+    return diagnosis.error(said, retry_after_seconds=wait, remedy=remedy)
 
 
-def _not_ready(message: str) -> bool:
-    lowered = message.lower()
-    return any(text in lowered for text in _NOT_READY_TEXTS)
-
-
-def _retry_after(error: HttpResponseError) -> float | None:
-    value = _headers(error).get("Retry-After")
+def _retry_after(error: AzureError) -> float | None:
+    """Seconds, of the header `Retry-After`; None where it is missing or a date."""
+    value = _headers(error).get("Retry-After") if isinstance(error, HttpResponseError) else None
     try:
-        return float(value) if value else None
+        seconds = float(value) if value else math.nan
     except ValueError:
         return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 @contextmanager

@@ -6,18 +6,29 @@ Source: Microsoft.Security/securityConnectors, api-version 2024-08-01-preview.
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.rest import HttpRequest
 from azure.mgmt.security import SecurityManagementClient
 
+from shared.adapters.azure import reasons
 from shared.adapters.azure.errors import read_failure, translated
+from shared.adapters.azure.refusals import diagnose
 from shared.adapters.azure.resource_manager import pipeline_policies
+from shared.adapters.diagnosis import SETTLING_SECONDS
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
+from shared.errors import Patience, TransientError
 
 API_VERSION = "2024-08-01-preview"
+REGISTER_API_VERSION = "2021-04-01"
+REGISTRATION_WAIT_SECONDS = 30.0
 PUT_TIMEOUT_SECONDS = 150  # Defender checks the other cloud while we wait; 35 s were recorded
+
+logger = logging.getLogger(__name__)
 
 
 class DefenderConnectors:
@@ -28,6 +39,8 @@ class DefenderConnectors:
         self._credential = credential
         self._endpoint = arm_endpoint.rstrip("/")
         self._clients: dict[str, SecurityManagementClient] = {}
+        self._registered: set[str] = set()
+        self._lock = threading.Lock()
 
     def find(self, connector_id: ConnectorId) -> Connector | None:
         """The connector as it is now; None where it, but not its resource group, is missing."""
@@ -44,21 +57,53 @@ class DefenderConnectors:
                 if read_failure(error).code in {"ResourceNotFound", "NotFound"}:
                     return None
                 raise
+            except HttpResponseError as error:
+                self._register_if_missing(connector_id.subscription_id, error)
+                raise
         return Connector(connector_id=connector_id, body=body)
 
     def put(self, connector_id: ConnectorId, body: ConnectorBody) -> Connector:
         """Creates or replaces the connector; synchronous, no etag is needed or sent."""
         client = self._client(connector_id.subscription_id)
         with translated(f"PUT {connector_id}"):
-            written: Any = client.security_connectors.create_or_update(
-                connector_id.resource_group,
-                connector_id.name,
-                body,
-                api_version=API_VERSION,
-                cls=_raw,
-                read_timeout=PUT_TIMEOUT_SECONDS,
-            )
+            try:
+                written: Any = client.security_connectors.create_or_update(
+                    connector_id.resource_group,
+                    connector_id.name,
+                    body,
+                    api_version=API_VERSION,
+                    cls=_raw,
+                    read_timeout=PUT_TIMEOUT_SECONDS,
+                )
+            except HttpResponseError as error:
+                self._register_if_missing(connector_id.subscription_id, error)
+                raise
         return Connector(connector_id=connector_id, body=written)
+
+    def _register_if_missing(self, subscription_id: str, error: HttpResponseError) -> None:
+        """Asks once per subscription and process for what the subscription lacks, and leaves waiting to the queue.
+
+        Nothing is polled. A registration takes minutes; one that is still missing when a request has grown old
+        is a wrong deployment. The identity's role has to contain Microsoft.Security/register/action.
+        Source: Resource Manager "Providers - Register", 2021-04-01.
+        """
+        failure = read_failure(error)
+        if diagnose(failure.status, failure.code, failure.message) is not reasons.NOT_REGISTERED:
+            return
+        with self._lock:
+            if subscription_id not in self._registered:
+                path = f"{self._endpoint}/subscriptions/{subscription_id}/providers/Microsoft.Security/register"
+                request = HttpRequest("POST", path, params={"api-version": REGISTER_API_VERSION})
+                self._client(subscription_id).send_request(request).raise_for_status()
+                self._registered.add(subscription_id)
+                logger.info("resource_provider_registered", extra={"subscription_id": subscription_id})
+        raise TransientError(
+            f"subscription {subscription_id} is being registered for Microsoft.Security",
+            remedy=f"{reasons.NOT_REGISTERED.remedy} Runbook: {reasons.NOT_REGISTERED.key}.",
+            key=reasons.NOT_REGISTERED.key,
+            retry_after_seconds=REGISTRATION_WAIT_SECONDS,
+            patience=Patience(seconds=SETTLING_SECONDS, setting=reasons.NOT_REGISTERED.setting),
+        ) from error
 
     def _client(self, subscription_id: str) -> SecurityManagementClient:
         if subscription_id not in self._clients:

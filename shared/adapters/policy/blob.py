@@ -6,12 +6,14 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ResourceNotFoundError, ResourceNotModifiedError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
 from shared.adapters.azure.errors import translated
 from shared.adapters.policy.source import Version
 from shared.errors import ConfigurationError
+
+_NOT_MODIFIED = 304
 
 
 class BlobPolicyStore:
@@ -19,7 +21,10 @@ class BlobPolicyStore:
 
     def __init__(self, credential: TokenCredential, url: str) -> None:
         """`url` is the blob's https address."""
-        self._blob = BlobClient.from_blob_url(url, credential=credential, retry_total=3)
+        # The SDK's own default waits 15 s and more before each retry.
+        self._blob = BlobClient.from_blob_url(
+            url, credential=credential, retry_total=3, initial_backoff=1, increment_base=2, random_jitter_range=1
+        )
         self._url = url
 
     def fetch(self, known_etag: str | None) -> Version | None:
@@ -30,8 +35,10 @@ class BlobPolicyStore:
         with translated(f"read {self._url}"):
             try:
                 stream = self._blob.download_blob(**conditions)
-            except ResourceNotModifiedError:
-                return None
             except ResourceNotFoundError as error:
                 raise ConfigurationError(f"{self._url} does not exist", setting="ROLLCALL_POLICY") from error
+            except HttpResponseError as error:
+                if error.status_code == _NOT_MODIFIED:  # the SDK calls it ResourceModifiedError, by its code
+                    return None
+                raise
             return Version(content=stream.readall(), etag=stream.properties.etag)

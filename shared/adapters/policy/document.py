@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from shared.domain.policy import Matcher, Plan, Policy, Profile, Rule, Target
+from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Matcher, Plan, Policy, Profile, Rule, Target
 from shared.errors import ConfigurationError
 
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
@@ -64,7 +64,7 @@ class RuleDocument(_Part):
 class RetryDocument(_Part):
     """How long a request is tried before it is parked."""
 
-    budget_hours: float = Field(default=72.0, gt=0, le=24 * 14)
+    budget_hours: float = Field(default=DEFAULT_RETRY_BUDGET_HOURS, gt=0, le=24 * 14)
 
 
 class PolicyDocument(_Part):

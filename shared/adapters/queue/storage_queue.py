@@ -6,6 +6,7 @@ Messages are Base64, as the Functions queue trigger expects, and never expire.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
@@ -17,6 +18,8 @@ from shared.messages.parked_request import ParkedRequest
 ONBOARDING = "onboarding"
 NEVER_EXPIRES = -1
 _LONGEST_DELAY_SECONDS = 7 * 24 * 3600
+# The SDK's own default waits 15 s and more before each retry, a refused token included; the queues wait for us.
+_RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
 
 
 class StorageRequestQueue:
@@ -44,5 +47,5 @@ class StorageRequestQueue:
 
 def _client(credential: TokenCredential, endpoint: str, name: str) -> QueueClient:
     return QueueClient(
-        endpoint, name, credential=credential, message_encode_policy=TextBase64EncodePolicy(), retry_total=3
+        endpoint, name, credential=credential, message_encode_policy=TextBase64EncodePolicy(), **_RETRIES
     )

@@ -1,0 +1,124 @@
+"""Why a stack instance failed, read from the only thing that CloudFormation says about it: a sentence.
+
+Source: CloudFormation user guide, "Troubleshooting StackSets"; IAM user guide, "Access denied error messages";
+AWS Organizations' common errors; texts quoted in public issues (aws-samples/aws-secure-environment-accelerator
+1186, aws-solutions/aws-control-tower-customizations 109). In the middle of it comes the service's own sentence:
+`ResourceLogicalId:…, ResourceType:…, ResourceStatusReason:….`
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_THEN = "then run `rollcall onboard` for this account."
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceFailure:
+    """One kind of failure: `key` is its heading in docs/runbook.md, `remedy` says what a person has to do."""
+
+    key: str
+    remedy: str
+    link: str
+
+
+_GUIDE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-troubleshooting.html"
+_IAM = "https://docs.aws.amazon.com/IAM/latest/UserGuide"
+_ORGANIZATIONS = "https://docs.aws.amazon.com/organizations/latest"
+
+UNKNOWN = InstanceFailure(
+    key="instance-failed",
+    remedy=f"Remove the cause that CloudFormation names, {_THEN}",
+    link=_GUIDE,
+)
+
+_KNOWN = (
+    (
+        r"service control policy|resource control policy",
+        InstanceFailure(
+            key="denied-by-scp",
+            remedy=f"Let the roles stacksets-exec-* through the service control policy of the account's OU, {_THEN}",
+            link=f"{_ORGANIZATIONS}/userguide/orgs_manage_policies_scps.html",
+        ),
+    ),
+    (
+        r"optinrequired|subscriptionrequired|needs a subscription|not signed up|pending activation",
+        InstanceFailure(
+            key="instance-not-ready",
+            remedy=f"Wait until AWS has activated the account, {_THEN}",
+            link=_GUIDE,
+        ),
+    ),
+    (
+        r"already ?exists",
+        InstanceFailure(
+            key="resource-already-exists",
+            remedy=f"Remove the role or identity provider of that name in the account, {_THEN}",
+            link=_GUIDE,
+        ),
+    ),
+    (
+        r"suspended|account is closed",
+        InstanceFailure(
+            key="account-suspended",
+            remedy=f"Reopen the account, {_THEN} A closed account needs no connector.",
+            link=f"{_ORGANIZATIONS}/userguide/orgs_manage_accounts_close.html",
+        ),
+    ),
+    (
+        r"cancell?ed",
+        InstanceFailure(
+            key="operation-cancelled",
+            remedy=f"See who stopped the operation and which other account failed in it, {_THEN}",
+            link=_GUIDE,
+        ),
+    ),
+    (
+        r"should have '[^']*' role|sts:assumerole",
+        InstanceFailure(
+            key="execution-role-missing",
+            remedy=f"Activate trusted access of StackSets, which makes the role stacksets-exec-* anew, {_THEN}",
+            link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html",
+        ),
+    ),
+    (
+        r"limit ?exceeded|exceed quota|quota exceeded",
+        InstanceFailure(
+            key="iam-quota",
+            remedy=f"Have the account's IAM quota raised or remove what it does not need, {_THEN}",
+            link=f"{_IAM}/reference_iam-quotas.html",
+        ),
+    ),
+    (
+        r"access ?denied|not authorized|unauthorized",
+        InstanceFailure(
+            key="denied-in-account",
+            remedy=f"Find the policy that denies stacksets-exec-* the action that is named, {_THEN}",
+            link=f"{_IAM}/troubleshoot_access-denied.html",
+        ),
+    ),
+    (
+        r"rate exceeded|throttl|internal ?failure|internal error|service ?unavailable|timed out",
+        InstanceFailure(
+            key="instance-hiccup", remedy="Run `rollcall onboard` for this account; nothing is wrong.", link=_GUIDE
+        ),
+    ),
+    (
+        r"validationerror|template|parameters?:",
+        InstanceFailure(
+            key="member-template-refused",
+            remedy=f"Correct the member template and publish it, {_THEN}",
+            link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/troubleshooting.html",
+        ),
+    ),
+)
+
+FAILURES = (*(failure for _, failure in _KNOWN), UNKNOWN)
+"""Every kind of failure there is."""
+
+
+def diagnose_instance(reason: str) -> InstanceFailure:
+    """What a failed stack instance's `reason` means; the first pattern that fits counts."""
+    lowered = reason.lower()
+    return next((failure for pattern, failure in _KNOWN if re.search(pattern, lowered)), UNKNOWN)
