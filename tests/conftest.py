@@ -1,0 +1,31 @@
+"""What every test shares: which sockets it may open, and the evidence that was recorded from the real clouds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+KINDS = ("unit", "contract", "integration", "e2e", "infra")
+LOOPBACK = ["127.0.0.1", "::1"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test with its kind: unit tests open no socket at all, the others reach loopback only."""
+    for item in items:
+        kind = item.path.relative_to(Path(__file__).parent).parts[0]
+        if kind in KINDS:
+            item.add_marker(kind)
+        item.add_marker(pytest.mark.disable_socket if kind == "unit" else pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def evidence() -> Path:
+    """The folder of recorded evidence, named by ROLLCALL_EVIDENCE_DIR; without it the test is skipped."""
+    folder = os.environ.get("ROLLCALL_EVIDENCE_DIR")
+    if not folder:
+        pytest.skip("ROLLCALL_EVIDENCE_DIR is not set: the recorded evidence is not on this computer")
+    if not Path(folder).is_dir():
+        pytest.fail(f"ROLLCALL_EVIDENCE_DIR names no folder: {folder}")
+    return Path(folder)

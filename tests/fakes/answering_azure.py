@@ -1,0 +1,106 @@
+"""An https server that gives the answers that a test plans, and our adapters as they speak to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken, TokenCredential
+from werkzeug import Request, Response
+
+from sandbox.certificates import Certificates
+from sandbox.serving import ConnectionDroppedError, Service
+from shared.adapters.azure.credentials import CredentialKind, federated_credential, make_credential
+from shared.adapters.defender.connectors import DefenderConnectors
+from shared.adapters.queue.storage_queue import StorageRequestQueue
+from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+from shared.domain.connectors import ConnectorId
+from shared.errors import RollcallError
+from tests.fakes.clock import FakeClock
+from tests.fixtures.read import request
+
+PLACE = ConnectorId(
+    subscription_id="00000000-0000-4000-8000-000000000001", resource_group="rg", name="aws-012345678901"
+)
+
+
+class AnyToken:
+    """A credential whose token nobody looks at."""
+
+    def get_token(self, *_: str, **__: Any) -> AccessToken:
+        return AccessToken("token", 2**31)
+
+
+@dataclass
+class AnsweringAzure:
+    """Gives each request the next planned answer, the last one for ever."""
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        incoming = Request(environ)
+        self.asked.append(f"{incoming.method} {incoming.path}")
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer["status"] == 0:
+            raise ConnectionDroppedError
+        body, headers = answer["body"], answer.get("headers") or {}
+        text = body if isinstance(body, str) else json.dumps(body)
+        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "application/json")
+        rest = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+        return Response(text, answer["status"], rest, content_type=kind)(environ, start_response)
+
+    def plan(self, *answers: dict[str, Any]) -> None:
+        """What is answered from now on."""
+        self.answers, self.asked = list(answers), []
+
+
+def connectors(azure: AnsweringAzure, credential: TokenCredential | None = None) -> DefenderConnectors:
+    return DefenderConnectors(credential or AnyToken(), arm_endpoint=azure.url)
+
+
+def put_with(azure: AnsweringAzure, credential: TokenCredential) -> None:
+    connectors(azure, credential).put(PLACE, {"location": "centralus"})
+
+
+CALLS: dict[str, Callable[[AnsweringAzure], object]] = {
+    "find": lambda azure: connectors(azure).find(PLACE),
+    "put": lambda azure: put_with(azure, AnyToken()),
+    "query": lambda azure: ResourceGraphSnapshot(
+        AnyToken(), arm_endpoint=azure.url, clock=FakeClock()
+    ).find_by_hierarchy("012345678901"),
+    "send": lambda azure: StorageRequestQueue(AnyToken(), queue_endpoint=f"{azure.url}/account").send(request()),
+    "entra": lambda azure: put_with(
+        azure,
+        federated_credential(
+            tenant_id="tenant", client_id="client", authority_host=azure.url, assertion=lambda: "assertion"
+        ),
+    ),
+    "identity": lambda azure: put_with(azure, make_credential(CredentialKind.MANAGED_IDENTITY, client_id="client")),
+    "command-line": lambda azure: put_with(azure, make_credential(CredentialKind.AZURE_CLI)),
+}
+
+
+def refused(azure: AnsweringAzure, call: str) -> RollcallError:
+    with pytest.raises(RollcallError) as raised:
+        CALLS[call](azure)
+    return raised.value
+
+
+@contextmanager
+def answering_azure(folder: Path) -> Iterator[tuple[AnsweringAzure, Path]]:
+    """The server, and the bundle of certificates that trusts it."""
+    certificates = Certificates(folder)
+    azure = AnsweringAzure()
+    service = Service(azure, tls=certificates.server_context()).start()
+    azure.url = service.url
+    try:
+        yield azure, certificates.bundle_path
+    finally:
+        service.stop()

@@ -1,0 +1,84 @@
+"""The organization, its StackSet and the policy, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shared.domain.accounts import Account
+from shared.domain.policy import Policy
+from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
+from tests.fakes.failures import Failures
+
+STACK_SET_ID = "rollcall-member-roles:6f9c1a52-0000-4000-8000-00000000aa01"
+
+
+class FakeAccountDirectory:
+    """Accounts by id; `asked_for_tags` remembers who asked for them."""
+
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts = {account.account_id: account for account in accounts}
+        self.asked_for_tags: list[bool] = []
+        self.failures = Failures()
+
+    def add(self, account: Account) -> None:
+        """Adds or replaces an account."""
+        self.accounts[account.account_id] = account
+
+    def find_account(self, account_id: str, *, with_tags: bool) -> Account | None:
+        """The account; tags only where they were asked for."""
+        self.asked_for_tags.append(with_tags)
+        self.failures.strike(f"find_account {account_id}")
+        found = self.accounts.get(account_id)
+        return found if found is None or with_tags else replace(found, tags={})
+
+
+class FakeStackSets:
+    """One StackSet. Operations are remembered by id and end when a test says so."""
+
+    def __init__(self) -> None:
+        self.instances: dict[str, StackInstance] = {}
+        self.operations: dict[str, Deployment] = {}
+        self.refused_accounts: set[str] = set()
+        self.failures = Failures()
+
+    def stack_set_id(self) -> str:
+        """Its id."""
+        self.failures.strike("stack_set_id")
+        return STACK_SET_ID
+
+    def find_instance(self, account_id: str) -> StackInstance | None:
+        """The account's instance."""
+        self.failures.strike("find_instance")
+        return self.instances.get(account_id)
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Starts an operation: every instance is being worked on until `finish`."""
+        self.failures.strike("deploy")
+        if deployment.operation_id in self.operations:
+            return
+        self.operations[deployment.operation_id] = deployment
+        for account_id in deployment.account_ids:
+            self.instances[account_id] = StackInstance(
+                account_id=account_id, state=InstanceState.IN_PROGRESS, parameters=dict(deployment.parameters)
+            )
+
+    def finish(self, account_id: str, state: InstanceState = InstanceState.CURRENT, reason: str = "") -> None:
+        """Ends the work on an instance."""
+        self.instances[account_id] = replace(self.instances[account_id], state=state, reason=reason)
+
+    def put(self, instance: StackInstance) -> None:
+        """Plants an instance."""
+        self.instances[instance.account_id] = instance
+
+
+class FakePolicySource:
+    """A policy that a test may replace."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.failures = Failures()
+
+    def current(self) -> Policy:
+        """The policy."""
+        self.failures.strike("current")
+        return self.policy

@@ -1,0 +1,120 @@
+"""An Azure of the sandbox with a made-up AWS beside it, for tests that need no real overlay."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from werkzeug import Request, Response
+
+from sandbox.azure.aws_verification import CSPM_AUDIENCE, PROVIDER
+from sandbox.azure.cloud import AzureCloud
+from sandbox.certificates import Certificates
+from sandbox.config import SandboxSettings
+from sandbox.journal import Journal
+from sandbox.serving import Service
+
+ACCOUNT_ID = "012345678901"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/CspmMonitorAws"
+SENDER_ROLE = "arn:aws:iam::123456789012:role/stack-events"
+
+
+@dataclass
+class Provider:
+    url: str = f"https://{PROVIDER}"
+    client_ids: tuple[str, ...] = (CSPM_AUDIENCE,)
+
+
+@dataclass
+class Role:
+    arn: str
+    trust_policy: dict[str, Any]
+
+
+@dataclass
+class Account:
+    oidc_providers: list[Provider] = field(default_factory=list)
+    roles: list[Role] = field(default_factory=list)
+
+
+def trusting_role(tenant_id: str, arn: str = ROLE_ARN) -> Role:
+    """The CSPM role as the member template makes it."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{PROVIDER}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringLike": {
+                f"{PROVIDER}:aud": CSPM_AUDIENCE,
+                "sts:RoleSessionName": f"MicrosoftDefenderForClouds_{tenant_id}",
+            }
+        },
+    }
+    return Role(arn, {"Version": "2012-10-17", "Statement": [statement]})
+
+
+class Issuer:
+    """A foreign token issuer over https, as AWS STS is one."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._service = Service(self._answer, tls=certificates.server_context()).start()
+        self.url = self._service.url
+
+    def _answer(self, environ: Any, start_response: Any) -> Any:
+        path = Request(environ).path
+        key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True) | {"kid": "1", "alg": "RS256"}
+        documents = {
+            "/.well-known/openid-configuration": {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"},
+            "/jwks": {"keys": [key]},
+        }
+        return Response(json.dumps(documents[path]), content_type="application/json")(environ, start_response)
+
+    def token(self, *, key: rsa.RSAPrivateKey | None = None, **changes: Any) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": self.url,
+            "sub": SENDER_ROLE,
+            "aud": "api://AzureADTokenExchange",
+            "iat": now,
+            "exp": now + 300,
+        }
+        return jwt.encode(claims | changes, key or self._key, algorithm="RS256", headers={"kid": "1"})
+
+    def stop(self) -> None:
+        self._service.stop()
+
+
+@dataclass
+class World:
+    """Azure, and the AWS accounts that it finds."""
+
+    azure: AzureCloud
+    journal: Journal
+    certificates: Certificates
+    accounts: dict[str, Account]
+
+    def prepare(self, account_id: str = ACCOUNT_ID) -> None:
+        """Gives an account what the member template makes."""
+        arn = f"arn:aws:iam::{account_id}:role/CspmMonitorAws"
+        role = trusting_role(self.azure.directory.tenant_id, arn)
+        self.accounts[account_id] = Account([Provider()], [role])
+
+
+def start_world(folder: Path, **settings: Any) -> World:
+    """Starts everything in a folder; the caller stops `azure`."""
+    journal, certificates = Journal(), Certificates(folder / "certificates")
+    accounts: dict[str, Account] = {}
+
+    def inspect(account_id: str, *, tenant_id: str) -> Account | None:
+        return accounts.get(account_id)
+
+    chosen = SandboxSettings(folder=folder, **settings)
+    azure = AzureCloud(journal, chosen, certificates, inspect).start()
+    return World(azure, journal, certificates, accounts)

@@ -1,0 +1,278 @@
+"""What infra/aws says, checked without any cloud: lint, least privilege, and that its parts fit together."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # ships no types
+
+from sandbox.deployment import MEMBER_TEMPLATE, REPOSITORY, TEMPLATE, build_artefact, transform
+
+ACCOUNT = "111122223333"
+TENANT = "12345678-9abc-def0-1234-56789abcdef0"
+PARAMETERS = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": ACCOUNT,
+    "AWS::StackName": "rollcall",
+    "TenantId": TENANT,
+    "PolicyBucket": "policies",
+    "PolicyKey": "policy.yaml",
+    "MemberRoles": "rollcall-member-roles:11111111-2222-3333-4444-555555555555",
+}
+ARNS = {
+    "AWS::SQS::Queue": f"arn:aws:sqs:us-east-1:{ACCOUNT}:",
+    "AWS::Logs::LogGroup": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:",
+    "AWS::Events::Rule": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/",
+}
+WITHOUT_RESOURCE_LEVEL = {"organizations:ListRoots", "sts:GetWebIdentityToken"}
+NEWER_THAN_THE_LINTER = {"sts:GetWebIdentityToken"}  # AWS added it in November 2025
+
+
+def load(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml_parse(path.read_text())
+    return loaded
+
+
+def resolved(value: Any, resources: dict[str, Any]) -> Any:
+    """A template value with its intrinsic functions replaced by plausible values."""
+    if isinstance(value, list):
+        return [resolved(item, resources) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return PARAMETERS.get(value["Ref"], value["Ref"])
+    if set(value) == {"Fn::Sub"}:
+        return re.sub(r"\$\{([^}]+)\}", lambda found: PARAMETERS[found[1]], value["Fn::Sub"])
+    if set(value) == {"Fn::GetAtt"}:
+        name, attribute = value["Fn::GetAtt"]
+        assert attribute == "Arn"
+        suffix = ":*" if resources[name]["Type"] == "AWS::Logs::LogGroup" else ""
+        return ARNS[resources[name]["Type"]] + name + suffix
+    return {key: resolved(item, resources) for key, item in value.items()}
+
+
+def inline_policies(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    resources = load(path)["Resources"]
+    for name, resource in resources.items():
+        for policy in resource.get("Properties", {}).get("Policies", []):
+            yield name, resolved(policy["PolicyDocument"], resources)
+
+
+def statements_of(path: Path) -> Iterator[dict[str, Any]]:
+    for _, document in inline_policies(path):
+        yield from document["Statement"]
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def ran(command: str, *arguments: str) -> str:
+    """What an installed command says."""
+    path = Path(sys.executable).with_name(command)
+    done = subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def transformed() -> dict[str, Any]:
+    session = boto3.Session("testing", "testing", region_name="us-east-1")
+    return transform(session, TEMPLATE.read_text(), bucket="artefacts", key="code.zip")
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, MEMBER_TEMPLATE], ids=lambda path: path.name)
+def test_cfn_lint_finds_nothing(path: Path) -> None:
+    assert ran("cfn-lint", str(path)) == ""
+
+
+@pytest.mark.parametrize("path", [TEMPLATE, MEMBER_TEMPLATE], ids=lambda path: path.name)
+def test_parliament_finds_nothing_in_the_inline_policies(path: Path, tmp_path: Path) -> None:
+    for name, document in inline_policies(path):
+        known = [
+            statement
+            for statement in document["Statement"]
+            if not NEWER_THAN_THE_LINTER & set(as_list(statement["Action"]))
+        ]
+        (tmp_path / f"{name}.json").write_text(json.dumps(document | {"Statement": known}))
+    assert list(tmp_path.iterdir())
+    findings = [json.loads(line) for line in ran("parliament", "--json", "--directory", str(tmp_path)).splitlines()]
+    # What Microsoft's roles do to snapshots and keys that are yet unnamed has no narrower resource.
+    accepted = {"RESOURCE_STAR"} if path == MEMBER_TEMPLATE else set()
+    assert [finding for finding in findings if finding["issue"] not in accepted] == []
+
+
+def test_no_permission_of_a_function_has_a_wildcard_action() -> None:
+    for statement in statements_of(TEMPLATE):
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in as_list(statement["Action"]) if "*" in action]
+
+
+def test_every_resource_is_named_where_the_action_knows_resources() -> None:
+    unbounded = [statement for statement in statements_of(TEMPLATE) if "*" in as_list(statement["Resource"])]
+    assert {action for statement in unbounded for action in as_list(statement["Action"])} == WITHOUT_RESOURCE_LEVEL
+
+
+def test_web_identity_tokens_are_for_entra_only_and_short_lived() -> None:
+    granted = [
+        statement
+        for statement in statements_of(TEMPLATE)
+        if as_list(statement["Action"]) == ["sts:GetWebIdentityToken"]
+    ]
+    assert len(granted) == 2
+    for statement in granted:
+        condition = statement["Condition"]
+        audiences = condition["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"]
+        assert audiences == ["api://AzureADTokenExchange"]
+        assert condition["NumericLessThanEquals"]["sts:DurationSeconds"] <= 900
+
+
+def test_every_target_of_a_rule_accepts_that_rule_only() -> None:
+    resources = load(TEMPLATE)["Resources"]
+    policies = [
+        resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::SQS::QueuePolicy"
+    ]
+    rules = {name: found for name, found in resources.items() if found["Type"] == "AWS::Events::Rule"}
+    assert len(rules) == 2
+    for name, rule in rules.items():
+        for target in rule["Properties"]["Targets"]:
+            for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
+                (policy,) = [found for found in policies if found["Queues"] == [{"Ref": arn["Fn::GetAtt"][0]}]]
+                allow, deny = policy["PolicyDocument"]["Statement"]
+                assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+                assert allow["Action"] == "sqs:SendMessage"
+                assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [name, "Arn"]}}}
+                assert (deny["Effect"], deny["Condition"]) == (
+                    "Deny",
+                    {"Bool": {"aws:SecureTransport": "false"}},
+                )
+
+
+def test_every_event_queue_is_encrypted_and_gives_up_after_five_tries() -> None:
+    resources = load(TEMPLATE)["Resources"]
+    queues = {name: found["Properties"] for name, found in resources.items() if found["Type"] == "AWS::SQS::Queue"}
+    assert all(properties["SqsManagedSseEnabled"] is True for properties in queues.values())
+    sources = {name: properties for name, properties in queues.items() if "RedrivePolicy" in properties}
+    assert set(sources) == {"AccountEventsQueue", "StackEventsQueue"}
+    for name, properties in sources.items():
+        dead_letters = name.replace("Queue", "DeadLetterQueue")
+        redrive = properties["RedrivePolicy"]
+        assert redrive == {"deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]}, "maxReceiveCount": 5}
+
+
+def test_stack_events_are_those_of_our_stack_set(transformed: dict[str, Any]) -> None:
+    pattern = transformed["Resources"]["StackEventsRule"]["Properties"]["EventPattern"]
+    (arn,) = resolved(pattern["detail"]["stack-set-arn"], {})
+    assert arn == f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stackset/{PARAMETERS['MemberRoles']}"
+
+
+def test_transform_yields_the_functions_and_their_event_sources(transformed: dict[str, Any]) -> None:
+    resources = transformed["Resources"]
+    for name, handler in (("AccountEvents", "account_events"), ("StackEvents", "stack_events")):
+        function = resources[f"{name}Function"]["Properties"]
+        assert function["Handler"] == f"lambdas.{handler}.handler.handler"
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+        assert function["Code"] == {"S3Bucket": "artefacts", "S3Key": "code.zip"}
+        assert "ROLLCALL_POLICY" in function["Environment"]["Variables"]
+        mapping = resources[f"{name}FunctionQueue"]["Properties"]
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
+
+
+def test_retry_delay_is_six_times_the_time_out_as_lambda_advises() -> None:
+    template = load(TEMPLATE)
+    default = template["Parameters"]["RetryDelaySeconds"]["Default"]
+    assert default >= 6 * template["Globals"]["Function"]["Timeout"]
+
+
+def test_member_template_suits_a_service_managed_stack_set() -> None:
+    text = MEMBER_TEMPLATE.read_text()
+    template = load(MEMBER_TEMPLATE)
+    assert "Transform" not in template
+    assert "Fn::Transform" not in text
+    assert len(text.encode()) < 51_200
+
+
+def test_every_member_role_trusts_only_sessions_named_after_the_tenant() -> None:
+    resources = load(MEMBER_TEMPLATE)["Resources"]
+    roles = [found for found in resources.values() if found["Type"] == "AWS::IAM::Role"]
+    assert len(roles) == 6
+    for role in roles:
+        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        session_name = resolved(statement["Condition"]["StringLike"]["sts:RoleSessionName"], resources)
+        assert session_name == f"MicrosoftDefenderForClouds_{TENANT}"
+
+
+def test_member_roles_are_those_that_microsoft_documents(evidence: Path) -> None:
+    documented = json.loads((evidence / "reference" / "data" / "aws_roles.json").read_text())
+    resources = load(MEMBER_TEMPLATE)["Resources"]
+    provider = documented["oidc_providers"]["ASCDefendersOIDCIdentityProvider"]
+    properties = resources["ASCDefendersOIDCIdentityProvider"]["Properties"]
+    assert properties["Url"] == provider["url"]
+    assert properties["ThumbprintList"] == [provider["thumbprint"]]
+    assert set(properties["ClientIdList"]) == set(provider["client_ids"])
+    expected = {
+        role["default_name"]: (role["audience"], "CspmMonitorAws" not in role["plans"])
+        for role in documented["roles"]
+        if {"CspmMonitorAws", "DefenderCspmAws"} & set(role["plans"])
+    }
+    host = provider["url"].removeprefix("https://")
+    found = {
+        role["Properties"]["RoleName"]: (
+            role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringLike"][f"{host}:aud"],
+            role.get("Condition") == "WithDefenderCspm",
+        )
+        for role in resources.values()
+        if role["Type"] == "AWS::IAM::Role"
+    }
+    assert found == expected
+
+
+def test_makefile_builds_every_function_of_the_template() -> None:
+    functions = [
+        name for name, found in load(TEMPLATE)["Resources"].items() if found["Type"] == "AWS::Serverless::Function"
+    ]
+    makefile = (REPOSITORY / "lambdas" / "Makefile").read_text()
+    targets = set(re.search(r"^(build-.*): artefact$", makefile, re.MULTILINE)[1].split())  # type: ignore[index]  # None fails the test
+    assert targets == {f"build-{name}" for name in functions}
+
+
+def test_artefact_holds_lambdas_and_shared_only_and_is_repeatable() -> None:
+    artefact = build_artefact()
+    names = zipfile.ZipFile(io.BytesIO(artefact)).namelist()
+    assert {name.split("/")[0] for name in names} == {"lambdas", "shared"}
+    assert not [name for name in names if "__pycache__" in name or name.endswith("Makefile")]
+    assert build_artefact() == artefact
+
+
+@pytest.mark.parametrize("function", ["AccountEventsFunction", "StackEventsFunction"])
+def test_handler_can_be_imported_from_the_artefact_alone(function: str, tmp_path: Path) -> None:
+    zipfile.ZipFile(io.BytesIO(build_artefact())).extractall(tmp_path)
+    module, name = load(TEMPLATE)["Resources"][function]["Properties"]["Handler"].rsplit(".", 1)
+    packages = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    script = (
+        f"import sys; sys.path[:0] = {[str(tmp_path), *packages]!r}; import {module} as module; "
+        f"assert callable(module.{name}); assert module.__file__.startswith({str(tmp_path)!r}), module.__file__; "
+        "assert 'sandbox' not in sys.modules"
+    )
+    # -I and -S: no environment, no editable installation; the checkout itself cannot be seen.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script],
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,90 @@
+"""The world of the unit tests: one organization, one policy, everything in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from shared.adapters.policy.document import parse_policy
+from shared.application.deploy_accounts import DeployPorts
+from shared.application.onboard import OnboardPorts
+from shared.application.report_instance import ReportPorts
+from shared.domain.policy import Policy
+from tests.fakes.aws import FakeAccountDirectory, FakePolicySource, FakeStackSets
+from tests.fakes.clock import FakeClock
+from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.queues import FakeRequestQueue
+from tests.fixtures.read import account, fixture
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    """The policy `full.yaml`."""
+    return parse_policy(fixture("policies/full.yaml").encode(), "full.yaml")
+
+
+@dataclass
+class AwsSide:
+    """What the Lambda functions work with."""
+
+    policy: Policy
+    clock: FakeClock = field(default_factory=FakeClock)
+    directory: FakeAccountDirectory = field(default_factory=lambda: FakeAccountDirectory(account()))
+    stack_sets: FakeStackSets = field(default_factory=FakeStackSets)
+    queue: FakeRequestQueue = field(default_factory=FakeRequestQueue)
+
+    def __post_init__(self) -> None:
+        self.source = FakePolicySource(self.policy)
+        self.deploy = DeployPorts(
+            directory=self.directory,
+            stack_sets=self.stack_sets,
+            sender=self.queue,
+            policy=self.source,
+            clock=self.clock,
+        )
+        self.report = ReportPorts(
+            directory=self.directory,
+            stack_sets=self.stack_sets,
+            sender=self.queue,
+            policy=self.source,
+            clock=self.clock,
+        )
+
+
+@dataclass
+class AzureSide:
+    """What the Function App works with."""
+
+    policy: Policy
+    clock: FakeClock = field(default_factory=FakeClock)
+    queue: FakeRequestQueue = field(default_factory=FakeRequestQueue)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    connectors: FakeConnectors = field(default_factory=FakeConnectors)
+
+    def __post_init__(self) -> None:
+        self.snapshot = FakeSnapshot(self.connectors)
+        self.pacer = FakePacer(self.clock)
+        self.source = FakePolicySource(self.policy)
+        self.ports = OnboardPorts(
+            queue=self.queue,
+            ledger=self.ledger,
+            connectors=self.connectors,
+            snapshot=self.snapshot,
+            pacer=self.pacer,
+            policy=self.source,
+            clock=self.clock,
+        )
+
+
+@pytest.fixture
+def aws(policy: Policy) -> AwsSide:
+    """AWS with one account and no stack instance."""
+    return AwsSide(policy)
+
+
+@pytest.fixture
+def azure(policy: Policy) -> AzureSide:
+    """Azure without any connector."""
+    return AzureSide(policy)

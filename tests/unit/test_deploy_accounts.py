@@ -1,0 +1,185 @@
+"""A batch of account events becomes one StackSet operation per profile."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.outcome import Outcome
+from shared.application.requests import Cause
+from shared.domain.accounts import AccountState
+from shared.domain.ledger import Result, State
+from shared.domain.stack_sets import InstanceState, StackInstance
+from shared.errors import ConfigurationError, PermanentError, TransientError
+from shared.messages.connector_request import Action
+from tests.fakes.clock import NOON
+from tests.fixtures.read import ACCOUNT_ID, account
+from tests.unit.conftest import AwsSide
+
+FULL = {"DefenderCspm": "true"}
+BASIC = {"DefenderCspm": "false"}
+DEV = "012345678902"  # the policy gives it the profile `basic`
+
+
+def signal(account_id: str = ACCOUNT_ID, event_id: str = "e1") -> AccountSignal:
+    cause = Cause(
+        event_id=event_id,
+        source="aws.organizations",
+        occurred_at=NOON - timedelta(minutes=1),
+        correlation_id=f"c-{account_id}",
+    )
+    return AccountSignal(account_id=account_id, cause=cause)
+
+
+def instance(account_id: str = ACCOUNT_ID, state: InstanceState = InstanceState.CURRENT) -> StackInstance:
+    return StackInstance(account_id=account_id, state=state, parameters=FULL)
+
+
+def result_of(found: object) -> Result:
+    assert isinstance(found, Outcome)
+    return found.result
+
+
+def test_a_new_account_gets_its_roles_and_is_reported_as_deploying(aws: AwsSide) -> None:
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.CREATED
+    [operation] = aws.stack_sets.operations.values()
+    assert (operation.account_ids, operation.parameters, operation.update) == ((ACCOUNT_ID,), FULL, False)
+    [request] = aws.queue.requests
+    assert (request.data.action, request.data.status) == (Action.NOTE, State.DEPLOYING)
+    assert (request.data.name, request.data.ou_path) == ("payments", "/Workloads/Prod")
+    assert request.policy_hash == aws.policy.content_hash
+    assert request.correlation_id == f"c-{ACCOUNT_ID}"
+    assert request.occurred_at == request.first_enqueued_at == NOON
+
+
+def test_a_batch_is_one_operation_for_each_profile(aws: AwsSide) -> None:
+    ids = [ACCOUNT_ID, DEV, "012345678903"]
+    for account_id in ids[1:]:
+        aws.directory.add(account(account_id))
+    deploy_accounts([signal(account_id) for account_id in ids], aws.deploy)
+    made = sorted((found.parameters["DefenderCspm"], found.account_ids) for found in aws.stack_sets.operations.values())
+    assert made == [("false", (DEV,)), ("true", (ACCOUNT_ID, "012345678903"))]
+
+
+def test_many_events_about_one_account_act_once(aws: AwsSide) -> None:
+    results = deploy_accounts([signal(event_id="e1"), signal(event_id="e2"), signal(event_id="e1")], aws.deploy)
+    assert list(results) == [ACCOUNT_ID]
+    assert len(aws.stack_sets.operations) == len(aws.queue.sent) == 1
+
+
+def test_a_replayed_batch_starts_nothing_while_the_first_is_at_work(aws: AwsSide) -> None:
+    deploy_accounts([signal()], aws.deploy)
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.SKIPPED
+    assert len(aws.stack_sets.operations) == len(aws.queue.sent) == 1
+
+
+def test_an_account_with_its_roles_asks_for_its_connector(aws: AwsSide) -> None:
+    aws.stack_sets.put(instance())
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.UNCHANGED
+    [request] = aws.queue.requests
+    assert (request.data.action, request.data.status) == (Action.CONNECT, State.DEPLOYED)
+    assert not aws.stack_sets.operations
+
+
+def test_a_profile_change_updates_the_instance(aws: AwsSide) -> None:
+    aws.directory.add(account(DEV))
+    aws.stack_sets.put(instance(DEV))
+    results = deploy_accounts([signal(DEV)], aws.deploy)
+    assert result_of(results[DEV]) is Result.UPDATED
+    [operation] = aws.stack_sets.operations.values()
+    assert (operation.update, operation.parameters) == (True, BASIC)
+
+
+def test_new_and_changed_accounts_of_one_profile_are_two_operations(aws: AwsSide) -> None:
+    aws.directory.add(account("012345678903"))
+    aws.stack_sets.put(instance("012345678903", InstanceState.OUTDATED))
+    deploy_accounts([signal(), signal("012345678903")], aws.deploy)
+    assert sorted(found.update for found in aws.stack_sets.operations.values()) == [False, True]
+
+
+def test_an_excluded_account_is_noted_and_left_alone(aws: AwsSide) -> None:
+    aws.directory.add(account(ou_path="/Sandbox"))
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.SKIPPED
+    [request] = aws.queue.requests
+    assert (request.data.status, request.data.reason) == (State.EXCLUDED, "excluded by OU path /Sandbox")
+    assert not aws.stack_sets.operations
+
+
+def test_tags_are_read_because_the_policy_asks_for_them(aws: AwsSide) -> None:
+    aws.directory.add(account(tags={"rollcall": "exclude"}))
+    deploy_accounts([signal()], aws.deploy)
+    assert aws.directory.asked_for_tags == [True]
+    assert aws.queue.requests[0].data.tags == {"rollcall": "exclude"}
+
+
+@pytest.mark.parametrize("state", [AccountState.PENDING_ACTIVATION, None])
+def test_an_account_that_is_not_there_yet_is_tried_again(aws: AwsSide, state: AccountState | None) -> None:
+    aws.directory.accounts.clear()
+    if state is not None:
+        aws.directory.add(account(state=state))
+    results = deploy_accounts([signal()], aws.deploy)
+    assert isinstance(results[ACCOUNT_ID], TransientError)
+    assert not aws.queue.sent
+
+
+def test_a_failure_of_one_account_does_not_touch_the_others(aws: AwsSide) -> None:
+    aws.directory.add(account("012345678903"))
+    aws.directory.failures.plan(f"find_account {ACCOUNT_ID}", PermanentError("broken"))
+    results = deploy_accounts([signal(), signal("012345678903")], aws.deploy)
+    assert isinstance(results[ACCOUNT_ID], PermanentError)
+    assert result_of(results["012345678903"]) is Result.CREATED
+
+
+def test_a_group_that_aws_refuses_is_deployed_one_by_one(aws: AwsSide) -> None:
+    ids = [ACCOUNT_ID, "012345678903", "012345678904"]
+    for account_id in ids[1:]:
+        aws.directory.add(account(account_id))
+    aws.stack_sets.failures.plan("deploy", PermanentError("one of them"), PermanentError("this one"))
+    results = deploy_accounts([signal(account_id) for account_id in ids], aws.deploy)
+    refused = [account_id for account_id, found in results.items() if isinstance(found, PermanentError)]
+    assert len(refused) == 1
+    assert len(aws.stack_sets.operations) == len(aws.queue.sent) == 2
+
+
+def test_a_throttled_operation_sends_all_its_accounts_back(aws: AwsSide) -> None:
+    aws.directory.add(account("012345678903"))
+    aws.stack_sets.failures.plan("deploy", TransientError("throttled"))
+    results = deploy_accounts([signal(), signal("012345678903")], aws.deploy)
+    assert all(isinstance(found, TransientError) for found in results.values())
+    assert not aws.queue.sent
+
+
+@pytest.mark.parametrize("error", [TransientError("no answer"), PermanentError("the message is too large")])
+def test_a_report_that_fails_sends_back_its_own_account_only(
+    aws: AwsSide, error: TransientError | PermanentError
+) -> None:
+    aws.directory.add(account("012345678903"))
+    aws.queue.failures.plan("send", error)
+    results = deploy_accounts([signal(), signal("012345678903")], aws.deploy)
+    assert sorted(type(found).__name__ for found in results.values()) == sorted(["Outcome", type(error).__name__])
+    assert len(aws.stack_sets.operations) == 1
+
+
+@pytest.mark.parametrize("method", ["stack_set_id", "find_instance", "deploy"])
+def test_a_wrong_deployment_fails_the_whole_batch(aws: AwsSide, method: str) -> None:
+    aws.stack_sets.failures.plan(method, ConfigurationError("no StackSet", setting="ROLLCALL_STACK_SET_NAME"))
+    with pytest.raises(ConfigurationError):
+        deploy_accounts([signal()], aws.deploy)
+
+
+def test_an_instance_that_failed_is_tried_again_for_a_new_event_only(aws: AwsSide) -> None:
+    deploy_accounts([signal()], aws.deploy)
+    aws.stack_sets.put(StackInstance(account_id=ACCOUNT_ID, state=InstanceState.FAILED, parameters=FULL, tried_at=NOON))
+    assert result_of(deploy_accounts([signal()], aws.deploy)[ACCOUNT_ID]) is Result.SKIPPED
+    later = AccountSignal(
+        account_id=ACCOUNT_ID,
+        cause=Cause(event_id="e9", source="rollcall", occurred_at=NOON + timedelta(minutes=5), correlation_id="c"),
+    )
+    assert result_of(deploy_accounts([later], aws.deploy)[ACCOUNT_ID]) is Result.CREATED
+    assert len(aws.stack_sets.operations) == 2

@@ -1,0 +1,147 @@
+"""The rims: a batch of SQS records, a message of the Storage queue, and what the Function App registers."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+import function_app
+from functions.queue_entry import handle_request
+from lambdas.batch import run_batch
+from shared.adapters.aws.events import read_account_event, read_stack_event
+from shared.application.deploy_accounts import deploy_accounts
+from shared.application.report_instance import report_instances
+from shared.domain.ledger import Result
+from shared.errors import ConfigurationError, TransientError
+from tests.fixtures.read import ACCOUNT_ID, fixture, request
+from tests.unit.conftest import AwsSide, AzureSide
+
+
+def record(name: str, message_id: str) -> dict[str, Any]:
+    return {"messageId": message_id, "body": fixture(f"events/{name}.json"), "eventSource": "aws:sqs"}
+
+
+def failures(answer: dict[str, list[dict[str, str]]]) -> list[str]:
+    assert list(answer) == ["batchItemFailures"]
+    return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+
+
+def accounts(aws: AwsSide, *records: dict[str, Any]) -> list[str]:
+    return failures(run_batch(records, read_account_event, lambda signals: deploy_accounts(signals, aws.deploy)))
+
+
+def test_a_batch_returns_only_the_records_that_failed(aws: AwsSide) -> None:
+    broken = {"messageId": "m4", "body": "{}"}
+    failed = accounts(
+        aws,
+        record("create_account_result.succeeded", "m1"),
+        record("create_account_result.failed", "m2"),
+        record("move_account", "m3"),
+        broken,
+        record("onboarding_requested", "m5"),
+    )
+    assert failed == ["m4"]
+    assert len(aws.stack_sets.operations) == 1
+
+
+def test_every_record_of_an_account_that_failed_comes_back(aws: AwsSide) -> None:
+    aws.stack_sets.failures.plan("deploy", TransientError("throttled"))
+    both = record("create_account_result.succeeded", "m1"), record("onboarding_requested", "m2")
+    assert accounts(aws, *both) == ["m1", "m2"]
+    assert accounts(aws, *both) == []
+
+
+def test_a_batch_of_events_that_ask_nothing_acts_on_nothing(aws: AwsSide) -> None:
+    aws.source.failures.plan("current", ConfigurationError("nobody may ask", setting="x"))
+    assert accounts(aws, record("move_account", "m1")) == []
+    assert accounts(aws) == []
+
+
+def test_a_wrong_deployment_is_raised_out_of_the_batch(aws: AwsSide) -> None:
+    aws.source.failures.plan("current", ConfigurationError("no policy", setting="ROLLCALL_POLICY"))
+    with pytest.raises(ConfigurationError):
+        accounts(aws, record("create_account_result.succeeded", "m1"))
+
+
+def test_each_record_has_one_closing_line_without_its_event(aws: AwsSide, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="lambdas"):
+        accounts(
+            aws,
+            record("create_account_result.succeeded", "m1"),
+            record("create_account_result.failed", "m2"),
+            {"messageId": "m3", "body": "owner@example.com"},
+        )
+    lines = {str(line.__dict__["message_id"]): line for line in caplog.records if line.name == "lambdas.batch"}
+    assert {key: (line.message, line.levelname) for key, line in lines.items()} == {
+        "m1": ("event_handled", "INFO"),
+        "m2": ("event_ignored", "WARNING"),
+        "m3": ("event_failed", "ERROR"),
+    }
+    assert lines["m1"].__dict__["outcome"] == "created"
+    assert not any("example.com" in str(line.__dict__) for line in lines.values())
+
+
+def test_an_instance_event_goes_all_the_way_to_the_queue(aws: AwsSide) -> None:
+    accounts(aws, record("create_account_result.succeeded", "m1"))
+    aws.stack_sets.finish(ACCOUNT_ID)
+    answer = run_batch(
+        [record("stack_instance.succeeded", "m1"), record("stack_instance.pending", "m2")],
+        read_stack_event,
+        lambda signals: report_instances(signals, aws.report),
+    )
+    assert failures(answer) == []
+    assert [sent.data.status for sent in aws.queue.requests] == ["deploying", "deployed"]
+
+
+def test_what_the_lambda_sends_makes_a_connector_and_its_replay_changes_nothing(aws: AwsSide, azure: AzureSide) -> None:
+    accounts(aws, record("create_account_result.succeeded", "m1"))
+    aws.stack_sets.finish(ACCOUNT_ID)
+    events = [record("stack_instance.succeeded", "m1")]
+    run_batch(events, read_stack_event, lambda signals: report_instances(signals, aws.report))
+    run_batch(events, read_stack_event, lambda signals: report_instances(signals, aws.report))
+    results = [handle_request(sent.text.encode(), 1, azure.ports).result for sent in aws.queue.sent]
+    assert results == [Result.SKIPPED, Result.CREATED, Result.UNCHANGED]
+    assert len(azure.connectors.puts) == 1
+
+
+def test_a_request_has_one_closing_line_with_its_facts(azure: AzureSide, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="functions"):
+        handle_request(request().to_json().encode(), 2, azure.ports)
+    [line] = [line for line in caplog.records if line.name == "functions.queue_entry"]
+    facts = line.__dict__
+    assert (line.message, line.levelname, facts["outcome"]) == ("request_handled", "INFO", "created")
+    assert (facts["hierarchy_identifier"], facts["dequeue_count"], facts["attempt"]) == (ACCOUNT_ID, 2, 0)
+    assert facts["connector_id"]
+
+
+@pytest.mark.parametrize("body", [b"no json", b"{}", b'{"schema": "connector-request/9"}', b'{"half": "\\ud800"}'])
+def test_a_message_that_nobody_can_read_is_parked(
+    azure: AzureSide, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcome = handle_request(body, 1, azure.ports)
+    assert outcome.result is Result.PARKED
+    [parked] = azure.queue.parked
+    assert "not a connector-request/1" in parked.reason
+    assert [line.levelname for line in caplog.records] == ["ERROR"]
+
+
+def test_what_has_to_be_tried_again_is_raised_with_a_line(azure: AzureSide, caplog: pytest.LogCaptureFixture) -> None:
+    azure.source.failures.plan("current", ConfigurationError("no policy", setting="ROLLCALL_POLICY"))
+    with pytest.raises(ConfigurationError):
+        handle_request(request().to_json().encode(), 1, azure.ports)
+    assert [line.levelname for line in caplog.records] == ["CRITICAL"]
+
+
+def test_the_function_app_registers_one_queue_trigger() -> None:
+    [function] = function_app.app.get_functions()
+    assert function.get_function_name() == "create_connector"
+    [binding] = [found.get_dict_repr() for found in function.get_bindings()]
+    assert (str(binding["type"]), binding["queueName"], binding["connection"]) == (
+        "queueTrigger",
+        "onboarding",
+        "ROLLCALL_QUEUE",
+    )
+    assert isinstance(function_app.app, func.FunctionApp)

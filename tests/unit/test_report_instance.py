@@ -1,0 +1,117 @@
+"""A stack instance ended: the Azure side is asked for a connector, or told why not."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.application.outcome import Outcome
+from shared.application.report_instance import InstanceSignal, report_instances
+from shared.application.requests import Cause
+from shared.domain.ledger import Result, State
+from shared.domain.stack_sets import InstanceState, StackInstance
+from shared.errors import ConfigurationError, TransientError
+from shared.messages.connector_request import Action, ConnectorRequest
+from tests.fakes.clock import NOON
+from tests.fixtures.read import ACCOUNT_ID, account
+from tests.unit.conftest import AwsSide
+
+
+def signal(account_id: str = ACCOUNT_ID, reason: str = "", event_id: str = "e1") -> InstanceSignal:
+    cause = Cause(event_id=event_id, source="aws.cloudformation", occurred_at=NOON, correlation_id="c1")
+    return InstanceSignal(account_id=account_id, reason=reason, cause=cause)
+
+
+def ended(aws: AwsSide, state: InstanceState, reason: str = "", account_id: str = ACCOUNT_ID) -> None:
+    aws.stack_sets.put(StackInstance(account_id=account_id, state=state, parameters={}, reason=reason))
+
+
+def reported(aws: AwsSide, given: InstanceSignal) -> tuple[Outcome, list[ConnectorRequest]]:
+    found = report_instances([given], aws.report)[ACCOUNT_ID]
+    assert isinstance(found, Outcome)
+    return found, aws.queue.requests
+
+
+def test_an_instance_that_succeeded_asks_for_a_connector(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    outcome, [request] = reported(aws, signal())
+    assert outcome.result is Result.CREATED
+    assert (request.data.action, request.data.status) == (Action.CONNECT, State.DEPLOYED)
+    assert (request.data.ou_path, request.data.name) == ("/Workloads/Prod", "payments")
+    assert aws.queue.sent[0].delay_seconds == 0
+
+
+def test_an_outdated_instance_has_roles_and_asks_for_a_connector(aws: AwsSide) -> None:
+    ended(aws, InstanceState.OUTDATED)
+    _, [request] = reported(aws, signal())
+    assert request.data.action is Action.CONNECT
+
+
+def test_the_present_instance_is_believed_and_not_the_event(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    _, [request] = reported(aws, signal(reason="it failed an hour ago"))
+    assert request.data.status is State.DEPLOYED
+
+
+@pytest.mark.parametrize(
+    ("theirs", "event", "expected"),
+    [("role exists", "older", "role exists"), ("", "from the event", "from the event"), ("", "", "AWS gave no reason")],
+)
+def test_an_instance_that_failed_is_noted_with_its_reason(aws: AwsSide, theirs: str, event: str, expected: str) -> None:
+    ended(aws, InstanceState.FAILED, theirs)
+    outcome, [request] = reported(aws, signal(reason=event))
+    assert outcome.result is Result.FAILED
+    assert (request.data.action, request.data.status) == (Action.NOTE, State.DEPLOY_FAILED)
+    assert request.data.reason == expected
+
+
+def test_a_reason_longer_than_a_message_may_carry_is_cut(aws: AwsSide) -> None:
+    ended(aws, InstanceState.FAILED, "x" * 10_000)
+    _, [request] = reported(aws, signal())
+    assert len(request.data.reason) == 4096
+
+
+def test_an_instance_at_work_again_or_gone_is_left_to_later_events(aws: AwsSide) -> None:
+    outcome, sent = reported(aws, signal())
+    assert (outcome.result, sent) == (Result.SKIPPED, [])
+    ended(aws, InstanceState.IN_PROGRESS)
+    outcome, sent = reported(aws, signal())
+    assert (outcome.result, sent) == (Result.SKIPPED, [])
+
+
+def test_an_account_that_left_is_skipped(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    aws.directory.accounts.clear()
+    outcome, sent = reported(aws, signal())
+    assert (outcome.result, sent) == (Result.SKIPPED, [])
+
+
+def test_the_same_event_twice_makes_the_same_message(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    report_instances([signal()], aws.report)
+    report_instances([signal()], aws.report)
+    first, second = aws.queue.requests
+    assert first.message_id == second.message_id
+    assert first.traceparent == second.traceparent
+
+
+def test_events_about_one_account_are_reported_once(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    report_instances([signal(event_id="e1"), signal(event_id="e2")], aws.report)
+    assert len(aws.queue.sent) == 1
+
+
+def test_a_failure_of_one_account_does_not_touch_the_others(aws: AwsSide) -> None:
+    aws.directory.add(account("012345678903"))
+    for account_id in (ACCOUNT_ID, "012345678903"):
+        ended(aws, InstanceState.CURRENT, account_id=account_id)
+    aws.queue.failures.plan("send", TransientError("no answer"))
+    results = report_instances([signal(), signal("012345678903")], aws.report)
+    assert isinstance(results[ACCOUNT_ID], TransientError)
+    assert isinstance(results["012345678903"], Outcome)
+
+
+def test_a_queue_that_may_not_be_written_to_fails_the_batch(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    aws.queue.failures.plan("send", ConfigurationError("forbidden", setting="the role assignments"))
+    with pytest.raises(ConfigurationError):
+        report_instances([signal()], aws.report)

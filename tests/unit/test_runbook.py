@@ -1,0 +1,58 @@
+"""The tables of refusals, the cases that produce them and the runbook speak of the same kinds of failure."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.adapters.aws import refusals as aws
+from shared.adapters.azure import reasons
+from shared.adapters.diagnosis import Diagnosis, Kind
+from shared.domain.instance_failures import FAILURES, InstanceFailure
+from tests.fixtures.read import fixture
+
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
+SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
+DIAGNOSES = [found for module in (reasons, aws) for found in vars(module).values() if isinstance(found, Diagnosis)]
+KEYS = [diagnosis.key for diagnosis in DIAGNOSES] + [failure.key for failure in FAILURES]
+
+
+def produced_keys() -> set[str]:
+    return {
+        case["key"] for name in ("azure", "aws", "instances") for case in json.loads(fixture(f"refusals/{name}.json"))
+    }
+
+
+def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:
+    assert len(KEYS) == len(set(KEYS))
+    assert set(KEYS) == set(SECTIONS)
+    assert set(KEYS) == produced_keys()
+    assert len(re.findall(r"^### ", RUNBOOK, flags=re.MULTILINE)) == len(SECTIONS)
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES, ids=lambda diagnosis: diagnosis.key)
+def test_a_section_says_what_the_table_says(diagnosis: Diagnosis) -> None:
+    section = SECTIONS[diagnosis.key]
+    assert diagnosis.remedy in section
+    assert f"<{diagnosis.link}>" in section
+    assert f"{diagnosis.kind}: " in section or diagnosis.patience_seconds
+    assert re.fullmatch(r"https://(learn\.microsoft|docs\.aws\.amazon)\.com/\S+", diagnosis.link)
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.key)
+def test_a_section_about_a_failed_instance_says_what_the_domain_says(failure: InstanceFailure) -> None:
+    assert failure.remedy in SECTIONS[failure.key]
+    assert f"<{failure.link}>" in SECTIONS[failure.key]
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES, ids=lambda diagnosis: diagnosis.key)
+def test_what_may_be_a_wrong_deployment_names_what_has_to_be_mended(diagnosis: Diagnosis) -> None:
+    wrong = diagnosis.kind is Kind.CONFIGURATION or diagnosis.patience_seconds is not None
+    assert bool(diagnosis.setting) == wrong
+
+
+def test_links_inside_the_runbook_lead_somewhere() -> None:
+    assert set(re.findall(r"\(#([\w-]+)\)", RUNBOOK)) <= set(SECTIONS)
