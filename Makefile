@@ -1,6 +1,8 @@
 # Needs make and Python 3.11 or later; everything else is installed below, pinned and hashed.
 #   make demo [ARGS="--accounts 5"]   sets up and runs the main job on the embedded sandbox
 #   make test [ARGS="-k pacing"]      sets up and runs every test
+#   make faults                       every fault on every service, as a table
+#   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make check                        what CI runs: format, lint, types, import rules, requirements, tests
 # Another interpreter, kept apart:    make test VENV=.venv-3.13 PYTHON=python3.13
 
@@ -9,13 +11,14 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 	if $$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$each; break; fi; done)
 ARGS ?=
+SEEDS ?= 1
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 AZURITE := sandbox/azurite/node_modules/.package-lock.json
 LAMBDAS := AccountEventsFunction StackEventsFunction
 
-.PHONY: setup demo test check static format lint types imports requirements bench build lock clean
+.PHONY: setup demo test faults kills check static format lint types imports requirements bench build lock clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -26,6 +29,12 @@ demo: $(VENV)/.stamp-demo $(AZURITE)
 
 test: setup
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: setup
+	@$(BIN)/python -m tests.e2e.fault_table $(ARGS)
+
+kills: setup
+	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)
 
 check: static test
 

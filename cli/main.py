@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cli import bootstrap
 from cli.demo.command import demo
 from cli.onboard import onboard
-from cli.output import DONE, FOUND, WRONG_USAGE, progress
+from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, progress, write_json
 from cli.sandbox import app as sandbox_app
 from cli.status import status
-from shared.errors import ConfigurationError, RollcallError
+from shared.errors import ConfigurationError, RollcallError, TransientError
 
 app = typer.Typer(
     name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
@@ -26,15 +26,20 @@ app.command()(onboard)
 app.add_typer(sandbox_app, name="sandbox")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("rollcall"))
+        raise typer.Exit(DONE)
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
-    show_version: Annotated[bool, typer.Option("--version", help="print the version and end")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
 ) -> None:
     """Every new AWS account answers the roll in Microsoft Defender for Cloud."""
-    if show_version:
-        typer.echo(version("rollcall"))
-        raise typer.Exit(DONE)
     _Debug.wanted = debug
     logging.getLogger("azure").setLevel(logging.ERROR)
     if bootstrap.adopt_sandbox():
@@ -46,14 +51,33 @@ class _Debug:
 
 
 def main() -> None:
-    """Runs the command line; our own errors are one line with a remedy."""
+    """Runs the command line; every refusal is one line with a remedy, and one JSON document under `--json`."""
     try:
-        app(standalone_mode=True)
+        app()
+    except SystemExit as end:
+        if end.code == WRONG_USAGE:
+            _refuse("wrong usage, explained on standard error", "see --help", WRONG_USAGE)
+        raise
+    except RefusedError as error:
+        progress.print(f"rollcall: {error}", markup=False, soft_wrap=True)
+        _refuse(error.reason, error.remedy, error.exit_code)
     except RollcallError as error:
         if _Debug.wanted:
             raise
         progress.print(f"rollcall: {error}", style="red", markup=False, soft_wrap=True)
-        sys.exit(WRONG_USAGE if isinstance(error, ConfigurationError) else FOUND)
+        _refuse(error.reason, error.remedy, WRONG_USAGE if _is_wrong_deployment(error) else FOUND)
+
+
+def _refuse(reason: str, remedy: str, exit_code: int) -> NoReturn:
+    if "--json" in sys.argv:
+        write_json({"error": {"reason": reason, "remedy": remedy}})
+    sys.exit(exit_code)
+
+
+def _is_wrong_deployment(error: RollcallError) -> bool:
+    """Nobody waits at a shell: a grant that may still be settling is told as what is missing."""
+    settling = isinstance(error, TransientError) and error.patience is not None
+    return settling or isinstance(error, ConfigurationError)
 
 
 if __name__ == "__main__":

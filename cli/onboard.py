@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import bootstrap
-from cli.output import FOUND, console, progress, write_json
+from cli.output import FOUND, RefusedError, console, progress, write_json
 from cli.status import account_key, record_json, state_text
 from shared.application.request_onboarding import request_onboarding, wait_until_settled
 from shared.domain.ledger import State
@@ -34,8 +34,8 @@ def onboard(
     with progress.status(f"waiting for {account}"):
         record = wait_until_settled(key, before, bootstrap.wait_ports(), timeout_seconds=wait_seconds)
     if record is None:
-        progress.print(f"{account} did not settle within {wait_seconds:g} s; see `rollcall status {account}`")
-        raise typer.Exit(FOUND)
+        reason = f"{account} did not settle within {wait_seconds:g} s"
+        raise RefusedError(reason, remedy=f"see `rollcall status {account}`")
     if as_json:
         write_json({"event_id": event_id, **record_json(record)})
     else:

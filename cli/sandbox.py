@@ -12,7 +12,7 @@ from typing import Annotated
 import requests
 import typer
 
-from cli.output import DONE, FOUND, console, progress, write_json
+from cli.output import DONE, FOUND, RefusedError, console, progress, write_json
 from sandbox.endpoints import Endpoints
 from shared.errors import RollcallError
 
@@ -81,8 +81,7 @@ def refuse_second(folder: Path) -> None:
     except requests.RequestException:
         (folder / "endpoints.json").unlink(missing_ok=True)
         return
-    progress.print(f"a sandbox runs in {folder} already; end it with `rollcall sandbox down`")
-    raise typer.Exit(FOUND)
+    raise RefusedError(f"a sandbox runs in {folder} already", remedy="end it with `rollcall sandbox down`")
 
 
 def launch(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import bootstrap
-from cli.output import FOUND, console, progress, write_json
+from cli.output import RefusedError, console, write_json
 from shared.application.status import AccountStatus, RollStatus, account_status, roll_status
 from shared.domain.accounts import Provider, is_account_id
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
@@ -39,8 +39,7 @@ def status(
     key = account_key(account)
     found = account_status(key, bootstrap.ledger())
     if found is None:
-        progress.print(f"nothing is known about {account}; ask for it with `rollcall onboard {account}`")
-        raise typer.Exit(FOUND)
+        raise RefusedError(f"nothing is known about {account}", remedy=f"ask for it with `rollcall onboard {account}`")
     _show_one(found, as_json=as_json)
 
 

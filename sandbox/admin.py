@@ -6,8 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from sandbox.faults import Fault, Hold
 from sandbox.serving import Service
 
 if TYPE_CHECKING:
@@ -55,6 +56,17 @@ class TokenRequest(BaseModel):
     audience: str
 
 
+class ProcessName(BaseModel):
+    """What `POST /kill` and `POST /start` name: `functions-N`, or `lambda:<function>` to kill only."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    process: str
+
+
+_FAULTS: TypeAdapter[list[Fault] | Fault] = TypeAdapter(list[Fault] | Fault)
+
+
 class AdminApi:
     """The API as a service on loopback; it is not journalled, since nothing of ours may depend on it."""
 
@@ -67,7 +79,16 @@ class AdminApi:
         app.add_url_rule("/seed", view_func=self._seed, methods=["POST"])
         app.add_url_rule("/token", view_func=self._token, methods=["POST"])
         app.add_url_rule("/stop", view_func=self._stop, methods=["POST"])
+        app.add_url_rule("/faults", view_func=self._plant, methods=["POST"])
+        app.add_url_rule("/faults", view_func=self._planted, methods=["GET"])
+        app.add_url_rule("/faults", view_func=self._clear, methods=["DELETE"])
+        app.add_url_rule("/hold", view_func=self._hold, methods=["POST"])
+        app.add_url_rule("/hold", view_func=self._holds, methods=["GET"])
+        app.add_url_rule("/hold", view_func=self._release, methods=["DELETE"])
+        app.add_url_rule("/kill", view_func=self._kill, methods=["POST"])
+        app.add_url_rule("/start", view_func=self._start, methods=["POST"])
         app.register_error_handler(ValidationError, _refused)
+        app.register_error_handler(LookupError, _not_there)
         self._service = Service(app)
 
     def start(self) -> str:
@@ -103,6 +124,38 @@ class AdminApi:
         wanted = TokenRequest.model_validate(request.get_json(force=True))
         return jsonify({"access_token": self._sandbox.azure.mint(wanted.role, wanted.audience)})
 
+    def _plant(self) -> Response:
+        wanted = _FAULTS.validate_python(request.get_json(force=True))
+        faults = wanted if isinstance(wanted, list) else [wanted]
+        return jsonify({"ids": [self._sandbox.faults.plant(fault) for fault in faults]})
+
+    def _planted(self) -> Response:
+        return jsonify({"faults": self._sandbox.faults.planted()})
+
+    def _clear(self) -> tuple[str, int]:
+        self._sandbox.faults.clear()
+        return "", 204
+
+    def _hold(self) -> Response:
+        hold = Hold.model_validate(request.get_json(force=True))
+        return jsonify({"id": self._sandbox.faults.hold(hold)})
+
+    def _holds(self) -> Response:
+        return jsonify({"holds": self._sandbox.faults.holds()})
+
+    def _release(self) -> tuple[str, int]:
+        """Releases all holds; `?drop=true` drops the held requests, for clients that were killed."""
+        self._sandbox.faults.release(drop=request.args.get("drop") == "true")
+        return "", 204
+
+    def _kill(self) -> tuple[str, int]:
+        self._sandbox.kill(ProcessName.model_validate(request.get_json(force=True)).process)
+        return "", 204
+
+    def _start(self) -> tuple[str, int]:
+        self._sandbox.start_host(ProcessName.model_validate(request.get_json(force=True)).process)
+        return "", 204
+
     def _stop(self) -> tuple[str, int]:
         threading.Timer(0.05, self.stop_requested.set).start()
         return "", 202
@@ -111,3 +164,7 @@ class AdminApi:
 def _refused(error: ValidationError) -> tuple[Response, int]:
     problems = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()]
     return jsonify({"error": problems}), 400
+
+
+def _not_there(error: LookupError) -> tuple[Response, int]:
+    return jsonify({"error": [str(error)]}), 404

@@ -17,6 +17,7 @@ from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
 from sandbox.deployment import ARTEFACT_BUCKET, TEMPLATE, Deployment, deploy
 from sandbox.endpoints import FILE, Endpoints
+from sandbox.faults import Faults
 from sandbox.functions_app import FunctionHost
 from sandbox.journal import Journal
 from sandbox.lambda_service.service import LambdaService
@@ -34,6 +35,7 @@ class Sandbox:
         self.settings = settings
         self.folder = settings.folder.resolve()
         self.journal = Journal()
+        self.faults = Faults()
         self._template = template
         self._stack = ExitStack()
         self.function_hosts: list[FunctionHost] = []
@@ -55,11 +57,11 @@ class Sandbox:
     def _start(self) -> Endpoints:
         settings = self.settings.model_copy(update={"folder": self.folder})
         self.certificates = Certificates(self.folder / "certificates")
-        os.environ["REQUESTS_CA_BUNDLE"] = str(self.certificates.bundle_path)
-        self.aws = AwsCloud(self.journal, settings, self.certificates)
+        self._trust_ourselves()
+        self.aws = AwsCloud(self.journal, settings, self.certificates, self.faults)
         self._stack.callback(self.aws.stop)
         self.aws.start()
-        self.azure = AzureCloud(self.journal, settings, self.certificates, self.aws.inspect_account)
+        self.azure = AzureCloud(self.journal, settings, self.certificates, self.aws.inspect_account, self.faults)
         self._stack.callback(self.azure.stop)
         self.azure.start()
         session = self.management_session()
@@ -94,6 +96,36 @@ class Sandbox:
         self._write_operator_environment(arm, policy_url)
         endpoints.write(self.folder)
         return endpoints
+
+    def _trust_ourselves(self) -> None:
+        """Lets the SDKs of this process speak with our own https endpoints, until the sandbox stops."""
+        before = os.environ.get("REQUESTS_CA_BUNDLE")
+        os.environ["REQUESTS_CA_BUNDLE"] = str(self.certificates.bundle_path)
+        self._stack.callback(_set_variable, "REQUESTS_CA_BUNDLE", before)
+
+    def kill(self, process: str) -> None:
+        """SIGKILLs `functions-N` or `lambda:<function>`. Raises LookupError.
+
+        A Functions host stays away until `start_host`; Lambda starts a process again with its next event.
+        """
+        kind, _, function = process.partition(":")
+        if kind == "lambda":
+            self.lambdas.kill(function)
+        else:
+            self._host(process).kill()
+
+    def start_host(self, name: str) -> None:
+        """Starts the Functions host `functions-N` again and waits until it is ready. Raises LookupError."""
+        host = self._host(name)
+        host.stop()
+        host.start()
+        host.wait_until_ready()
+
+    def _host(self, name: str) -> FunctionHost:
+        for host in self.function_hosts:
+            if host.name == name:
+                return host
+        raise LookupError(f"no process {name}")
 
     def management_session(self) -> boto3.Session:
         """A session of the management account's administrator; any key is good for moto."""
@@ -138,6 +170,7 @@ class Sandbox:
             folder=self.folder,
             settings=self.settings,
             extra_variables={"REQUESTS_CA_BUNDLE": str(self.certificates.bundle_path)},
+            faults=self.faults,
         )
         self._stack.callback(self.lambdas.stop)
         self.lambdas.start()
@@ -166,6 +199,9 @@ class Sandbox:
             "AzureWebJobsStorage__clientId": client_id,
             "ROLLCALL_RETRY__FIRST_SECONDS": str(self.settings.retry_first_seconds),
             "ROLLCALL_RETRY__CONTENDED_SECONDS": str(self.settings.retry_contended_seconds),
+            "ROLLCALL_RETRY__CLAIM_SECONDS": str(self.settings.retry_claim_seconds),
+            "ROLLCALL_PACING__WRITES_PER_SECOND": str(self.settings.pacing_writes_per_second),
+            "ROLLCALL_PACING__BURST": str(self.settings.pacing_burst),
         }
 
     def _write_operator_environment(self, arm: str, policy_url: str) -> None:
@@ -184,3 +220,10 @@ class Sandbox:
         path = self.folder / "operator.env"
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
         path.chmod(0o600)
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

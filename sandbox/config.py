@@ -37,3 +37,6 @@ class SandboxSettings(BaseSettings):
     queue_visibility_seconds: int | None = None  # after a failed try; None = as host.json says
     retry_first_seconds: float = 30.0  # ROLLCALL_RETRY__* of the Function App
     retry_contended_seconds: float = 30.0
+    retry_claim_seconds: float = 180.0  # how long a killed worker's account stays claimed
+    pacing_writes_per_second: float = 1.0  # ROLLCALL_PACING__* of the Function App
+    pacing_burst: int = 20

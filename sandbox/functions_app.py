@@ -25,11 +25,13 @@ class FunctionHost:
 
     def __init__(self, number: int, folder: Path, settings: SandboxSettings, variables: Mapping[str, str]) -> None:
         """`variables` are the application settings of the Function App."""
-        self._folder = folder
-        self._ready = folder / f"functions-{number}.json"
-        self.log = folder / f"functions-{number}.log"
+        self.name = f"functions-{number}"
+        self._ready = folder / f"{self.name}.json"
+        self.log = folder / f"{self.name}.log"
         self._environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         self._environment |= variables
+        # azure-core's own variable: the host's number in every User-Agent tells holds which process waits.
+        self._environment["AZURE_HTTP_USER_AGENT"] = self.name
         self._environment["ROLLCALL_SANDBOX_CRASH_INVISIBILITY_SECONDS"] = str(settings.crash_invisibility_seconds)
         if settings.max_polling_interval_seconds is not None:
             interval = str(settings.max_polling_interval_seconds)
@@ -60,6 +62,10 @@ class FunctionHost:
     def url(self) -> str:
         """Where its HTTP functions answer."""
         return str(json.loads(self._ready.read_bytes())["url"])
+
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.running()
 
     def kill(self) -> None:
         """SIGKILL, as the kill tests want it."""

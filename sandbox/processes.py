@@ -50,6 +50,9 @@ class ChildProcess:
         """SIGKILL, as the kill tests want it."""
         self._process.kill()
         self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._close_input()
 
     def stop(self, grace_seconds: float = 3.0) -> None:
         """Asks it to end, and insists after `grace_seconds`."""
@@ -59,5 +62,8 @@ class ChildProcess:
             self._process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._close_input()
+
+    def _close_input(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()

@@ -39,6 +39,7 @@ from sandbox.aws.scheduler import Scheduler
 from sandbox.aws.stack_sets import StackSets
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
+from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.serving import Service
 
@@ -66,14 +67,21 @@ class AwsCloud:
     management_account_id = DEFAULT_ACCOUNT_ID
     region = REGION
 
-    def __init__(self, journal: Journal, settings: SandboxSettings, certificates: Certificates) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        settings: SandboxSettings,
+        certificates: Certificates,
+        faults: Faults | None = None,
+    ) -> None:
         self._settings = settings
+        self.faults = faults or Faults()
         self._issuer = TokenIssuer(certificates)
         self._scheduler = Scheduler()
         self._sandbox = ActiveSandbox(settings, journal, self._scheduler, self._issuer, AccountCreations(), StackSets())
         self._patches = Patches(_all_patches())
         moto = DomainDispatcherApplication(create_backend_app)
-        self._service = Service(JournalMiddleware(moto, journal))
+        self._service = Service(JournalMiddleware(moto, journal, self.faults))
         self._undo = ExitStack()
 
     def start(self) -> AwsCloud:

@@ -23,6 +23,8 @@ def _named(value: Any) -> Iterator[str]:
         if name == "accountId" and value.get("invokedBy") is None:
             yield str(item)
         elif name == "stack-id":
-            yield str(item).split(":")[4]
+            parts = str(item).split(":")
+            if len(parts) > 4:  # an instance that never had a stack names none
+                yield parts[4]
         else:
             yield from _named(item)

@@ -90,5 +90,5 @@ class Azurite:
     def stop(self) -> None:
         """Ends the child process."""
         if self._process is not None:
-            self._process.stop()
+            self._process.kill()  # data live in memory only; asked to end, it waits for idle connections first
             self._process = None

@@ -10,6 +10,7 @@ from sandbox.azure.connectors import SecurityConnectors
 from sandbox.azure.directory import FUNCTIONS, OPERATOR, default_directory
 from sandbox.azure.entra import Entra
 from sandbox.azure.exchange import Endpoint, Exchange
+from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, resource_manager_fault
 from sandbox.azure.identities import InspectAccount
 from sandbox.azure.managed_identity import ManagedIdentityEndpoint
 from sandbox.azure.management_routes import ManagementOperations
@@ -21,18 +22,12 @@ from sandbox.azure.storage import Storage
 from sandbox.azure.tokens import Tokens
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
+from sandbox.faults import Fault, Faults
 from sandbox.journal import Journal
 from sandbox.serving import Service
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
     from werkzeug import Response
-
-    Wrap = Callable[[str, WSGIApplication], WSGIApplication]
-
-
-def _as_it_is(_: str, application: WSGIApplication) -> WSGIApplication:
-    return application
 
 
 class AzureCloud:
@@ -44,8 +39,7 @@ class AzureCloud:
         settings: SandboxSettings,
         certificates: Certificates,
         inspect_account: InspectAccount,
-        *,
-        wrap: Wrap = _as_it_is,
+        faults: Faults | None = None,
     ) -> None:
         """Prepares everything; nothing listens before `start`.
 
@@ -54,12 +48,11 @@ class AzureCloud:
             settings: tenant, subscription, times.
             certificates: of the https endpoints.
             inspect_account: what Defender for Cloud would find in an AWS account.
-            wrap: puts an application around a service's own, by the service's name (`entra`,
-                `managed-identity`, `arm`, `queue`, `blob`, `table`), for faults and stops.
+            faults: asked about every request that a service admits.
         """
         self._journal = journal
         self._certificates = certificates
-        self._wrap = wrap
+        self.faults = faults or Faults()
         self.directory = default_directory(settings.tenant_id, settings.subscription_id)
         self.tokens = Tokens(self.directory)
         self.resources = Resources()
@@ -76,7 +69,7 @@ class AzureCloud:
         self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
         self.resource_manager = self._resource_manager()
         folder = settings.folder / "azure"
-        self.storage = Storage(journal, certificates, folder, self.tokens, wrap=wrap)
+        self.storage = Storage(journal, certificates, folder, self.tokens, self.faults)
         self._services: dict[str, Service] = {}
 
     def _resource_manager(self) -> ResourceManager:
@@ -94,9 +87,9 @@ class AzureCloud:
             AzuriteError: Azurite is not installed or does not start.
         """
         self.storage.start()
-        self._serve("entra", self._entra.answer)
-        self._serve("managed-identity", self._identities.answer, tls=False)
-        self._serve("arm", self.resource_manager.answer)
+        self._serve("entra", self._entra.answer, entra_fault)
+        self._serve("managed-identity", self._identities.answer, managed_identity_fault, tls=False)
+        self._serve("arm", self.resource_manager.answer, resource_manager_fault)
         return self
 
     def stop(self) -> None:
@@ -105,8 +98,15 @@ class AzureCloud:
             self._services.popitem()[1].stop()
         self.storage.stop()
 
-    def _serve(self, name: str, answer: Callable[[Exchange], Response], *, tls: bool = True) -> None:
-        application = self._wrap(name, Endpoint(name, self._journal, answer))
+    def _serve(
+        self,
+        name: str,
+        answer: Callable[[Exchange], Response],
+        faulted: Callable[[Exchange, Fault], Response],
+        *,
+        tls: bool = True,
+    ) -> None:
+        application = Endpoint(name, self._journal, answer, faults=self.faults, faulted=faulted)
         context = self._certificates.server_context() if tls else None
         self._services[name] = Service(application, tls=context).start()
 

@@ -26,7 +26,15 @@ ARM_AUDIENCES = (
 )
 STORAGE_AUDIENCES = ("https://storage.azure.com", "https://storage.azure.com/")
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_NO_STORE = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache", "Expires": "-1"}
+_NO_STORE = {
+    "Cache-Control": "no-store, no-cache",
+    "Pragma": "no-cache",
+    "Expires": "-1",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "x-ms-ests-server": "rollcall-sandbox",
+    "x-ms-clitelem": "1,0,0,,",
+}
 
 
 class _RefusedError(Exception):
@@ -81,6 +89,7 @@ class Entra:
             exchange.identity = identity.name
             resource = self._resource(form)
             exchange.detail["subject"] = self._prove(identity, form)
+            exchange.admitted()
         except _RefusedError as refused:
             exchange.detail["code"] = refused.code
             return self._problem(refused)
@@ -134,7 +143,7 @@ class Entra:
         try:
             return self._verifier.verify(identity, assertion)
         except AssertionRefusedError as error:
-            raise _RefusedError(401, "invalid_client", error.code, error.text) from error
+            raise _RefusedError(error.status, error.error, error.code, error.text) from error
 
     @staticmethod
     def _tenant_not_found(tenant: str) -> _RefusedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime
 
@@ -10,23 +11,36 @@ from sandbox.azure.directory import Identity
 from sandbox.azure.entra import ARM_AUDIENCES
 from sandbox.azure.exchange import Exchange
 from sandbox.azure.throttling import Buckets, Limit, Limits
-from sandbox.azure.tokens import Problem, TokenError, Tokens
+from sandbox.azure.tokens import Problem, TokenError, Tokens, issuer_of
 
+_GLOBAL_FACTOR = 15  # the whole subscription's bucket against one principal's
 _CONNECTOR_COUNTER = "x-ms-ratelimit-remaining-subscription-resource-requests"
+_GATEWAY_HEADERS = {
+    "Pragma": "no-cache",
+    "Expires": "-1",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Accept-Encoding",
+}
 _TOKEN_PROBLEMS: dict[Problem, tuple[str, str]] = {
     "missing": ("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."),
     "malformed": ("InvalidAuthenticationToken", "The access token is invalid."),
     "signature": ("InvalidAuthenticationToken", "The access token is invalid."),
     "unknown-identity": ("InvalidAuthenticationToken", "The access token is invalid."),
-    "issuer": ("InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer."),
+    "not-yet-valid": ("InvalidAuthenticationToken", "The access token is invalid."),
+    "issuer": (
+        "InvalidAuthenticationTokenTenant",
+        "The access token is from the wrong issuer '{detail}'. It must match one of the tenants '{tenant}' "
+        "associated with this subscription.",
+    ),
     "audience": (
         "InvalidAuthenticationTokenAudience",
-        "The access token has been obtained for wrong audience or resource. It should exactly match with one "
-        f"of the allowed audiences '{','.join(ARM_AUDIENCES)}'.",
+        "The access token has been obtained for wrong audience or resource '{detail}'. It should exactly match with "
+        f"one of the allowed audiences '{','.join(ARM_AUDIENCES)}'.",
     ),
     "expired": (
         "ExpiredAuthenticationToken",
-        "The access token expiry UTC time is earlier than current UTC time '{now}'.",
+        "The access token expiry UTC time '{detail}' is earlier than current UTC time '{now}'.",
     ),
 }
 
@@ -54,7 +68,10 @@ class Gate:
             expired = error.problem == "expired"
             text = "The access token has expired." if expired else "The authentication failed."
             challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{text}"'
-            message = message.format(now=datetime.now(UTC).strftime("%-m/%-d/%Y %-I:%M:%S %p"))
+            detail = _spelt(float(error.detail)) if expired else error.detail
+            message = message.format(
+                now=_spelt(time.time()), detail=detail, tenant=issuer_of(self._directory.tenant_id)
+            )
             raise gateway_refusal(401, code, message, headers={"WWW-Authenticate": challenge}) from error
         exchange.identity, exchange.authentication = caller.name, "bearer"
         return caller
@@ -74,10 +91,17 @@ class Gate:
         Raises:
             RefusalError: 429 with Retry-After.
         """
-        limit, counter, name = self._limit(method, connectors="/securityConnectors/" in action)
-        key = (subscription_id.lower(), caller.object_id, name)
-        remaining = self.buckets.take(limit, key, action)
-        return _request_ids() | {counter: str(remaining)}
+        queries = action == "QueryResources"  # a POST that reads
+        limit, counter, name = self._limit("GET" if queries else method, connectors="/securityConnectors/" in action)
+        if not subscription_id:
+            counter = counter.replace("-subscription-", "-tenant-")
+        place = subscription_id.lower()
+        headers = {counter: str(self.buckets.take(limit, (place, caller.object_id, name), action))}
+        if place and counter != _CONNECTOR_COUNTER:
+            whole = Limit(limit.size * _GLOBAL_FACTOR, limit.per_second * _GLOBAL_FACTOR)
+            remaining = self.buckets.take(whole, (place, name), action)
+            headers[counter.replace("-subscription-", "-subscription-global-")] = str(remaining)
+        return _GATEWAY_HEADERS | _request_ids() | headers
 
     def _limit(self, method: str, *, connectors: bool) -> tuple[Limit, str, str]:
         limits = self.limits
@@ -88,6 +112,10 @@ class Gate:
         kind = {"GET": "reads", "DELETE": "deletes"}.get(method, "writes")
         limit = {"reads": limits.reads, "deletes": limits.deletes, "writes": limits.writes}[kind]
         return limit, f"x-ms-ratelimit-remaining-subscription-{kind}", kind
+
+
+def _spelt(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%-m/%-d/%Y %-I:%M:%S %p")
 
 
 def _request_ids() -> dict[str, str]:

@@ -53,6 +53,7 @@ class ManagedIdentityEndpoint:
             # A host with user-assigned identities only answers so when no client id is given, too.
             return _problem(400, "No Managed Identity found for specified ClientId/ResourceId/PrincipalId.")
         exchange.identity = identity.name
+        exchange.admitted()
         body = {
             "access_token": self._tokens.mint(identity, resource),
             "client_id": identity.client_id,

@@ -22,7 +22,7 @@ from sandbox.azure.kusto import parse
 from sandbox.azure.kusto_expressions import QueryError, Row
 from sandbox.azure.resources import Document, Resources
 
-API_VERSIONS = ("2021-03-01", "2022-10-01", "2024-04-01")
+API_VERSIONS = ("2021-03-01", "2021-06-01-preview", "2022-10-01", "2024-04-01")
 _QUOTA, _QUOTA_SECONDS = 15, 5.0
 _MAX_ROWS = 1000
 _SECURITY_TABLE = (
@@ -61,6 +61,7 @@ class ResourceGraph:
         Raises:
             RefusalError: a bad query (400) or the caller's quota is spent (429).
         """
+        started = time.monotonic()
         headers = self._quota(caller)
         if not isinstance(body, dict) or not isinstance(body.get("query"), str):
             raise _bad_request("InvalidQuery", "Query is missing.")
@@ -84,6 +85,7 @@ class ResourceGraph:
         }
         if more and not query.limited:
             answer["$skipToken"] = _skip_token(top, skip + len(data))
+        headers["x-ms-resource-graph-request-duration"] = f"0:00:00:{time.monotonic() - started:010.7f}"
         return answer, headers
 
     def _quota(self, caller: Identity) -> dict[str, str]:

@@ -105,6 +105,7 @@ class ResourceManager:
             headers |= self._gate.take(
                 caller, parts.get("subscription", ""), exchange.request.method, action or route.operation
             )
+            exchange.admitted()
             status, body = route.handler(_call(exchange, caller, parts, headers))
         except RefusalError as refused:
             exchange.detail["refused"] = _reason(refused.body)

@@ -32,13 +32,13 @@ class ResourceGroup:
     tags: Mapping[str, str]
 
     def as_document(self) -> Document:
-        """As Resource Manager returns it."""
+        """As Resource Manager returns it: without the key `tags` where there are none."""
         return {
             "id": f"/subscriptions/{self.subscription_id}/resourceGroups/{self.name}",
             "name": self.name,
             "type": "Microsoft.Resources/resourceGroups",
             "location": self.location,
-            "tags": dict(self.tags),
+            **({"tags": dict(self.tags)} if self.tags else {}),
             "properties": {"provisioningState": "Succeeded"},
         }
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 import ssl
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import urllib3
 from werkzeug import Response
@@ -30,11 +28,9 @@ from sandbox.azure.storage_operations import (
 )
 from sandbox.azure.tokens import TokenError, Tokens
 from sandbox.certificates import Certificates
+from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.journal import Journal
 from sandbox.serving import HOST, Service
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 QUEUES = ("onboarding", "onboarding-poison")
 TABLES = ("accounts", "history", "pacing")
@@ -47,6 +43,10 @@ _REFUSALS = {
         "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
     ),
     "InvalidAuthenticationInfo": (
+        400,
+        "Authentication information is not given in the correct format. Check the value of Authorization header.",
+    ),
+    "InvalidAuthenticationInfo, token": (
         401,
         "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
     ),
@@ -54,6 +54,8 @@ _REFUSALS = {
         403,
         "This request is not authorized to perform this operation using this permission.",
     ),
+    "InternalError": (500, "The server encountered an internal error. Please retry the request."),
+    "ServerBusy": (503, "The server is currently unable to receive requests. Please retry your request."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
 }
 
@@ -83,7 +85,15 @@ class StorageEndpoint:
             self._admit(exchange, operations)
         except _RefusedError as refused:
             return self._refusal(str(refused))
+        exchange.admitted()
         return self._forward(exchange)
+
+    def faulted(self, _: Exchange, fault: Fault) -> Response:
+        """503 or 500 in the storage services' own form."""
+        response = self._refusal("ServerBusy" if fault.kind is FaultKind.THROTTLE else "InternalError")
+        if fault.retry_after is not None:
+            response.headers["Retry-After"] = str(fault.retry_after)
+        return response
 
     def _operations(self, exchange: Exchange) -> list[StorageOperation]:
         request = exchange.request
@@ -122,7 +132,8 @@ class StorageEndpoint:
             identity = self._tokens.identify(authorization, audiences)
         except TokenError as error:
             exchange.detail["problem"] = error.problem
-            raise _RefusedError("InvalidAuthenticationInfo") from error
+            unreadable = error.problem == "malformed"  # live answers tell it from a token that is not accepted
+            raise _RefusedError("InvalidAuthenticationInfo" + ("" if unreadable else ", token")) from error
         exchange.authentication, exchange.identity = "bearer", identity.name
         if not all(self._permitted(identity, operation) for operation in operations):
             raise _RefusedError("AuthorizationPermissionMismatch")
@@ -150,10 +161,13 @@ class StorageEndpoint:
         for name, value in answer.headers.items():
             if name.lower() not in _HOP_BY_HOP:
                 response.headers.add(name, value)
+        if self._service == "queue" and request.method == "GET" and answer.status == 200:
+            response.headers.setdefault("Cache-Control", "no-cache")  # live answers carry it, Azurite's do not
         return response
 
     def _refusal(self, code: str) -> Response:
         status, message = _REFUSALS[code]
+        code = code.partition(",")[0]
         request_id = str(uuid.uuid4())
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         text = f"{message}\nRequestId:{request_id}\nTime:{now}"
@@ -184,14 +198,13 @@ class Storage:
         certificates: Certificates,
         folder: Path,
         tokens: Tokens,
-        *,
-        wrap: Callable[[str, WSGIApplication], WSGIApplication] = lambda _, application: application,
+        faults: Faults | None = None,
     ) -> None:
-        """`wrap` may put another application around a service's own (fault injection)."""
+        """`faults` are asked about every request that is admitted."""
         self._journal = journal
         self._certificates = certificates
         self._tokens = tokens
-        self._wrap = wrap
+        self._faults = faults or Faults()
         self._azurite = Azurite(certificates, folder)
         self._services: dict[str, Service] = {}
 
@@ -206,7 +219,7 @@ class Storage:
         self._deploy(trust)
         for name in SERVICES:
             endpoint = StorageEndpoint(name, port=self._azurite.ports[name], trust=trust, tokens=self._tokens)
-            application = self._wrap(name, Endpoint(name, self._journal, endpoint.answer))
+            application = Endpoint(name, self._journal, endpoint.answer, faults=self._faults, faulted=endpoint.faulted)
             self._services[name] = Service(application, tls=self._certificates.server_context()).start()
         return self
 

@@ -21,11 +21,16 @@ from sandbox.azure.directory import Directory, Identity
 LIFETIME_SECONDS = 3599
 _BACKDATED_SECONDS = 300  # Entra dates its tokens back by five minutes
 
-Problem = Literal["missing", "malformed", "signature", "issuer", "audience", "expired", "unknown-identity"]
+Problem = Literal[
+    "missing", "malformed", "signature", "issuer", "audience", "expired", "not-yet-valid", "unknown-identity"
+]
 
 
 class TokenError(Exception):
-    """A bearer token that a service must refuse."""
+    """A bearer token that a service must refuse; `malformed` is one that is no token at all.
+
+    `detail` is the claim that is wrong, where the problem is one of a single claim.
+    """
 
     def __init__(self, problem: Problem, detail: str = "") -> None:
         super().__init__(f"{problem}: {detail}")
@@ -43,7 +48,7 @@ class Tokens:
         public: dict[str, Any] = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         digest = hashlib.sha256(public["n"].encode()).digest()[:20]
         self._key_id = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        self.issuer = f"https://sts.windows.net/{directory.tenant_id}/"
+        self.issuer = issuer_of(directory.tenant_id)
         key = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self._key_id, "x5t": self._key_id}
         self.jwks: dict[str, Any] = {"keys": [{**key, "n": public["n"], "e": public["e"], "issuer": self.issuer}]}
 
@@ -98,14 +103,25 @@ class Tokens:
                 issuer=self.issuer,
                 options={"require": ["aud", "iss", "exp", "nbf", "oid"]},
             )
-        except jwt.ExpiredSignatureError as error:
-            raise TokenError("expired", str(error)) from error
-        except jwt.InvalidAudienceError as error:
-            raise TokenError("audience", str(error)) from error
-        except jwt.InvalidIssuerError as error:
-            raise TokenError("issuer", str(error)) from error
-        except jwt.InvalidSignatureError as error:
-            raise TokenError("signature", str(error)) from error
         except jwt.InvalidTokenError as error:
-            raise TokenError("malformed", str(error)) from error
+            raise TokenError(*_problem(token, error)) from error
         return claims
+
+
+def issuer_of(tenant_id: str) -> str:
+    """The issuer of a tenant's v1 tokens."""
+    return f"https://sts.windows.net/{tenant_id}/"
+
+
+def _problem(token: str, error: jwt.InvalidTokenError) -> tuple[Problem, str]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return "malformed", str(error)
+    kinds: dict[type[jwt.InvalidTokenError], tuple[Problem, str]] = {
+        jwt.ExpiredSignatureError: ("expired", str(claims.get("exp"))),
+        jwt.ImmatureSignatureError: ("not-yet-valid", str(claims.get("nbf"))),
+        jwt.InvalidAudienceError: ("audience", str(claims.get("aud"))),
+        jwt.InvalidIssuerError: ("issuer", str(claims.get("iss"))),
+    }
+    return kinds.get(type(error), ("signature", str(error)))

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from azure.functions import Context
-
 from sandbox.functions_host.indexing import HostedFunction
 
 THREADS_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
@@ -48,7 +46,10 @@ class _Retry:
 
 @dataclass(frozen=True)
 class InvocationContext:
-    """What a function gets that has a parameter named `context`."""
+    """What a function gets that has a parameter named `context`.
+
+    As in the worker it is no instance of `azure.functions.Context`, only shaped like one.
+    """
 
     invocation_id: str
     function_name: str
@@ -56,9 +57,6 @@ class InvocationContext:
     trace_context: _Trace
     thread_local_storage: threading.local = _thread_local
     retry_context: _Retry = _Retry()
-
-
-Context.register(InvocationContext)
 
 
 def _new_context(invocation_id: str, function_name: str) -> InvocationContext:
@@ -157,3 +155,5 @@ class Invoker:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._loop_thread.join(timeout=5)
+        if not self._loop_thread.is_alive():
+            self._loop.close()

@@ -205,7 +205,7 @@ class QueueListener:
                 messages_per_page=self._options.batch_size, visibility_timeout=self._lock_seconds
             ).by_page()
             batch = list(next(pages, ()))
-        except AzureError as error:
+        except (AzureError, ValueError) as error:  # msal lets JSON's error out where a token's answer is unreadable
             extra = {"queue": self._queue.queue_name, "error": str(error)}
             _log.error("queue not polled", extra=extra)  # noqa: TRY400 - one line each poll, no traceback
             return 0

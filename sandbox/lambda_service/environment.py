@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import sysconfig
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sandbox.faults import Faults
 from sandbox.lambda_service.runtime_api import Invocation, InvocationResult, RuntimeApi
 from sandbox.processes import GUARD, ChildProcess
 
@@ -63,8 +65,10 @@ class ExecutionEnvironment:
         credentials_for_role: Callable[[str], RoleCredentials],
         extra_variables: Mapping[str, str],
         log: Path,
+        faults: Faults | None = None,
     ) -> None:
         self._configuration = configuration
+        self._faults = faults
         self._credentials_for_role = credentials_for_role
         self._extra_variables = extra_variables
         self._log = log
@@ -86,7 +90,7 @@ class ExecutionEnvironment:
             if self._api and self._process and self._process.running() and young:
                 return self._api
             self.stop()
-            self._api = RuntimeApi()
+            self._api = RuntimeApi(self._faults, self._configuration.name)
             # Without `site` (-S) the child knows the installed packages, but not the checkout that an editable
             # installation points to: whatever the artefact forgot is missing here as it would be in the cloud.
             self._process = ChildProcess(
@@ -107,6 +111,14 @@ class ExecutionEnvironment:
             process.stop(grace_seconds=0.5)
         if api:
             api.close()
+
+    def kill(self) -> int | None:
+        """SIGKILL; the process id, or None where none ran. An invocation in flight fails, as in the cloud."""
+        with self._lock:
+            pid = self.pid
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+            return pid
 
     def invoke(self, payload: bytes) -> tuple[str, InvocationResult]:
         """The request id and the result of one event; every failure is a result, as Lambda reports it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from sandbox.faults import Faults
 from sandbox.lambda_service.environment import ExecutionEnvironment, FunctionConfiguration, RoleCredentials
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _configuration(answer: GetFunctionResponseTypeDef, code: Path) -> FunctionCo
 class Function:
     """A function with a fixed number of execution environments."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a function are given by name, once
         self,
         configuration: FunctionConfiguration,
         credentials_for_role: Callable[[str], RoleCredentials],
@@ -69,10 +70,12 @@ class Function:
         *,
         environments: int,
         log: Path,
+        faults: Faults | None = None,
     ) -> None:
         self.configuration = configuration
         self._all = [
-            ExecutionEnvironment(configuration, credentials_for_role, extra_variables, log) for _ in range(environments)
+            ExecutionEnvironment(configuration, credentials_for_role, extra_variables, log, faults)
+            for _ in range(environments)
         ]
         self._free: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()
         for environment in self._all:
@@ -92,6 +95,10 @@ class Function:
         """Ends every environment."""
         for environment in self._all:
             environment.stop()
+
+    def kill(self) -> list[int]:
+        """SIGKILLs every runtime process; their ids."""
+        return [pid for environment in self._all if (pid := environment.kill()) is not None]
 
     def invoke(self, payload: bytes) -> tuple[str, InvocationResult]:
         """Runs one event in the first free environment; returns the request id and the result."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.faults import Faults, RequestFacts
 from sandbox.serving import ConnectionDroppedError, Service
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class InvocationResult:
 class RuntimeApi:
     """The Runtime API of one process; it hands out one invocation at a time and dies with the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults | None = None, function: str = "") -> None:
+        """`faults` may hold the answers of `function`, before or after Lambda took them."""
+        self._faults = faults or Faults()
+        self._function = function
         self._changed = threading.Condition()
         self._pending: Invocation | None = None
         self._taken: Invocation | None = None
@@ -110,9 +114,20 @@ class RuntimeApi:
             start_response("200 OK", headers)
             return [invocation.payload]
         body = environ["wsgi.input"].read()
+        if path.endswith("/response"):
+            answer = self._held_response(path, body)
+            start_response(*answer[:2])
+            return [answer[2]]
         answer = self._post(path, body) if environ["REQUEST_METHOD"] == "POST" else _refusal("NotFound")
         start_response(*answer[:2])
         return [answer[2]]
+
+    def _held_response(self, path: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+        facts = RequestFacts(service="lambda-runtime", operation="InvocationResponse", identity=self._function)
+        self._faults.wait(facts, "before")
+        answer = self._post(path, body)
+        self._faults.wait(facts, "after")
+        return answer
 
     def _next(self) -> tuple[Invocation, float]:
         with self._changed:

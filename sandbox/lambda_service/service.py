@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from sandbox.config import SandboxSettings
+from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.lambda_service.emulator import without_own_event_sources
 from sandbox.lambda_service.environment import RoleCredentials
@@ -40,7 +41,9 @@ class LambdaService:
         settings: SandboxSettings,
         extra_variables: Mapping[str, str] | None = None,
         environments_per_function: int = 1,
+        faults: Faults | None = None,
     ) -> None:
+        self._faults = faults
         self._session = session
         self._aws_url = aws_url
         self._credentials_for_role = credentials_for_role
@@ -88,6 +91,13 @@ class LambdaService:
             if function.configuration.name == function_name
         )
 
+    def kill(self, function_name: str) -> list[int]:
+        """SIGKILLs the processes of a function, which start again with its next event. Raises LookupError."""
+        for function in self._functions.values():
+            if function.configuration.name == function_name:
+                return function.kill()
+        raise LookupError(f"no function {function_name}")
+
     def log_of(self, function_name: str) -> Path:
         """The file with everything that a function's processes printed."""
         return self._folder / function_name / "function.log"
@@ -127,7 +137,9 @@ class LambdaService:
         return Function(
             configuration,
             self._credentials_for_role,
-            self._extra_variables,
+            # azure-core's own variable: every User-Agent then tells which function asks.
+            {**self._extra_variables, "AZURE_HTTP_USER_AGENT": configuration.name},
             environments=self._environments,
             log=self.log_of(configuration.name),
+            faults=self._faults,
         )

@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from botocore.parsers import ResponseParserError
 
 from shared.adapters.aws import refusals
 from shared.errors import RollcallError
@@ -44,3 +45,5 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError) as error:
         raise translate(error, doing) from error
+    except ResponseParserError as error:  # no BotoCoreError: botocore 1.44 `parsers`
+        raise refusals.NO_ANSWER.error(f"{doing}: an answer that cannot be read") from error

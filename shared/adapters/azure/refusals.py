@@ -98,9 +98,9 @@ def diagnose(status: int, code: str, message: str) -> Diagnosis:
 
 _ENTRA = (
     (r"7002\d*", reasons.FEDERATION_NOT_FOUND),
-    (r"70002[47]|50013|50027|700030|50012", reasons.ASSERTION_REFUSED),
+    (r"70002[47]|700027[24]|50013|50027(27|30|38)?|700030|50012", reasons.ASSERTION_REFUSED),
     (r"700016|90002|7000229|7000112|90072", reasons.APPLICATION_MISSING),
-    (r"90061", reasons.ISSUER_UNREACHABLE),
+    (r"90061|50166|501661", reasons.ISSUER_UNREACHABLE),
     (r"90033|90055|90024|50196", reasons.ENTRA_UNAVAILABLE),
 )
 """Entra's refusals by their AADSTS numbers. Source: "Microsoft Entra authentication and authorization error codes"."""

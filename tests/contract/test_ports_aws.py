@@ -1,0 +1,256 @@
+"""One suite for the organization and its StackSet: the fakes, and the sandbox's AWS."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.adapters.aws.organization import AwsOrganization
+from shared.adapters.aws.stack_sets import CloudFormationStackSets
+from shared.adapters.clock import SystemClock
+from shared.application.ports import AccountDirectory, StackSets
+from shared.domain.accounts import Account, AccountState
+from shared.domain.stack_sets import Deployment, InstanceState, StackInstance, Step, next_step
+from shared.errors import ConfigurationError, PermanentError
+from tests.fakes.aws import FakeAccountDirectory, FakeStackSets
+from tests.fakes.aws_world import AwsWorld, wait_until
+
+EXTENDED = {"Extended": "true"}
+PLAIN = {"Extended": "false"}
+
+
+@dataclass
+class FakeOrganization:
+    """The fakes, and how a test changes what they show."""
+
+    directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
+    stack_sets: FakeStackSets = field(default_factory=FakeStackSets)
+    failing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, *units: str, state: str = "ACTIVE", tags: Mapping[str, str] | None = None) -> str:
+        account_id = f"{len(self.directory.accounts) + 1:012d}"
+        path = "/" + "/".join(unit.replace("/", "%2F") for unit in units)
+        self.directory.add(
+            Account(
+                account_id=account_id,
+                name=name,
+                state=AccountState(state),
+                ou_path=path,
+                joined_at=datetime.now(UTC),
+                tags=dict(tags or {}),
+            )
+        )
+        return account_id
+
+    def fail(self, account_id: str, reason: str) -> None:
+        self.failing[account_id] = reason
+
+    def finish(self, *account_ids: str) -> None:
+        for account_id in account_ids:
+            reason = self.failing.get(account_id, "")
+            self.stack_sets.finish(account_id, InstanceState.FAILED if reason else InstanceState.CURRENT, reason)
+
+
+class SandboxOrganization:
+    """The adapters on the sandbox's AWS, and how a test changes what they show."""
+
+    def __init__(self, world: AwsWorld) -> None:
+        self.world = world
+        organizations = world.client("organizations")
+        self.directory = AwsOrganization(organizations, SystemClock())
+        self.stack_sets = CloudFormationStackSets(
+            world.client("cloudformation"), organizations, name="roles", region="us-east-1"
+        )
+
+    def add(self, name: str, *units: str, state: str = "ACTIVE", tags: Mapping[str, str] | None = None) -> str:
+        organizations = self.world.client("organizations")
+        parent = organizations.list_roots()["Roots"][0]["Id"]
+        for unit in units:
+            made = organizations.create_organizational_unit(ParentId=parent, Name=unit)
+            parent = made["OrganizationalUnit"]["Id"]
+        return self.world.cloud.add_account(name, parent_id=parent, state=state, tags=tags)
+
+    def fail(self, account_id: str, reason: str) -> None:
+        self.world.cloud.fail_stack_instances(account_id, reason)
+
+    def finish(self, *account_ids: str) -> None:
+        def ended() -> bool:
+            found = [self.stack_sets.find_instance(account_id) for account_id in account_ids]
+            return all(one is not None and one.state is not InstanceState.IN_PROGRESS for one in found)
+
+        wait_until(ended)
+
+
+@pytest.fixture(params=["fake", "sandbox"])
+def organization(request: pytest.FixtureRequest) -> FakeOrganization | SandboxOrganization:
+    if request.param == "fake":
+        return FakeOrganization()
+    return SandboxOrganization(request.getfixturevalue("aws_ports"))
+
+
+def deployment(*account_ids: str, parameters: Mapping[str, str] = EXTENDED, **changes: Any) -> Deployment:
+    given: dict[str, Any] = {"operation_id": str(uuid.uuid4()), "update": False} | changes
+    return Deployment(account_ids=account_ids, parameters=parameters, **given)
+
+
+def instance(stack_sets: StackSets, account_id: str) -> StackInstance:
+    found = stack_sets.find_instance(account_id)
+    assert found is not None
+    return found
+
+
+Organization = FakeOrganization | SandboxOrganization
+
+
+def test_an_account_is_found_with_its_path_from_the_root(organization: Organization) -> None:
+    nested = organization.add("payments", "Workloads", "Prod/EU", "Team")
+    top = organization.add("top")
+    directory: AccountDirectory = organization.directory
+    found = directory.find_account(nested, with_tags=False)
+    assert found is not None
+    assert (found.account_id, found.name, found.state) == (nested, "payments", AccountState.ACTIVE)
+    assert found.ou_path == "/Workloads/Prod%2FEU/Team"
+    assert found.joined_at is not None
+    assert abs(datetime.now(UTC) - found.joined_at) < timedelta(days=1)
+    assert not found.is_management
+    at_the_root = directory.find_account(top, with_tags=False)
+    assert at_the_root is not None
+    assert at_the_root.ou_path == "/"
+
+
+def test_an_account_of_nobody_is_none(organization: Organization) -> None:
+    assert organization.directory.find_account("999999999999", with_tags=True) is None
+
+
+def test_tags_come_only_when_they_are_asked_for(organization: Organization) -> None:
+    tagged = organization.add("tagged", tags={"team": "payments", "rollcall": "exclude"})
+    with_tags = organization.directory.find_account(tagged, with_tags=True)
+    without = organization.directory.find_account(tagged, with_tags=False)
+    assert with_tags is not None
+    assert without is not None
+    assert (with_tags.tags, without.tags) == ({"team": "payments", "rollcall": "exclude"}, {})
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "PENDING_CLOSURE", "PENDING_ACTIVATION"])
+def test_the_state_of_an_account_is_told(organization: Organization, state: str) -> None:
+    found = organization.directory.find_account(organization.add("closing", state=state), with_tags=False)
+    assert found is not None
+    assert found.state is AccountState(state)
+
+
+def test_an_account_without_an_instance_has_none(organization: Organization) -> None:
+    assert organization.stack_sets.find_instance(organization.add("new")) is None
+
+
+def test_the_stack_set_has_one_id(organization: Organization) -> None:
+    first = organization.stack_sets.stack_set_id()
+    assert first == organization.stack_sets.stack_set_id()
+    assert ":" in first
+
+
+def test_a_deployment_gives_exactly_its_accounts_their_instances(organization: Organization) -> None:
+    one, two, other = (organization.add(name, f"unit of {name}") for name in ("one", "two", "other"))
+    stack_sets: StackSets = organization.stack_sets
+    stack_sets.deploy(deployment(one, two))
+    started = stack_sets.find_instance(one)  # none yet while AWS has not taken the operation up
+    assert started is None or next_step(started, EXTENDED, datetime.now(UTC)) is Step.WAIT
+    organization.finish(one, two)
+    for account_id in (one, two):
+        found = instance(stack_sets, account_id)
+        assert (found.state, dict(found.parameters)) == (InstanceState.CURRENT, EXTENDED)
+        assert next_step(found, EXTENDED, datetime.now(UTC)) is Step.NOTHING
+    assert stack_sets.find_instance(other) is None
+
+
+def test_an_update_changes_the_parameters(organization: Organization) -> None:
+    account_id = organization.add("changing")
+    organization.stack_sets.deploy(deployment(account_id))
+    organization.finish(account_id)
+    assert next_step(instance(organization.stack_sets, account_id), PLAIN, datetime.now(UTC)) is Step.UPDATE
+    organization.stack_sets.deploy(deployment(account_id, parameters=PLAIN, update=True))
+    organization.finish(account_id)
+    assert dict(instance(organization.stack_sets, account_id).parameters) == PLAIN
+
+
+def test_an_operation_that_is_asked_for_twice_runs_once(organization: Organization) -> None:
+    account_id = organization.add("repeated")
+    wanted = deployment(account_id)
+    organization.stack_sets.deploy(wanted)
+    organization.stack_sets.deploy(wanted)
+    organization.finish(account_id)
+    assert instance(organization.stack_sets, account_id).state is InstanceState.CURRENT
+
+
+def test_an_instance_that_failed_says_why_and_leaves_the_others_alone(organization: Organization) -> None:
+    bad, good = organization.add("bad"), organization.add("good")
+    organization.fail(bad, "the role exists already")
+    organization.stack_sets.deploy(deployment(bad, good))
+    organization.finish(bad, good)
+    found = instance(organization.stack_sets, bad)
+    assert found.state is InstanceState.FAILED
+    assert "the role exists already" in found.reason
+    assert instance(organization.stack_sets, good).state is InstanceState.CURRENT
+
+
+def test_a_failed_instance_knows_when_it_was_tried(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    account_id = organization.add("bad")
+    organization.fail(account_id, "no")
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    organization.stack_sets.deploy(deployment(account_id))
+    organization.finish(account_id)
+    failed = instance(organization.stack_sets, account_id)
+    assert failed.tried_at is not None
+    assert before <= failed.tried_at <= datetime.now(UTC)
+    assert next_step(failed, EXTENDED, before) is Step.GIVE_UP
+    assert next_step(failed, EXTENDED, datetime.now(UTC) + timedelta(seconds=2)) is Step.CREATE
+
+
+def test_the_management_account_is_recognised(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    found = organization.directory.find_account(aws_ports.cloud.management_account_id, with_tags=False)
+    assert found is not None
+    assert found.is_management
+
+
+def test_an_account_that_moved_is_found_in_its_new_place(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    moving = organization.add("moving", "Old")
+    organization.add("there already", "New")
+    client = aws_ports.client("organizations")
+    root = client.list_roots()["Roots"][0]["Id"]
+    units = {
+        unit["Name"]: unit["Id"]
+        for unit in client.list_organizational_units_for_parent(ParentId=root)["OrganizationalUnits"]
+    }
+    assert organization.directory.find_account(moving, with_tags=False).ou_path == "/Old"  # type: ignore[union-attr]
+    client.move_account(AccountId=moving, SourceParentId=units["Old"], DestinationParentId=units["New"])
+    assert organization.directory.find_account(moving, with_tags=False).ou_path == "/New"  # type: ignore[union-attr]
+
+
+def test_a_stack_set_that_does_not_exist_is_a_wrong_deployment(aws_ports: AwsWorld) -> None:
+    stack_sets = CloudFormationStackSets(
+        aws_ports.client("cloudformation"), aws_ports.client("organizations"), name="nowhere", region="us-east-1"
+    )
+    with pytest.raises(ConfigurationError, match="StackSetNotFoundException"):
+        stack_sets.stack_set_id()
+    with pytest.raises(ConfigurationError, match="StackSetNotFoundException"):
+        stack_sets.find_instance("999999999999")
+
+
+def test_what_cloudformation_refuses_is_permanent(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    with pytest.raises(PermanentError):
+        organization.stack_sets.deploy(deployment(organization.add("x"), parameters={"Unknown": "x"}))
+
+
+def test_a_member_account_may_not_read_the_organization(aws_ports: AwsWorld) -> None:
+    member = aws_ports.cloud.add_account("member")
+    directory = AwsOrganization(aws_ports.member("organizations", member), SystemClock())
+    with pytest.raises(ConfigurationError, match="AccessDenied"):
+        directory.find_account(member, with_tags=False)

@@ -1,0 +1,271 @@
+"""Kills a process at every kill point and looks at how the accounts end.
+
+`make kills SEEDS=20`: `python -m tests.e2e.kill_run [--seeds N] [--points TEXT]`. A seed decides how many other
+accounts are on their way, and when they set out; which of the two Functions hosts is hit is whichever comes by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sandbox.faults import Fault, FaultKind
+from sandbox.journal import JournalEntry
+from shared.domain.connectors import OWNER_TAG
+from shared.domain.ledger import State
+from tests.e2e.kill_points import HOST, KillPoint, hold_of, kill_points
+from tests.e2e.roll import Roll, running
+
+PATIENCE_SECONDS = 60.0
+WORKERS = 3
+MOST_OTHERS = 3
+MOST_OPERATIONS = 2
+"""Successful StackSet operations for one account. A killed batch comes back with other company, so under another
+OperationId; where the first operation has not yet made an instance that DescribeStackInstance could show, a
+second one is started, which finds everything in place. A third would need a third delivery."""
+MOST_PARKED = 2
+"""Parked copies of one request: a kill between the copy and the deletion of the message repeats the copy."""
+SHORT: dict[str, Any] = {
+    "function_hosts": 2,
+    "stack_instance_seconds": 0.2,
+    "sqs_batch_window_scale": 0.005,
+    "sqs_visibility_seconds": 4,
+    "queue_visibility_seconds": 1,
+    "crash_invisibility_seconds": 2.0,
+    "retry_first_seconds": 0.5,
+    "retry_contended_seconds": 0.5,
+    "retry_claim_seconds": 3.0,
+    "resource_graph_lag_seconds": 0.2,
+}
+
+
+class NotReachedError(Exception):
+    """Something did not come true in time."""
+
+
+@dataclass
+class Outcome:
+    """How one point ended; no problem means well."""
+
+    point: str
+    seed: int
+    killed: str = ""
+    others: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        ended = "; ".join(self.problems) or "as it should"
+        return f"seed {self.seed} {self.point}: {self.killed or 'nothing'} killed, {self.others} others: {ended}"
+
+
+def run_point(roll: Roll, point: KillPoint, seed: int) -> Outcome:
+    """Stops a process at the point, kills it, starts it again and checks every account's end."""
+    chance = random.Random(f"{seed}/{point}")
+    outcome = Outcome(point=str(point), seed=seed, others=chance.randint(0, MOST_OTHERS))
+    started = time.monotonic()
+    scene = _Scene(roll, point)
+    try:
+        scene.prepare()
+        accounts = scene.send_out([f"{seed}-{point}-{number}" for number in range(outcome.others + 1)], chance)
+        outcome.killed = scene.kill_when_reached()
+        scene.check(accounts, outcome.problems)
+    except NotReachedError as error:
+        outcome.problems.append(str(error))
+    finally:
+        scene.clear()
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+class _Scene:
+    """One point on one sandbox."""
+
+    def __init__(self, roll: Roll, point: KillPoint) -> None:
+        self.roll = roll
+        self.point = point
+        self.sandbox = roll.sandbox
+        self.plot = point.effect.plot
+        self.poisoned = len(roll.poisoned())
+
+    def prepare(self) -> None:
+        """Fresh processes where the step is taken by such only, and what has to be the case for it."""
+        if self.plot == "queued":
+            for host in self.sandbox.function_hosts:
+                host.kill()
+        elif self.point.process == HOST and (self.point.effect.cached or self.plot == "foreign"):
+            for host in self.sandbox.function_hosts:
+                host.kill()
+                self.sandbox.start_host(host.name)
+        elif self.point.effect.cached:
+            self.sandbox.kill(self.point.process)
+        if self.plot == "throttled":
+            self.sandbox.faults.plant(
+                Fault(service="arm", operation="PutSecurityConnector", kind=FaultKind.THROTTLE, retry_after=1)
+            )
+
+    def send_out(self, names: Sequence[str], chance: random.Random) -> list[str]:
+        """Sets the hold and sends all accounts on their way; the first of them in the foreign plot is taken."""
+        accounts = [self.roll.plant_account(re.sub(r"[^A-Za-z0-9]+", "-", name)) for name in names]
+        if self.plot == "foreign":
+            self._connect_elsewhere(accounts[0])
+        if self.plot != "queued":
+            self.sandbox.faults.hold(hold_of(self.point))
+        for account_id in accounts:
+            self.roll.ask_onboarding(account_id)
+            time.sleep(chance.uniform(0, 0.15))
+        if self.plot == "queued":
+            waiting = self.roll.onboarding.get_queue_properties
+            _wait(lambda: (waiting().approximate_message_count or 0) >= 2, "messages wait on the queue")
+            self.sandbox.faults.hold(hold_of(self.point))
+            for host in self.sandbox.function_hosts:
+                self.sandbox.start_host(host.name)
+        return accounts
+
+    def _connect_elsewhere(self, account_id: str) -> None:
+        settings = self.sandbox.settings
+        scope = f"/subscriptions/{settings.subscription_id}/resourceGroups/{settings.resource_group}"
+        document = {
+            "id": f"{scope}/providers/Microsoft.Security/securityConnectors/theirs-{account_id}",
+            "name": f"theirs-{account_id}",
+            "type": "Microsoft.Security/securityconnectors",
+            "location": "westeurope",
+            "tags": {OWNER_TAG: "o-elsewhere"},
+            "properties": {"environmentName": "AWS", "hierarchyIdentifier": account_id, "offerings": []},
+        }
+        self.roll.seed(resources=[document])
+
+    def kill_when_reached(self) -> str:
+        """SIGKILLs who waits at the hold; what it had asked is dropped, and a host is started again."""
+        _wait(lambda: any(hold["reached"] for hold in self.sandbox.faults.holds()), "the kill point is reached")
+        [reached] = [hold["reached"] for hold in self.sandbox.faults.holds()]
+        victim = self.point.process
+        if victim == HOST:
+            found = re.search(r"functions-\d+", reached["client"])
+            if found is None:
+                raise NotReachedError(f"no host waits, but {reached}")
+            victim = found[0]
+        self.sandbox.kill(victim)
+        self.sandbox.faults.release(drop=True)
+        if self.point.process == HOST:
+            self.sandbox.start_host(victim)
+        return victim
+
+    def check(self, accounts: Sequence[str], problems: list[str]) -> None:
+        """The end state of every account, and that nothing is left anywhere."""
+        for number, account_id in enumerate(accounts):
+            foreign = self.plot == "foreign" and number == 0
+            wanted = State.PARKED if foreign else State.CONNECTED
+            _wait(partial(self._is_in, account_id, wanted), f"{account_id} is {wanted}")
+        _wait(self._drained, "the queues are empty")
+        for number, account_id in enumerate(accounts):
+            foreign = self.plot == "foreign" and number == 0
+            self._expect(problems, f"creating PUTs of {account_id}", self._creations(account_id), {0 if foreign else 1})
+            self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {1})
+            allowed = set(range(1, MOST_OPERATIONS + 1))
+            self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
+        parked = set(range(1, MOST_PARKED + 1)) if self.plot == "foreign" else {0}
+        self._expect(problems, "poisoned messages", len(self.roll.poisoned()) - self.poisoned, parked)
+        for name in ("AccountEvents", "StackEvents"):
+            self._expect(problems, f"dead letters of {name}", self.roll.messages_on(f"{name}DeadLetterQueue"), {0})
+
+    @staticmethod
+    def _expect(problems: list[str], what: str, found: int, allowed: set[int]) -> None:
+        if found not in allowed:
+            problems.append(f"{what}: {found}, not {' or '.join(map(str, sorted(allowed)))}")
+
+    def _is_in(self, account_id: str, state: State) -> bool:
+        record = self.roll.record(account_id)
+        return record is not None and record.state is state
+
+    def _drained(self) -> bool:
+        events = sum(self.roll.messages_on(name) for name in ("AccountEventsQueue", "StackEventsQueue"))
+        return events == 0 and self.roll.onboarding.get_queue_properties().approximate_message_count == 0
+
+    def _creations(self, account_id: str) -> int:
+        return sum(_effect(entry) == 201 for entry in self.roll.puts(account_id))
+
+    def _operations(self, account_id: str) -> int:
+        return sum(_effect(entry) == 200 for entry in self.roll.operations(account_id))
+
+    def clear(self) -> None:
+        """Leaves the sandbox as the next point wants it, poison aside."""
+        self.sandbox.faults.release(drop=True)
+        self.sandbox.faults.clear()
+        self.roll.poison.clear_messages()
+        for host in self.sandbox.function_hosts:
+            if not host.running():
+                self.sandbox.start_host(host.name)
+
+
+def _effect(entry: JournalEntry) -> int:
+    """What a request came to, also where nobody heard of it."""
+    return int(entry.detail.get("effect", entry.status))
+
+
+def _wait(done: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise NotReachedError(f"not within {PATIENCE_SECONDS:g} s: {what}")
+        time.sleep(0.05)
+
+
+def run_points(points: Sequence[KillPoint], seeds: Sequence[int]) -> list[Outcome]:
+    """Some points on a sandbox of their own."""
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), **SHORT) as roll:
+        first = roll.plant_account("warm-up")
+        roll.ask_onboarding(first)
+        roll.wait_for_state(first, State.CONNECTED)
+        outcomes = []
+        for seed in seeds:
+            for point in points:
+                outcome = run_point(roll, point, seed)
+                outcomes.append(outcome)
+                if outcome.problems:
+                    print(outcome, flush=True)
+        return outcomes
+
+
+def run_all(points: Sequence[KillPoint], seeds: Sequence[int], workers: int = WORKERS) -> list[Outcome]:
+    """All points with all seeds, on a few sandboxes side by side."""
+    workers = min(workers, len(points))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parts = [pool.submit(run_points, points[number::workers], seeds) for number in range(workers)]
+        return [outcome for part in parts for outcome in part.result()]
+
+
+def main() -> int:
+    """Prints what did not end well; 1 where that is anything."""
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.kill_run", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, counted from --first")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--points", default="", help="only points whose name contains this text")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="sandboxes side by side")
+    parser.add_argument("--verbose", action="store_true", help="a line for every kill")
+    arguments = parser.parse_args()
+    points = [point for point in kill_points() if arguments.points in str(point)]
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    started = time.monotonic()
+    outcomes = run_all(points, seeds, arguments.workers)
+    bad = [outcome for outcome in outcomes if outcome.problems]
+    for outcome in outcomes if arguments.verbose else bad:
+        print(f"{outcome} ({outcome.seconds:.1f} s)")
+    seconds, well = time.monotonic() - started, len(outcomes) - len(bad)
+    print(f"{len(points)} kill points x {len(seeds)} seeds: {well} of {len(outcomes)} ended well, {seconds:.0f} s")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
