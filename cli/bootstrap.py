@@ -23,10 +23,11 @@ BUS_REGION = "us-east-1"  # Organizations' events appear there only
 
 
 def adopt_sandbox() -> bool:
-    """Works on the sandbox of this folder where the shell names no deployment; True where it does so."""
+    """Works on the sandbox that runs in this folder where the shell names no deployment; True where it does so."""
     if any(name.upper().startswith("ROLLCALL_LEDGER") for name in os.environ):
         return False
-    return load_environment(SANDBOX_ENVIRONMENT)
+    running = (SANDBOX_ENVIRONMENT.parent / "endpoints.json").exists()  # the settings outlive their sandbox
+    return running and load_environment(SANDBOX_ENVIRONMENT)
 
 
 def load_environment(path: Path) -> bool:

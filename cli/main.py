@@ -12,18 +12,19 @@ import typer
 from cli import bootstrap
 from cli.demo.command import demo
 from cli.onboard import onboard
-from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, progress, write_json
+from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, progress, words, write_json
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from shared.errors import ConfigurationError, RollcallError, TransientError
 
-app = typer.Typer(
-    name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False, help=__doc__
-)
+app = typer.Typer(name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(demo)
 app.command()(status)
 app.command()(onboard)
 app.add_typer(sandbox_app, name="sandbox")
+
+WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard"})
+"""Commands that need the settings of one; the others make or end a sandbox."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -34,6 +35,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
@@ -42,8 +44,8 @@ def _options(
     """Every new AWS account answers the roll in Microsoft Defender for Cloud."""
     _Debug.wanted = debug
     logging.getLogger("azure").setLevel(logging.ERROR)
-    if bootstrap.adopt_sandbox():
-        progress.print(f"[dim]working on the sandbox of {bootstrap.SANDBOX_ENVIRONMENT.parent}[/dim]")
+    if context.invoked_subcommand in WORK_ON_A_DEPLOYMENT and bootstrap.adopt_sandbox():
+        progress.print(f"[dim]working on the sandbox in {bootstrap.SANDBOX_ENVIRONMENT.parent}[/dim]")
 
 
 class _Debug:
@@ -59,12 +61,12 @@ def main() -> None:
             _refuse("wrong usage, explained on standard error", "see --help", WRONG_USAGE)
         raise
     except RefusedError as error:
-        progress.print(f"rollcall: {error}", markup=False, soft_wrap=True)
+        progress.print(words(f"rollcall: {error}", lines=True), soft_wrap=True)
         _refuse(error.reason, error.remedy, error.exit_code)
     except RollcallError as error:
         if _Debug.wanted:
             raise
-        progress.print(f"rollcall: {error}", style="red", markup=False, soft_wrap=True)
+        progress.print(words(f"rollcall: {error}", style="red", lines=True), soft_wrap=True)
         _refuse(error.reason, error.remedy, WRONG_USAGE if _is_wrong_deployment(error) else FOUND)
 
 

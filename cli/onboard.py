@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from cli import bootstrap
-from cli.output import FOUND, RefusedError, console, progress, write_json
+from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.status import account_key, record_json, state_text
 from shared.application.request_onboarding import request_onboarding, wait_until_settled
-from shared.domain.ledger import State
+from shared.domain.ledger import AccountRecord, State
 
 
 def onboard(
@@ -34,18 +34,30 @@ def onboard(
     with progress.status(f"waiting for {account}"):
         record = wait_until_settled(key, before, bootstrap.wait_ports(), timeout_seconds=wait_seconds)
     if record is None:
-        reason = f"{account} did not settle within {wait_seconds:g} s"
-        raise RefusedError(reason, remedy=f"see `rollcall status {account}`")
+        raise RefusedError(
+            f"{account} did not settle within {wait_seconds:g} s",
+            remedy=f"see `rollcall status {account}`"
+            if bootstrap.ledger().find(key)
+            else "nothing is known about it yet: see whether the organization lists it, then `event_failed` in the log "
+            "of the function account-events",
+        )
     if as_json:
         write_json({"event_id": event_id, **record_json(record)})
     else:
-        console.print(state_text(record.state), record.connector_id or record.reason, soft_wrap=True)
+        show_end(record)
     if record.state not in {State.CONNECTED, State.EXCLUDED}:
         raise typer.Exit(FOUND)
+
+
+def show_end(record: AccountRecord) -> None:
+    """Where the account ended: its connector, or the reason why it has none."""
+    console.print(state_text(record.state), words(record.connector_id or record.reason), soft_wrap=True)
+    if record.remedy and not record.connector_id:
+        console.print(words(f"remedy: {record.remedy}"))
 
 
 def _say_requested(account: str, event_id: str, *, as_json: bool) -> None:
     if as_json:
         write_json({"event_id": event_id, "hierarchy_identifier": account})
     else:
-        console.print(f"requested as event {event_id}")
+        console.print(words(f"requested as event {event_id}"))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
+"""Into a file or a pipe nothing is folded: one line is one line."""
 progress = Console(stderr=True)
 
 DONE, FOUND, WRONG_USAGE = 0, 1, 2
@@ -26,6 +29,19 @@ class RefusedError(Exception):
         self.reason = reason
         self.remedy = remedy
         self.exit_code = exit_code
+
+
+def words(text: str, *, style: str = "", lines: bool = False) -> Text:
+    """Text from outside as people may see it: no markup, and nothing that a terminal would obey.
+
+    Names of accounts and units and reasons of services may hold anything; what is not printable is written as
+    its escape. `lines` keeps the line breaks of a text of our own.
+    """
+    plain = (
+        letter if letter.isprintable() or (lines and letter == "\n") else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+    return Text("".join(plain), style=style)
 
 
 def write_json(document: Any) -> None:

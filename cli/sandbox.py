@@ -1,4 +1,4 @@
-"""`rollcall sandbox up|down`: the clouds on this computer."""
+"""`rollcall sandbox up|down`: both clouds, simulated on this computer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import Annotated
 import requests
 import typer
 
-from cli.output import DONE, FOUND, RefusedError, console, progress, write_json
+from cli.output import DONE, FOUND, RefusedError, console, progress, words, write_json
 from sandbox.endpoints import Endpoints
 from shared.errors import RollcallError
 
-app = typer.Typer(no_args_is_help=True, help=__doc__)
+app = typer.Typer(no_args_is_help=True, help="Start and stop both clouds, simulated on this computer.")
 FolderOption = Annotated[Path, typer.Option("--folder", help="where the sandbox keeps its files and logs")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 DEFAULT_FOLDER = Path(".sandbox")
+START_PATIENCE_SECONDS = 180.0
 
 
 class SandboxRefusedError(RollcallError):
@@ -34,7 +35,7 @@ def up(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Start the clouds on loopback and keep them running until `rollcall sandbox down` or Ctrl-C.
+    """Start the clouds on loopback, until `rollcall sandbox down` or Ctrl-C.
 
     Example: rollcall sandbox up --json
     """
@@ -46,7 +47,7 @@ def up(
             write_json(endpoints.model_dump())
         else:
             for name, value in endpoints.model_dump().items():
-                console.print(f"{name:10} {value}", soft_wrap=True, highlight=False)
+                console.print(words(f"{name:10} {value or '-'}"), soft_wrap=True, highlight=False)
         sys.stdout.flush()
         progress.print("running; end it with Ctrl-C or `rollcall sandbox down`")
         process.wait()
@@ -67,7 +68,7 @@ def down(folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> 
     if as_json:
         write_json({"stopped": stopped})
     else:
-        console.print("stopped" if stopped else f"no sandbox runs in {folder}")
+        console.print(words("stopped" if stopped else f"no sandbox runs in {folder}"))
     raise typer.Exit(DONE if stopped else FOUND)
 
 
@@ -106,8 +107,9 @@ def launch(
 
 def wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> Endpoints:
     """The endpoints once everything answers. Raises SandboxRefusedError with the end of its log."""
+    deadline = time.monotonic() + START_PATIENCE_SECONDS
     while (endpoints := Endpoints.read(folder)) is None or endpoints.pid != process.pid:
-        if process.poll() is not None:
+        if process.poll() is not None or time.monotonic() > deadline:
             printed = (folder / "sandbox.log").read_text(encoding="utf-8", errors="replace")
             raise SandboxRefusedError(f"the sandbox did not start:\n{printed[-3000:]}")
         time.sleep(0.05)
@@ -136,4 +138,14 @@ def request_stop(endpoints: Endpoints, folder: Path) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
+    while _runs(endpoints.pid) and time.monotonic() < deadline:  # its processes end after its endpoints are gone
+        time.sleep(0.1)
+    return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
     return True

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import bootstrap
-from cli.output import RefusedError, console, write_json
+from cli.output import RefusedError, console, words, write_json
 from shared.application.status import AccountStatus, RollStatus, account_status, roll_status
 from shared.domain.accounts import Provider, is_account_id
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
@@ -23,10 +23,11 @@ STATE_STYLES = {
     State.PARKED: "red",
     State.DEFERRED: "yellow",
 }
+ROOM_FOR_REASONS = 120
 
 
 def status(
-    account: Annotated[str | None, typer.Argument(metavar="[ID]", help="a 12-digit AWS account id")] = None,
+    account: Annotated[str | None, typer.Argument(metavar="ID", help="a 12-digit AWS account id")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Show where every account stands, or what happened to one.
@@ -54,7 +55,14 @@ def record_json(record: AccountRecord) -> dict[str, Any]:
     """An account's line as JSON."""
     flat = asdict(record)
     key = flat.pop("key")
-    internal = {"scheduled_message_id", "scheduled_attempt", "claimed_by", "claimed_until"}
+    internal = {
+        "scheduled_message_id",
+        "scheduled_attempt",
+        "scheduled_at",
+        "scheduled_slot",
+        "claimed_by",
+        "claimed_until",
+    }
     return {**key, **{name: value for name, value in flat.items() if name not in internal}}
 
 
@@ -69,15 +77,19 @@ def _show_all(found: RollStatus, *, as_json: bool) -> None:
         write_json({"totals": found.totals, "accounts": [record_json(record) for record in found.records]})
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("account", "name", "state", "since (UTC)", "reason"):
-        table.add_column(column, overflow="fold" if column == "reason" else "ellipsis")
+    table.add_column("account", no_wrap=True, min_width=12)
+    table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=4)
+    table.add_column("state", no_wrap=True, min_width=13)
+    table.add_column("since (UTC)", no_wrap=True, overflow="ellipsis")
+    wide = console.width >= ROOM_FOR_REASONS  # elsewhere one line each: `status ID` has the whole reason
+    table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis")
     for record in found.records:
         table.add_row(
-            record.key.hierarchy_identifier,
-            Text(record.name),
+            words(record.key.hierarchy_identifier),
+            words(record.name),
             state_text(record.state),
             moment(record.state_at),
-            Text(record.reason),
+            words(record.reason),
         )
     console.print(table)
     console.print(" · ".join(f"{count} {state}" for state, count in found.totals.items()) or "no accounts yet")
@@ -89,16 +101,18 @@ def _show_one(found: AccountStatus, *, as_json: bool) -> None:
         history = [_entry_json(entry) for entry in found.history]
         write_json(record_json(record) | {"history": history})
         return
-    console.print(Text.assemble((record.key.hierarchy_identifier, "bold"), "  ", record.name, "  ", record.ou_path))
+    identifier = words(record.key.hierarchy_identifier, style="bold")
+    console.print(Text.assemble(identifier, "  ", words(record.name), "  ", words(record.ou_path)))
     console.print(Text.assemble(state_text(record.state), " since ", moment(record.state_at)))
     for label, value in (("reason", record.reason), ("remedy", record.remedy), ("connector", record.connector_id)):
         if value:
-            console.print(Text(f"{label}: {value}"), soft_wrap=True)
+            console.print(words(f"{label}: {value}"), soft_wrap=label == "connector")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("time (UTC)", "step", "outcome", "reason"):
-        table.add_column(column, overflow="fold")
+    for column in ("time (UTC)", "step", "outcome"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("reason", overflow="fold")
     for entry in found.history:
-        table.add_row(moment(entry.at), entry.step, str(entry.result), Text(entry.reason))
+        table.add_row(moment(entry.at), words(entry.step), str(entry.result), words(entry.reason))
     console.print(table)
 
 

@@ -15,6 +15,7 @@ from shared.messages.connector_request import ConnectorRequest
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_REASON = 1000  # a message may have thousands of faults, and has to fit on the poison queue
 _LEVELS = {Result.PARKED: logging.ERROR, Result.DEFERRED: logging.WARNING}
 
 
@@ -24,10 +25,7 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
     try:
         request = ConnectorRequest.from_json(body)
     except ValidationError as error:
-        reason = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        outcome = park_unreadable(body, f"not a connector-request/1: {reason}", ports.queue, ports.clock)
-        logger.log(logging.ERROR, "request_unreadable", extra=outcome.log_fields())
-        return outcome
+        return _park_unreadable(body, error, ports)
     facts: dict[str, object] = {
         "correlation_id": request.correlation_id,
         "message_id": str(request.message_id),
@@ -46,4 +44,16 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
         raise
     facts["duration_ms"] = round((time.perf_counter() - started) * 1000)
     logger.log(_LEVELS.get(outcome.result, logging.INFO), "request_handled", extra=facts | outcome.log_fields())
+    return outcome
+
+
+def _park_unreadable(body: bytes, error: ValidationError, ports: OnboardPorts) -> Outcome:
+    faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+    reason = f"not a connector-request/1: {faults[:_LONGEST_REASON]}"
+    try:
+        outcome = park_unreadable(body, reason, ports.queue, ports.clock)
+    except RollcallError as refused:  # no answer, or too large with its reason: then the host parks it bare
+        logger.critical("request_failed", extra={"outcome": str(Result.FAILED), "reason": f"{reason}; {refused}"})
+        raise
+    logger.error("request_unreadable", extra=outcome.log_fields())
     return outcome

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from shared.adapters.aws.events import Ignored
 from shared.application.outcome import Outcome
-from shared.errors import PermanentError, RollcallError, TransientError
+from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,10 @@ def run_batch(
     read: Callable[[str], S | Ignored],
     act: Callable[[Sequence[S]], Mapping[str, Outcome | RollcallError]],
 ) -> BatchAnswer:
-    """Reads all records, acts once, and returns those that failed to the queue, with a log line for each."""
+    """Reads all records, acts once, and returns those that failed to the queue, with a log line for each.
+
+    Raises ConfigurationError, after one critical line: the whole batch goes back.
+    """
     signals: list[tuple[str, S]] = []
     failed: list[str] = []
     for record in records:
@@ -47,7 +50,11 @@ def run_batch(
             logger.log(level, "event_ignored", extra={"message_id": message_id, "reason": found.reason})
         else:
             signals.append((message_id, found))
-    results = act([signal for _, signal in signals]) if signals else {}
+    try:
+        results = act([signal for _, signal in signals]) if signals else {}
+    except ConfigurationError as error:
+        logger.critical("batch_failed", extra={"outcome": "failed", **_facts(error)})
+        raise
     for message_id, signal in signals:
         result = results[signal.account_id]
         if isinstance(result, RollcallError):
@@ -62,6 +69,9 @@ def run_batch(
 def _log_error(message_id: str, error: RollcallError, account_id: str = "") -> None:
     level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
     fields = {"message_id": message_id, "hierarchy_identifier": account_id, "outcome": "failed"}
+    logger.log(level, "event_failed", extra=fields | _facts(error))
+
+
+def _facts(error: RollcallError) -> dict[str, str]:
     facts = {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
-    facts["error_key"] = error.key
-    logger.log(level, "event_failed", extra=fields | facts)
+    return facts | {"error_key": error.key}

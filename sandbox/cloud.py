@@ -24,6 +24,7 @@ from sandbox.lambda_service.service import LambdaService
 from sandbox.policy_upload import publish_policy, sample_policy
 
 REGION = "us-east-1"
+OPERATOR_ENVIRONMENT = "operator.env"
 QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events")
 
 
@@ -51,7 +52,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """Ends every service and process, and takes the endpoints away."""
-        (self.folder / FILE).unlink(missing_ok=True)
+        for name in (FILE, OPERATOR_ENVIRONMENT):
+            (self.folder / name).unlink(missing_ok=True)
         self._stack.close()
 
     def _start(self) -> Endpoints:
@@ -92,6 +94,8 @@ class Sandbox:
             admin=admin.start(),
             ca_bundle=str(self.certificates.bundle_path),
             pid=os.getpid(),
+            tenant_id=self.settings.tenant_id,
+            subscription_id=self.settings.subscription_id,
         )
         self._write_operator_environment(arm, policy_url)
         endpoints.write(self.folder)
@@ -217,7 +221,7 @@ class Sandbox:
             "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
             "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
         }
-        path = self.folder / "operator.env"
+        path = self.folder / OPERATOR_ENVIRONMENT
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
         path.chmod(0o600)
 

@@ -25,6 +25,8 @@ class Endpoints(BaseModel):
     admin: str
     ca_bundle: str
     pid: int
+    tenant_id: str = ""
+    subscription_id: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Endpoints | None:

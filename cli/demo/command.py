@@ -62,6 +62,8 @@ def _stopped_unless_kept(process: subprocess.Popen[bytes], *, keep: bool) -> Ite
     try:
         yield
     except BaseException:
+        process.terminate()  # before a word that may not reach anybody
+        progress.print("stopping")
         stop(process)
         raise
     if not keep:

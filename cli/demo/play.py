@@ -15,7 +15,7 @@ from cli import bootstrap
 from cli.demo.scenario import BROKEN_NAME, Clouds, NewAccount, pace
 from cli.demo.trace import Step, Trace, Traces
 from cli.demo.view import connector_table, heading, walk_table
-from cli.output import console, progress
+from cli.output import console, progress, words
 from sandbox.endpoints import Endpoints
 from shared.application.request_onboarding import request_onboarding
 from shared.domain.accounts import Provider
@@ -73,6 +73,7 @@ class Play:
 
     def _existing_accounts(self, existing: dict[str, str]) -> None:
         heading(self._console, 2, "`rollcall onboard` for each of them: the policy decides")
+        self._console.print("Seconds until: event heard, roles asked for, there, queued, connector put.", style="dim")
         for account_id in existing.values():
             self._traces.by_account[account_id].started_at = datetime.now(UTC)
             request_onboarding(_key(account_id), bootstrap.event_bus())
@@ -81,7 +82,7 @@ class Play:
             record = self._traces.by_account[account_id].record
             if record is not None:
                 ended = record.reason or record.connector_id.rpartition("/")[2]
-                self._console.print(Text(f"{record.name}: {record.state} · {ended}"))
+                self._console.print(words(f"{record.name}: {record.state} · {ended}"))
 
     def _new_accounts(self) -> None:
         heading(self._console, 3, f"{self._accounts} new accounts, and one whose roles AWS will refuse")
@@ -128,8 +129,8 @@ class Play:
         for trace in self._of(State.DEPLOY_FAILED):
             record = trace.record
             if record is not None:
-                self._console.print(Text(f"{trace.account_id} {trace.name}: {record.state}"))
-                self._console.print(Text(f"reason: {record.reason}\nremedy: {record.remedy}"))
+                self._console.print(words(f"{trace.account_id} {trace.name}: {record.state}"))
+                self._console.print(words(f"reason: {record.reason}\nremedy: {record.remedy}", lines=True))
         heading(self._console, 6, "The connectors, as Resource Manager has them")
         connectors = self._clouds.connectors()
         self._console.print(connector_table(connectors))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.demo.trace import Step, Trace
+from cli.output import words
 from cli.status import state_text
 
 _HEADINGS = {
@@ -32,7 +33,7 @@ def walk_table(traces: Iterable[Trace]) -> Table:
     for trace in traces:
         cells = [_seconds(trace.seconds(step)) for step in _HEADINGS]
         state = state_text(trace.record.state) if trace.record else Text("…", style="dim")
-        table.add_row(trace.account_id, Text(trace.name), *cells, state)
+        table.add_row(trace.account_id, words(trace.name), *cells, state)
     return table
 
 
@@ -48,7 +49,8 @@ def connector_table(connectors: Iterable[dict[str, Any]]) -> Table:
     for connector in connectors:
         properties = connector["properties"]
         plans = ", ".join(offering["offeringType"] for offering in properties["offerings"])
-        table.add_row(connector["name"], properties["hierarchyIdentifier"], connector["location"], plans)
+        cells = (connector["name"], properties["hierarchyIdentifier"], connector["location"], plans)
+        table.add_row(*(words(cell) for cell in cells))
     return table
 
 

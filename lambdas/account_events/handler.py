@@ -13,5 +13,6 @@ from shared.application.deploy_accounts import deploy_accounts
 def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     """Answers an SQS batch. Raises ConfigurationError where the deployment is wrong."""
     bootstrap.logger()
-    ports = bootstrap.deploy_ports()
-    return run_batch(event["Records"], read_account_event, lambda signals: deploy_accounts(signals, ports))
+    return run_batch(
+        event["Records"], read_account_event, lambda signals: deploy_accounts(signals, bootstrap.deploy_ports())
+    )

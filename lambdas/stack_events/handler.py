@@ -13,5 +13,6 @@ from shared.application.report_instance import report_instances
 def handler(event: dict[str, Any], context: object) -> BatchAnswer:
     """Answers an SQS batch. Raises ConfigurationError where the deployment is wrong."""
     bootstrap.logger()
-    ports = bootstrap.report_ports()
-    return run_batch(event["Records"], read_stack_event, lambda signals: report_instances(signals, ports))
+    return run_batch(
+        event["Records"], read_stack_event, lambda signals: report_instances(signals, bootstrap.report_ports())
+    )

@@ -112,7 +112,7 @@ def park_unreadable(body: bytes, reason: str, queue: RequestQueue, clock: Clock)
 
 def _connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, settlement: Settlement) -> Outcome:
     record = ports.ledger.find(request.key)
-    if record is not None and record.superseded(str(request.message_id), request.attempt):
+    if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
     decision = _decide(request, policy)
     if decision.verdict is not Verdict.INCLUDE:

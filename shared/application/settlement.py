@@ -11,7 +11,7 @@ from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
 from shared.domain.instance_failures import diagnose_instance
 from shared.domain.ledger import HistoryEntry, Result, State
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, RollcallError
 from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 
@@ -62,6 +62,7 @@ class Settlement:
             self._entry(Result.DEFERRED, State.DEFERRED),
             reason=f"{reason}; next attempt at {due:%Y-%m-%dT%H:%M:%SZ}",
             next_attempt=again.attempt,
+            next_attempt_at=due,
             write_slot=write_slot,
         )
         # Without a claim another worker holds the account: its state is that worker's to tell.
@@ -85,7 +86,7 @@ class Settlement:
         """Records what is decided already: the ledger only remembers; to raise would double the request."""
         try:
             self.ledger.record(entry, release=self.owner)
-        except (TransientError, ConfigurationError) as error:
+        except RollcallError as error:
             logger.warning("ledger_unavailable", extra={"reason": error.reason, "message_id": entry.message_id})
 
     def _entry(self, result: Result, state: State) -> HistoryEntry:

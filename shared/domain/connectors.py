@@ -60,7 +60,7 @@ class Connector:
     @property
     def hierarchy_identifier(self) -> str:
         """The AWS account id or GCP project number that it connects; empty where it has none."""
-        return str(self.body.get("properties", {}).get("hierarchyIdentifier", ""))
+        return str((self.body.get("properties") or {}).get("hierarchyIdentifier") or "")
 
     @property
     def organization(self) -> str | None:
@@ -74,7 +74,7 @@ class Connector:
     @property
     def environment(self) -> str:
         """The cloud that it connects, in Defender's word: `AWS`, `GCP` and others."""
-        return str(self.body.get("properties", {}).get("environmentName", ""))
+        return str((self.body.get("properties") or {}).get("environmentName") or "")
 
 
 def connector_id_for(account_id: str, target: Target) -> ConnectorId:

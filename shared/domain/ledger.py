@@ -38,6 +38,10 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+OVERDUE = timedelta(hours=2)
+"""Far beyond the host's five tries of a message that became visible, and the lag of a busy queue."""
+
+
 @dataclass(frozen=True, kw_only=True, order=True)
 class AccountKey:
     """Who an account is, over all clouds."""
@@ -73,6 +77,7 @@ class HistoryEntry:
     connector_id: str = ""
     policy_hash: str = ""
     next_attempt: int | None = None
+    next_attempt_at: datetime | None = None
     write_slot: datetime | None = None
     sent_at: datetime | None = None
 
@@ -96,13 +101,19 @@ class AccountRecord:
     policy_hash: str = ""
     scheduled_message_id: str = ""
     scheduled_attempt: int = 0
+    scheduled_at: datetime | None = None
     scheduled_slot: datetime | None = None
     claimed_by: str = ""
     claimed_until: datetime | None = None
 
-    def superseded(self, message_id: str, attempt: int) -> bool:
-        """Whether a later attempt of the same message is scheduled already, so that this one is a leftover."""
-        return message_id == self.scheduled_message_id and attempt < self.scheduled_attempt
+    def superseded(self, message_id: str, attempt: int, now: datetime) -> bool:
+        """Whether a later attempt of the same message is on its way, so that this one is a leftover.
+
+        A copy that is long overdue is on no queue any more: whoever sends the message again means it.
+        """
+        if message_id != self.scheduled_message_id or attempt >= self.scheduled_attempt:
+            return False
+        return self.scheduled_at is None or now < self.scheduled_at + OVERDUE
 
     def slot_of(self, message_id: str, attempt: int) -> datetime | None:
         """The write slot that an earlier attempt took for this one; None where it has to take one itself."""
@@ -141,15 +152,16 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
             policy_hash=entry.policy_hash or record.policy_hash,
         )
     if entry.next_attempt is not None:
-        if not record.superseded(entry.message_id, entry.next_attempt):
+        if not record.superseded(entry.message_id, entry.next_attempt, entry.at):
             changed = replace(
                 changed,
                 scheduled_message_id=entry.message_id,
                 scheduled_attempt=entry.next_attempt,
+                scheduled_at=entry.next_attempt_at,
                 scheduled_slot=entry.write_slot,
             )
     elif entry.message_id == record.scheduled_message_id and entry.attempt >= record.scheduled_attempt:
-        changed = replace(changed, scheduled_message_id="", scheduled_attempt=0, scheduled_slot=None)
+        changed = replace(changed, scheduled_message_id="", scheduled_attempt=0, scheduled_at=None, scheduled_slot=None)
     if release is not None and record.claimed_by == release:
         changed = replace(changed, claimed_by="", claimed_until=None)
     return changed

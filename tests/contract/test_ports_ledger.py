@@ -134,8 +134,8 @@ def test_a_scheduled_attempt_is_remembered(ledger: Ledger, key: AccountKey) -> N
     ledger.record(entry(key, state=State.DEFERRED, next_attempt=4))
     found = ledger.find(key)
     assert found is not None
-    assert found.superseded("m1", 3)
-    assert not found.superseded("m1", 4)
+    assert found.superseded("m1", 3, NOON)
+    assert not found.superseded("m1", 4, NOON)
 
 
 def test_every_line_is_listed(ledger: Ledger, key: AccountKey) -> None:

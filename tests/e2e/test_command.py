@@ -169,5 +169,5 @@ def test_sandbox_down_ends_everything(folder: Path) -> None:
     assert processes_of(folder)
     down = Command(folder, "sandbox", "down", "--json")
     assert (down.code, down.document) == (0, {"stopped": True})
-    wait_until_gone(folder, 5)
+    wait_until_gone(folder)
     assert not (folder / ".sandbox" / "endpoints.json").exists()

@@ -36,7 +36,7 @@ def test_the_demo_prints_one_json_document_and_connects_every_account(tmp_path: 
     assert document["replay"]["unchanged"] is True
     assert document["totals"]["connector_puts"] == 4
     assert len(document["connectors"]) == 4
-    wait_until_gone(tmp_path, 5)
+    wait_until_gone(tmp_path, 20)
 
 
 def _sandbox_processes(folder: Path) -> bool:
@@ -83,7 +83,7 @@ def test_ctrl_c_while_accounts_walk_leaves_nothing_running(tmp_path: Path) -> No
         assert _everything(tmp_path)  # else the search below proves nothing
         os.killpg(demo.pid, signal.SIGINT)
         assert demo.wait(25) != 0
-        wait_until_gone(tmp_path, 2)
+        wait_until_gone(tmp_path, 20)
     assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
@@ -103,7 +103,7 @@ def test_ctrl_c_ends_sandbox_up_and_all_that_it_started(tmp_path: Path) -> None:
         assert _everything(tmp_path)
         os.killpg(up.pid, signal.SIGINT)
         assert up.wait(25) == 0
-        wait_until_gone(tmp_path, 2)
+        wait_until_gone(tmp_path, 20)
         assert not _endpoints(tmp_path)
 
 

@@ -65,3 +65,9 @@ def test_a_message_comes_back_after_its_claim_has_ended() -> None:
     queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
     hours, minutes, seconds = map(int, queues["visibilityTimeout"].split(":"))
     assert hours * 3600 + minutes * 60 + seconds > CLAIM_SECONDS
+
+
+def test_no_closing_line_is_sampled_away() -> None:
+    """Application Insights keeps a log line as a trace; alarms hang on `request_failed` and `policy_skew`."""
+    insights = json.loads((ROOT / "host.json").read_text())["logging"]["applicationInsights"]
+    assert {"Trace", "Exception"} <= set(insights["samplingSettings"]["excludedTypes"].split(";"))

@@ -231,8 +231,9 @@ def test_every_request_of_the_host_carries_a_bearer_token(app: App) -> None:
     app.start()
     app.send(number=1)
     app.executed()
-    entries = app.account.journal.entries(since=since)
-    storage = [entry for entry in entries if entry.service in {"queue", "blob"}]
+    journal = app.account.journal
+    wait_for(lambda: bool(journal.entries(since=since, operation="queue:DeleteMessage")))  # after the log line
+    storage = [entry for entry in journal.entries(since=since) if entry.service in {"queue", "blob"}]
     assert {entry.operation for entry in storage} >= {"queue:GetMessages", "queue:DeleteMessage"}
     assert {entry.authentication for entry in storage} == {"bearer"}
 

@@ -213,9 +213,10 @@ def test_what_we_do_not_know_survives_the_merge(actual: dict[str, Any], profile:
 
 @pytest.mark.parametrize(
     ("body", "organization"),
-    [({"tags": {"rollcall": ORGANIZATION}}, ORGANIZATION), ({"tags": None}, None), ({}, None)],
+    [({"tags": {"rollcall": ORGANIZATION}}, ORGANIZATION), ({"tags": None, "properties": None}, None), ({}, None)],
 )
 def test_the_owner_of_a_connector_is_read_from_our_tag(body: dict[str, Any], organization: str | None) -> None:
     connector = Connector(connector_id=connector_id_for(ACCOUNT_ID, TARGET), body=body)
     assert connector.organization == organization
     assert not connector.hierarchy_identifier
+    assert not connector.environment

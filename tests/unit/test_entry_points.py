@@ -15,7 +15,7 @@ from shared.adapters.aws.events import read_account_event, read_stack_event
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.report_instance import report_instances
 from shared.domain.ledger import Result
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, PermanentError, TransientError
 from tests.fixtures.read import ACCOUNT_ID, fixture, request
 from tests.unit.conftest import AwsSide, AzureSide
 
@@ -60,10 +60,16 @@ def test_a_batch_of_events_that_ask_nothing_acts_on_nothing(aws: AwsSide) -> Non
     assert accounts(aws) == []
 
 
-def test_a_wrong_deployment_is_raised_out_of_the_batch(aws: AwsSide) -> None:
-    aws.source.failures.plan("current", ConfigurationError("no policy", setting="ROLLCALL_POLICY"))
+def test_a_wrong_deployment_is_raised_out_of_the_batch_with_one_critical_line(
+    aws: AwsSide, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = ConfigurationError("no policy", setting="ROLLCALL_POLICY", key="policy-object-missing")
+    aws.source.failures.plan("current", wrong)
     with pytest.raises(ConfigurationError):
         accounts(aws, record("create_account_result.succeeded", "m1"))
+    [line] = [line for line in caplog.records if line.name == "lambdas.batch"]
+    assert (line.message, line.levelname) == ("batch_failed", "CRITICAL")
+    assert (line.__dict__["error_key"], line.__dict__["reason"]) == ("policy-object-missing", "no policy")
 
 
 def test_each_record_has_one_closing_line_without_its_event(aws: AwsSide, caplog: pytest.LogCaptureFixture) -> None:
@@ -126,6 +132,24 @@ def test_a_message_that_nobody_can_read_is_parked(
     [parked] = azure.queue.parked
     assert "not a connector-request/1" in parked.reason
     assert [line.levelname for line in caplog.records] == ["ERROR"]
+
+
+def test_a_message_with_thousands_of_faults_still_fits_on_the_poison_queue(azure: AzureSide) -> None:
+    tags = ",".join(f'"tag-{number}": 1' for number in range(2000))
+    handle_request(f'{{"schema": "connector-request/1", "data": {{"tags": {{{tags}}}}}}}'.encode(), 1, azure.ports)
+    [parked] = azure.queue.parked
+    assert len(parked.reason) < 1100
+
+
+def test_a_message_too_large_to_be_parked_is_left_to_the_host_with_a_line(
+    azure: AzureSide, caplog: pytest.LogCaptureFixture
+) -> None:
+    azure.queue.failures.plan("park", PermanentError("the message is too large", key="request-too-large"))
+    with pytest.raises(PermanentError):
+        handle_request(b"no json", 1, azure.ports)
+    [line] = caplog.records
+    assert (line.message, line.levelname) == ("request_failed", "CRITICAL")
+    assert "not a connector-request/1" in line.__dict__["reason"]
 
 
 def test_what_has_to_be_tried_again_is_raised_with_a_line(azure: AzureSide, caplog: pytest.LogCaptureFixture) -> None:

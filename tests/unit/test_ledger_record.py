@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.accounts import Provider
-from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State, advance, claim
+from shared.domain.ledger import OVERDUE, AccountKey, AccountRecord, HistoryEntry, Result, State, advance, claim
 from tests.fakes.clock import NOON
 
 KEY = AccountKey(provider=Provider.AWS, hierarchy_identifier="012345678901")
@@ -112,20 +112,27 @@ def test_only_its_owner_ends_a_claim() -> None:
 
 def test_a_lower_attempt_of_a_scheduled_message_is_a_leftover() -> None:
     record = advance(AccountRecord(key=KEY), entry(state=State.DEFERRED, next_attempt=2))
-    assert record.superseded("m1", 0)
-    assert record.superseded("m1", 1)
-    assert not record.superseded("m1", 2)
-    assert not record.superseded("another", 0)
+    assert record.superseded("m1", 0, NOON)
+    assert record.superseded("m1", 1, NOON)
+    assert not record.superseded("m1", 2, NOON)
+    assert not record.superseded("another", 0, NOON)
 
 
 def test_the_schedule_never_goes_back() -> None:
     record = advance(AccountRecord(key=KEY), entry(10, state=State.DEFERRED, attempt=1, next_attempt=2))
     late = advance(record, entry(5, state=State.DEFERRED, attempt=0, next_attempt=1))
-    assert late.superseded("m1", 1)
+    assert late.superseded("m1", 1, NOON)
 
 
 @pytest.mark.parametrize("state", [State.CONNECTED, State.PARKED, State.EXCLUDED])
 def test_a_message_that_came_to_its_end_can_be_replayed(state: State) -> None:
     scheduled = advance(AccountRecord(key=KEY), entry(state=State.DEFERRED, next_attempt=3))
     ended = advance(scheduled, entry(60, attempt=3, state=state))
-    assert not ended.superseded("m1", 0)
+    assert not ended.superseded("m1", 0, NOON)
+
+
+def test_a_copy_that_is_long_overdue_supersedes_nobody() -> None:
+    """The host set it aside after five tries: a replay of its message has to be looked at."""
+    record = AccountRecord(key=KEY, scheduled_message_id="m1", scheduled_attempt=3, scheduled_at=NOON)
+    assert record.superseded("m1", 0, NOON + OVERDUE - timedelta(seconds=1))
+    assert not record.superseded("m1", 0, NOON + OVERDUE)

@@ -251,6 +251,13 @@ def test_a_ledger_that_fails_after_the_message_moved_makes_no_second_copy(
     assert len(azure.queue.sent) + len(azure.queue.parked) == 1
 
 
+def test_a_ledger_that_refuses_the_line_of_a_deferral_does_not_double_the_request(azure: AzureSide) -> None:
+    azure.connectors.failures.plan("put", TransientError("throttled"))
+    azure.ledger.failures.plan("record", PermanentError("the row was deleted meanwhile"))
+    assert onboard(request(), azure.ports).result is Result.DEFERRED
+    assert (len(azure.queue.sent), len(azure.queue.parked)) == (1, 0)
+
+
 def test_a_ledger_that_fails_after_the_put_is_brought_up_to_date_later(azure: AzureSide) -> None:
     azure.ledger.failures.plan("record", TransientError("the table does not answer"))
     assert onboard(request(), azure.ports).result is Result.DEFERRED

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from shared.adapters.aws.errors import error_code, translated
 from shared.application.ports import Clock
 from shared.domain.accounts import Account, AccountState
+from shared.errors import TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_organizations.client import OrganizationsClient
@@ -41,7 +42,7 @@ class AwsOrganization:
         return Account(
             account_id=account_id,
             name=found.get("Name", ""),
-            state=AccountState(found.get("State") or found["Status"]),
+            state=_state(found.get("State") or found["Status"], account_id),
             ou_path=path,
             joined_at=joined.astimezone(UTC) if isinstance(joined, datetime) else None,
             tags=tags,
@@ -73,3 +74,14 @@ class AwsOrganization:
         for page in self._client.get_paginator("list_tags_for_resource").paginate(ResourceId=account_id):
             tags |= {tag["Key"]: tag["Value"] for tag in page["Tags"]}
         return tags
+
+
+def _state(text: str, account_id: str) -> AccountState:
+    """AWS's word for it; one that AWS has added since concerns this account alone, not its batch."""
+    try:
+        return AccountState(text)
+    except ValueError as error:
+        raise TransientError(
+            f"account {account_id} is in a state that is not known: {text}",
+            remedy="Install a newer version of Rollcall, then move the event back.",
+        ) from error

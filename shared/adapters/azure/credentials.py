@@ -8,6 +8,8 @@ from enum import StrEnum
 from azure.core.credentials import TokenCredential
 from azure.identity import AzureCliCredential, ClientAssertionCredential, ManagedIdentityCredential
 
+from shared.adapters.azure.timeouts import TIMEOUTS
+
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 RETRIES = 3  # some five seconds; the SDK's ten would outlast a Lambda function, and the queues wait better
 
@@ -22,7 +24,7 @@ class CredentialKind(StrEnum):
 def make_credential(kind: CredentialKind, *, client_id: str | None = None) -> TokenCredential:
     """The credential of that kind; `client_id` chooses a user-assigned managed identity."""
     if kind is CredentialKind.MANAGED_IDENTITY:
-        return ManagedIdentityCredential(client_id=client_id or None, retry_total=RETRIES)
+        return ManagedIdentityCredential(client_id=client_id or None, retry_total=RETRIES, **TIMEOUTS)
     return AzureCliCredential()
 
 
@@ -40,4 +42,5 @@ def federated_credential(
         authority=authority_host,
         retry_total=RETRIES,
         disable_instance_discovery=authority_host.rstrip("/") != PUBLIC_AUTHORITY,
+        **TIMEOUTS,
     )

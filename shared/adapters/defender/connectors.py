@@ -19,6 +19,7 @@ from shared.adapters.azure import reasons
 from shared.adapters.azure.errors import read_failure, translated
 from shared.adapters.azure.refusals import diagnose
 from shared.adapters.azure.resource_manager import pipeline_policies
+from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.adapters.diagnosis import SETTLING_SECONDS
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
 from shared.errors import Patience, TransientError
@@ -112,6 +113,7 @@ class DefenderConnectors:
                 subscription_id,
                 base_url=self._endpoint,
                 policies=pipeline_policies(self._credential),
+                **TIMEOUTS,
             )
         return self._clients[subscription_id]
 

@@ -15,6 +15,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import TableClient, UpdateMode
 
 from shared.adapters.azure.errors import translated
+from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.application.ports import Clock
 from shared.domain.pacing import WriteRate
 from shared.errors import TransientError
@@ -29,7 +30,7 @@ class TablePacer:
 
     def __init__(self, credential: TokenCredential, *, table_endpoint: str, rate: WriteRate, clock: Clock) -> None:
         """`table_endpoint` is the account's table address, https."""
-        self._table = TableClient(table_endpoint, PACING, credential=credential, retry_total=3)
+        self._table = TableClient(table_endpoint, PACING, credential=credential, retry_total=3, **TIMEOUTS)
         self._rate = rate
         self._clock = clock
         self._slots: dict[str, deque[datetime]] = {}

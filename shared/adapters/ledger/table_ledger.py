@@ -13,6 +13,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import TableClient, UpdateMode
 
 from shared.adapters.azure.errors import translated
+from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.adapters.ledger.rows import account_entity, account_record, history_entity, history_entry
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
 from shared.errors import TransientError
@@ -27,8 +28,8 @@ class TableLedger:
 
     def __init__(self, credential: TokenCredential, *, table_endpoint: str) -> None:
         """`table_endpoint` is the account's table address, https."""
-        self._accounts = TableClient(table_endpoint, ACCOUNTS, credential=credential, retry_total=3)
-        self._history = TableClient(table_endpoint, HISTORY, credential=credential, retry_total=3)
+        self._accounts = TableClient(table_endpoint, ACCOUNTS, credential=credential, retry_total=3, **TIMEOUTS)
+        self._history = TableClient(table_endpoint, HISTORY, credential=credential, retry_total=3, **TIMEOUTS)
 
     def find(self, key: AccountKey) -> AccountRecord | None:
         """The account's line; None where nothing was ever reported."""

@@ -20,6 +20,8 @@ NEVER_EXPIRES = -1
 _LONGEST_DELAY_SECONDS = 7 * 24 * 3600
 # The SDK's own default waits 15 s and more before each retry, a refused token included; the queues wait for us.
 _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+# A message is small; a Lambda function has a minute for a whole batch.
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
 
 
 class StorageRequestQueue:
@@ -47,5 +49,5 @@ class StorageRequestQueue:
 
 def _client(credential: TokenCredential, endpoint: str, name: str) -> QueueClient:
     return QueueClient(
-        endpoint, name, credential=credential, message_encode_policy=TextBase64EncodePolicy(), **_RETRIES
+        endpoint, name, credential=credential, message_encode_policy=TextBase64EncodePolicy(), **_RETRIES, **_TIMEOUTS
     )

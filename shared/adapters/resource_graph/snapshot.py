@@ -17,6 +17,7 @@ from azure.mgmt.core import ARMPipelineClient
 
 from shared.adapters.azure.errors import translated
 from shared.adapters.azure.resource_manager import pipeline_policies
+from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.application.ports import Clock
 from shared.domain.connectors import Connector, ConnectorId
 
@@ -38,7 +39,7 @@ class ResourceGraphSnapshot:
     def __init__(self, credential: TokenCredential, *, arm_endpoint: str, clock: Clock) -> None:
         """Asks the Resource Graph behind the Resource Manager at `arm_endpoint`."""
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
-            base_url=arm_endpoint.rstrip("/"), policies=pipeline_policies(credential)
+            base_url=arm_endpoint.rstrip("/"), policies=pipeline_policies(credential), **TIMEOUTS
         )
         self._clock = clock
         self._lock = threading.Lock()

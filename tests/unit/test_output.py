@@ -1,0 +1,74 @@
+"""What people see: text from outside is shown as it is, and obeyed by nobody."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from cli import onboard as onboard_command
+from cli import status as status_command
+from cli.demo.view import connector_table
+from cli.output import words
+from shared.application.status import AccountStatus, RollStatus
+from shared.domain.accounts import Provider
+from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
+from tests.fixtures.read import ACCOUNT_ID
+
+KEY = AccountKey(provider=Provider.AWS, hierarchy_identifier=ACCOUNT_ID)
+HOSTILE = "[/red] [link=https://example.org]x\x1b[2J\u202e\nstate: connected"
+SHOWN = "[/red] [link=https://example.org]x\\x1b[2J\\u202e\\nstate: connected"
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    printed = io.StringIO()
+    for command in (onboard_command, status_command):
+        monkeypatch.setattr(command, "console", Console(file=printed, width=400))
+    return printed
+
+
+def hostile_record() -> AccountRecord:
+    return AccountRecord(key=KEY, state=State.PARKED, name=HOSTILE, ou_path=HOSTILE, reason=HOSTILE, remedy=HOSTILE)
+
+
+@pytest.mark.parametrize("text", ["[bold]", "a[/x]b", "\x07\x1b]0;title\x07", "\u200f", "\r", "plain – ünïcode"])
+def test_words_keep_markup_as_text_and_let_no_control_character_through(text: str) -> None:
+    shown = words(text).plain
+    assert shown.isprintable()
+    assert shown == text or not text.isprintable()
+
+
+def test_our_own_lines_are_kept_where_they_are_wanted() -> None:
+    assert words("one\ntwo\x1b", lines=True).plain == "one\ntwo\\x1b"
+
+
+def test_every_view_of_the_ledger_shows_hostile_text_as_text(screen: io.StringIO) -> None:
+    entry = HistoryEntry(
+        key=KEY,
+        at=datetime(2026, 6, 1, tzinfo=UTC),
+        step=HOSTILE,
+        result=Result.PARKED,
+        message_id="m",
+        attempt=0,
+        correlation_id="c",
+        reason=HOSTILE,
+    )
+    status_command._show_all(RollStatus(records=(hostile_record(),)), as_json=False)
+    status_command._show_one(AccountStatus(record=hostile_record(), history=(entry,)), as_json=False)
+    assert "\x1b" not in screen.getvalue()
+    assert screen.getvalue().count(SHOWN) >= 7
+
+
+def test_the_end_that_onboard_waited_for_is_shown_as_text(screen: io.StringIO) -> None:
+    onboard_command.show_end(hostile_record())
+    assert SHOWN in screen.getvalue()
+
+
+def test_connectors_of_resource_manager_are_shown_as_text(screen: io.StringIO) -> None:
+    properties = {"hierarchyIdentifier": ACCOUNT_ID, "offerings": []}
+    table = connector_table([{"name": HOSTILE, "location": "[/]", "properties": properties}])
+    Console(file=screen, width=400).print(table)
+    assert SHOWN in screen.getvalue()
