@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,6 +17,8 @@ from shared.application.status import AccountStatus, RollStatus, account_status,
 from shared.domain.accounts import Provider, is_account_id
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
 
+ID_WIDTH, STATE_WIDTH, TIME_WIDTH, GAP = 12, 13, 19, 2
+LEAST_ROOM = 6  # for reasons; a terminal narrower than that shows no times
 STATE_STYLES = {
     State.CONNECTED: "green",
     State.EXCLUDED: "dim",
@@ -76,23 +79,33 @@ def _show_all(found: RollStatus, *, as_json: bool) -> None:
     if as_json:
         write_json({"totals": found.totals, "accounts": [record_json(record) for record in found.records]})
         return
+    console.print(roll_table(found.records, console.width))
+    console.print(" · ".join(f"{count} {state}" for state, count in found.totals.items()) or "no accounts yet")
+
+
+def roll_table(records: Sequence[AccountRecord], width: int) -> Table:
+    """A line for each account, in `width` columns; ids and states are never cut."""
+    names = min(16, max([4, *(len(record.name) for record in records)]))
+    room = width - (ID_WIDTH + names + STATE_WIDTH + 3 * GAP)
+    timed = room >= LEAST_ROOM + TIME_WIDTH + GAP
+    room -= TIME_WIDTH + GAP if timed else 0
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("account", no_wrap=True, min_width=12)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", min_width=4)
-    table.add_column("state", no_wrap=True, min_width=13)
-    table.add_column("since (UTC)", no_wrap=True, overflow="ellipsis")
-    wide = console.width >= ROOM_FOR_REASONS  # elsewhere one line each: `status ID` has the whole reason
-    table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis")
-    for record in found.records:
+    table.add_column("account", no_wrap=True, width=ID_WIDTH)
+    table.add_column("name", no_wrap=True, overflow="ellipsis", width=names)
+    table.add_column("state", no_wrap=True, width=STATE_WIDTH)
+    if timed:
+        table.add_column("since (UTC)", no_wrap=True, width=TIME_WIDTH)
+    wide = width >= ROOM_FOR_REASONS  # elsewhere one line each: `status ID` has the whole reason
+    table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=max(room, 1))
+    for record in records:
         table.add_row(
             words(record.key.hierarchy_identifier),
             words(record.name),
             state_text(record.state),
-            moment(record.state_at),
+            *([moment(record.state_at)] if timed else []),
             words(record.reason),
         )
-    console.print(table)
-    console.print(" · ".join(f"{count} {state}" for state, count in found.totals.items()) or "no accounts yet")
+    return table
 
 
 def _show_one(found: AccountStatus, *, as_json: bool) -> None:

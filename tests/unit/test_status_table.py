@@ -1,0 +1,28 @@
+"""`rollcall status` on terminals of any width: ids and states are never cut."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli.status import roll_table
+from shared.domain.accounts import Provider
+from shared.domain.ledger import AccountKey, AccountRecord, State
+from tests.fakes.clock import NOON
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_ids_and_states_are_whole_and_no_line_is_too_long(width: int) -> None:
+    screen = Console(width=width, file=io.StringIO())
+    key = AccountKey(provider=Provider.AWS, hierarchy_identifier="012345678901")
+    record = AccountRecord(
+        key=key, name="a-name-of-many-words", state=State.DEPLOY_FAILED, state_at=NOON, reason="because " * 30
+    )
+    with screen.capture() as captured:
+        screen.print(roll_table([record], width))
+    shown = captured.get()
+    assert "012345678901" in shown
+    assert "deploy_failed" in shown
+    assert max(len(line) for line in shown.splitlines()) <= width
