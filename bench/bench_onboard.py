@@ -20,7 +20,7 @@ from tests.fakes.aws import FakePolicySource
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
 from tests.fixtures.read import fixture, request
 
 ACCOUNTS = 200  # few: the fake of the snapshot looks at all of them each time
@@ -32,6 +32,7 @@ def world() -> OnboardPorts:
     clock, connectors = FakeClock(), FakeConnectors()
     return OnboardPorts(
         queue=FakeRequestQueue(),
+        bodies=FakeParkedBodies(),
         ledger=FakeLedger(),
         connectors=connectors,
         snapshot=FakeSnapshot(connectors),

@@ -13,6 +13,7 @@ from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.ledger.pacing import TablePacer
+from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
@@ -45,6 +46,7 @@ def onboard_ports() -> OnboardPorts:
     tables = chosen.ledger.tableserviceuri
     return OnboardPorts(
         queue=StorageRequestQueue(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name),
+        bodies=TableParkedBodies(credential(), table_endpoint=tables),
         ledger=TableLedger(credential(), table_endpoint=tables),
         connectors=DefenderConnectors(credential(), arm_endpoint=chosen.arm_endpoint),
         snapshot=ResourceGraphSnapshot(credential(), arm_endpoint=chosen.arm_endpoint, clock=clock),

@@ -51,8 +51,8 @@ def _park_unreadable(body: bytes, error: ValidationError, ports: OnboardPorts) -
     faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
     reason = f"not a connector-request/1: {faults[:_LONGEST_REASON]}"
     try:
-        outcome = park_unreadable(body, reason, ports.queue, ports.clock)
-    except RollcallError as refused:  # no answer, or too large with its reason: then the host parks it bare
+        outcome = park_unreadable(body, reason, ports)
+    except RollcallError as refused:  # the queue's own tries; then the host parks it bare
         logger.critical("request_failed", extra={"outcome": str(Result.FAILED), "reason": f"{reason}; {refused}"})
         raise
     logger.error("request_unreadable", extra=outcome.log_fields())

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.application.outcome import Outcome
+from shared.application.parking import Parking
 from shared.application.ports import (
     Clock,
     Connectors,
     Ledger,
     Pacer,
+    ParkedBodies,
     PolicySource,
     RequestQueue,
     TenantSnapshot,
@@ -36,7 +38,6 @@ from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Decision, Policy, V
 from shared.domain.retry import RetrySchedule, budget_spent
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
-from shared.messages.parked_request import ParkedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class OnboardPorts:
     """What the use case works with."""
 
     queue: RequestQueue
+    bodies: ParkedBodies
     ledger: Ledger
     connectors: Connectors
     snapshot: TenantSnapshot
@@ -57,6 +59,11 @@ class OnboardPorts:
     clock: Clock
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     claim_seconds: float = CLAIM_SECONDS
+
+    @property
+    def parking(self) -> Parking:
+        """Where messages wait for a person."""
+        return Parking(queue=self.queue, bodies=self.bodies, clock=self.clock)
 
 
 def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
@@ -69,6 +76,7 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
     settlement = Settlement(
         request=request,
         queue=ports.queue,
+        parking=ports.parking,
         ledger=ports.ledger,
         clock=ports.clock,
         owner=f"{request.message_id}/{request.attempt}/{uuid.uuid4()}",
@@ -103,10 +111,10 @@ def _put_off(error: TransientError, budget_hours: float, ports: OnboardPorts, se
     return settlement.defer(error.reason, ports.schedule.delay(request.attempt, error.retry_after_seconds))
 
 
-def park_unreadable(body: bytes, reason: str, queue: RequestQueue, clock: Clock) -> Outcome:
+def park_unreadable(body: bytes, reason: str, ports: OnboardPorts) -> Outcome:
     """Parks a message that no reader understands, byte for byte."""
     remedy = "Export it, mend it and put it back, or discard it with a reason."
-    queue.park(ParkedRequest.of(body, reason=reason, remedy=remedy, at=clock.now()))
+    ports.parking.put(body, reason=reason, remedy=remedy)
     return Outcome(result=Result.PARKED, reason=reason)
 
 

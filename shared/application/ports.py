@@ -69,6 +69,16 @@ class RequestQueue(RequestSender, Protocol):
         """Puts a parked request on the poison queue, where it never expires."""
 
 
+class ParkedBodies(Protocol):
+    """Messages that are too large to be parked together with their reason, by the SHA-256 of their bytes."""
+
+    def keep(self, digest: str, body: bytes) -> None:
+        """Keeps at most 64 KiB, for good; keeping the same again changes nothing. Raises TransientError."""
+
+    def find(self, digest: str) -> bytes | None:
+        """What was kept; None where nothing was. Raises TransientError."""
+
+
 class Ledger(Protocol):
     """The record of what happened to each account. All methods raise TransientError."""
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.application.outcome import Outcome
+from shared.application.parking import Parking
 from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
 from shared.domain.instance_failures import diagnose_instance
 from shared.domain.ledger import HistoryEntry, Result, State
 from shared.errors import ConfigurationError, RollcallError
 from shared.messages.connector_request import Action, ConnectorRequest
-from shared.messages.parked_request import ParkedRequest
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ class Settlement:
 
     request: ConnectorRequest
     queue: RequestQueue
+    parking: Parking
     ledger: Ledger
     clock: Clock
     owner: str | None = None
@@ -73,7 +74,7 @@ class Settlement:
     def park(self, reason: str, remedy: str) -> Outcome:
         """Puts the request on the poison queue, where it waits for a person."""
         body = self.request.to_json().encode()
-        self.queue.park(ParkedRequest.of(body, reason=reason, remedy=remedy, at=self.clock.now()))
+        self.parking.put(body, reason=reason, remedy=remedy)
         self._remember(replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy))
         return Outcome(result=Result.PARKED, reason=reason)
 

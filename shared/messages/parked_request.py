@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -10,24 +11,31 @@ from typing import Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA: Literal["parked-request/1"] = "parked-request/1"
+MOST_BYTES = 48 * 1024
+"""What one message of a Storage queue holds: 64 KiB in Base64."""
 
 
 class ParkedRequest(BaseModel):
-    """Either `original`, the message as JSON, or `raw_base64`, its bytes where they are no JSON object."""
+    """`original`, the message as JSON; or `raw_base64`, its bytes, where they are no JSON object.
+
+    A message that leaves no room for its reason is kept apart, by `raw_sha256`, the SHA-256 of its bytes in
+    hexadecimal: see `ParkedBodies`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, populate_by_name=True)
 
     schema_id: Literal["parked-request/1"] = Field(default=SCHEMA, alias="schema")
     original: dict[str, Any] | None = None
     raw_base64: str | None = None
+    raw_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     reason: str
     remedy: str
     parked_at: AwareDatetime
 
     @model_validator(mode="after")
     def _has_one_original(self) -> Self:
-        if (self.original is None) == (self.raw_base64 is None):
-            raise ValueError("exactly one of original and raw_base64 is needed")
+        if [self.original, self.raw_base64, self.raw_sha256].count(None) != 2:  # noqa: PLR2004
+            raise ValueError("exactly one of original, raw_base64 and raw_sha256 is needed")
         return self
 
     @classmethod
@@ -38,6 +46,16 @@ class ParkedRequest(BaseModel):
             return cls(original=original, reason=reason, remedy=remedy, parked_at=at)
         raw = base64.b64encode(body).decode("ascii")
         return cls(raw_base64=raw, reason=reason, remedy=remedy, parked_at=at)
+
+    @classmethod
+    def apart(cls, body: bytes, *, reason: str, remedy: str, at: datetime) -> ParkedRequest:
+        """Parks what is kept apart."""
+        return cls(raw_sha256=hashlib.sha256(body).hexdigest(), reason=reason, remedy=remedy, parked_at=at)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the queue takes it."""
+        return len(self.to_json().encode()) <= MOST_BYTES
 
     def to_json(self) -> str:
         """The message as it is written."""

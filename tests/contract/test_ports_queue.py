@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,15 +15,17 @@ from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 from sandbox.azure.directory import QUEUE_SENDER
 from shared.adapters.azure.credentials import federated_credential
 from shared.adapters.azure.errors import translated
+from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.queue.storage_queue import StorageRequestQueue
-from shared.application.ports import RequestQueue
+from shared.application.parking import Parking
+from shared.application.ports import ParkedBodies, RequestQueue
 from shared.errors import ConfigurationError, TransientError
 from shared.messages.connector_request import ConnectorRequest
-from shared.messages.parked_request import ParkedRequest
+from shared.messages.parked_request import MOST_BYTES, ParkedRequest
 from tests.contract.conftest import FixedCredential, becomes_wrong_deployment
 from tests.fakes.azure_world import SENDER_ROLE, Issuer, World
-from tests.fakes.clock import NOON
-from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
 from tests.fixtures.read import request
 
 STORAGE = "https://storage.azure.com/.default"
@@ -82,6 +86,44 @@ def test_a_parked_request_waits_on_the_poison_queue(queues: Queues) -> None:
     [text] = queues.poison()
     assert ParkedRequest.from_json(text) == parked
     assert queues.visible() == []
+
+
+@pytest.fixture(params=["fake", "table"])
+def bodies(request: pytest.FixtureRequest) -> ParkedBodies:
+    if request.param == "fake":
+        return FakeParkedBodies()
+    world: World = request.getfixturevalue("azure_ports")
+    return TableParkedBodies(FixedCredential(world), table_endpoint=world.azure.table_url)
+
+
+@pytest.mark.parametrize("size", [0, 1, MOST_BYTES, 64 * 1024])
+def test_whatever_a_queue_can_hold_can_be_kept_apart_and_comes_back(bodies: ParkedBodies, size: int) -> None:
+    body = os.urandom(size)
+    digest = hashlib.sha256(body).hexdigest()
+    bodies.keep(digest, body)
+    bodies.keep(digest, body)
+    assert bodies.find(digest) == body
+
+
+def test_what_was_never_kept_apart_is_not_found(bodies: ParkedBodies) -> None:
+    assert bodies.find("f" * 64) is None
+
+
+def test_the_largest_message_is_parked_with_its_reason(queues: Queues, bodies: ParkedBodies) -> None:
+    body = os.urandom(MOST_BYTES)
+    Parking(queue=queues.queue, bodies=bodies, clock=FakeClock()).put(body, reason="r" * 4000, remedy="m")
+    [text] = queues.poison()
+    parked = ParkedRequest.from_json(text)
+    assert (parked.reason, bodies.find(parked.raw_sha256 or "")) == ("r" * 4000, body)
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES - 300, MOST_BYTES])
+def test_what_is_said_to_fit_does_fit(queues: Queues, size: int) -> None:
+    parked = ParkedRequest.of(b"{}", reason="", remedy="m", at=NOON)
+    parked = parked.model_copy(update={"reason": "r" * (size - len(parked.to_json()))})
+    assert parked.fits
+    queues.queue.park(parked)
+    assert len(queues.poison()) == 1
 
 
 def test_messages_never_expire(azure_ports: World) -> None:

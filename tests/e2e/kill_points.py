@@ -36,7 +36,7 @@ class Effect:
     operation: str
     resource: str = "*"
     nth: int = 1
-    plot: Literal["", "throttled", "foreign", "queued"] = ""
+    plot: Literal["", "throttled", "foreign", "oversized", "queued"] = ""
     cached: bool = False
     label: str = ""
 
@@ -79,6 +79,9 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
     (OnboardPorts, "RequestQueue.park"): (
         Effect(service="queue", operation="PutMessage", resource="onboarding-poison", plot="foreign"),
     ),
+    (OnboardPorts, "ParkedBodies.keep"): (
+        Effect(service="table", operation="InsertOrReplaceEntity", resource="parked", plot="oversized"),
+    ),
     # The note about the deployment comes first, so that the second of everything is the connector request's.
     (OnboardPorts, "Ledger.find"): (Effect(service="table", operation="GetEntity", resource="accounts", nth=2),),
     (OnboardPorts, "Ledger.claim"): (Effect(service="table", operation="UpdateEntity", resource="accounts"),),
@@ -112,6 +115,7 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (None, "Clock.now"): "nothing outside the process is asked",
     (None, "Clock.sleep"): "nothing outside the process is asked",
     (OnboardPorts, "TenantSnapshot.remember"): "it changes the process's own memory only",
+    (OnboardPorts, "ParkedBodies.find"): "not called by this use case",
     (OnboardPorts, "Ledger.list_records"): "not called by this use case",
     (OnboardPorts, "Ledger.history"): "not called by this use case",
     (ReportPorts, "StackSets.stack_set_id"): "not called by this use case",

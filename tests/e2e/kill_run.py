@@ -7,7 +7,9 @@ accounts are on their way, and when they set out; which of the two Functions hos
 from __future__ import annotations
 
 import argparse
+import base64
 import multiprocessing
+import os
 import random
 import re
 import sys
@@ -24,6 +26,7 @@ from sandbox.faults import Fault, FaultKind
 from sandbox.journal import JournalEntry
 from shared.domain.connectors import OWNER_TAG
 from shared.domain.ledger import State
+from shared.messages.parked_request import MOST_BYTES
 from tests.e2e.kill_points import HOST, KillPoint, hold_of, kill_points
 from tests.e2e.roll import Roll, running
 
@@ -35,7 +38,7 @@ MOST_OPERATIONS = 2
 OperationId; where the first operation has not yet made an instance that DescribeStackInstance could show, a
 second one is started, which finds everything in place. A third would need a third delivery."""
 MOST_PARKED = 2
-"""Parked copies of one request: a kill between the copy and the deletion of the message repeats the copy."""
+"""Parked copies of one message: a kill between the copy and the deletion of the message repeats the copy."""
 SHORT: dict[str, Any] = {
     "function_hosts": 2,
     "stack_instance_seconds": 0.2,
@@ -98,6 +101,7 @@ class _Scene:
         self.sandbox = roll.sandbox
         self.plot = point.effect.plot
         self.poisoned = len(roll.poisoned())
+        self.body = b""
 
     def prepare(self) -> None:
         """Fresh processes where the step is taken by such only, and what has to be the case for it."""
@@ -125,6 +129,9 @@ class _Scene:
         for account_id in accounts:
             self.roll.ask_onboarding(account_id)
             time.sleep(chance.uniform(0, 0.15))
+        if self.plot == "oversized":
+            self.body = os.urandom(MOST_BYTES)
+            self.roll.onboarding.send_message(base64.b64encode(self.body).decode(), time_to_live=-1)
         if self.plot == "queued":
             waiting = self.roll.onboarding.get_queue_properties
             _wait(lambda: (waiting().approximate_message_count or 0) >= 2, "messages wait on the queue")
@@ -175,8 +182,10 @@ class _Scene:
             self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {1})
             allowed = set(range(1, MOST_OPERATIONS + 1))
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
-        parked = set(range(1, MOST_PARKED + 1)) if self.plot == "foreign" else {0}
+        parked = set(range(1, MOST_PARKED + 1)) if self.plot in {"foreign", "oversized"} else {0}
         self._expect(problems, "poisoned messages", len(self.roll.poisoned()) - self.poisoned, parked)
+        if self.body and {self.roll.parked_body(message) for message in self.roll.poisoned()} != {self.body}:
+            problems.append("the message that was kept apart is not what was sent")
         for name in ("AccountEvents", "StackEvents"):
             self._expect(problems, f"dead letters of {name}", self.roll.messages_on(f"{name}DeadLetterQueue"), {0})
 

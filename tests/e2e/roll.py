@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +20,12 @@ from sandbox.cloud import Sandbox
 from sandbox.config import SandboxSettings
 from sandbox.deployment import TEMPLATE
 from sandbox.journal import JournalEntry
+from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.application.status import account_status
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
+from shared.messages.parked_request import ParkedRequest
 
 QUICK: dict[str, Any] = {
     "account_creation_seconds": 0.2,
@@ -70,6 +73,7 @@ class Roll:
         self.sandbox = sandbox
         self.journal = sandbox.journal
         self.ledger = TableLedger(Identity(sandbox, "operator"), table_endpoint=sandbox.azure.table_url)
+        self.bodies = TableParkedBodies(Identity(sandbox, "operator"), table_endpoint=sandbox.azure.table_url)
         self.onboarding = self._queue("onboarding", stack)
         self.poison = self._queue("onboarding-poison", stack)
         self.broken_events = 0  # how many that nobody can handle were put on AccountEventsQueue
@@ -222,6 +226,13 @@ class Roll:
     def poisoned(self) -> list[QueueMessage]:
         """Everything on the poison queue, raw; it stays there."""
         return list(self.poison.peek_messages(max_messages=32))
+
+    def parked_body(self, message: QueueMessage) -> bytes | None:
+        """The bytes of a message that was parked apart from its reason."""
+        parked = ParkedRequest.from_json(base64.b64decode(message.content))
+        assert parked.reason
+        assert parked.remedy
+        return self.bodies.find(parked.raw_sha256 or "")
 
 
 def key_of(account_id: str) -> AccountKey:

@@ -16,6 +16,7 @@ import pytest
 
 from sandbox.functions_app import FunctionHost
 from shared.domain.ledger import Result
+from shared.messages.parked_request import MOST_BYTES
 from tests.e2e.roll import Roll, running, wait_until
 from tests.fixtures.read import fixture
 
@@ -143,16 +144,18 @@ def test_messages_that_nobody_can_read_are_set_aside_with_their_bytes_and_the_ba
     roll.wait_until_drained()
     no_json, no_base64 = "these are words: ä", "%%% no Base64 %%%"
     wrong = {"schema": "connector-request/9", "data": {"provider": "aws"}}
+    largest = "ä" * (MOST_BYTES // 2)
     good = json.loads(fixture("messages/connector-request-1.connect.json"))
     good["data"] |= {"hierarchy_identifier": account_id, "organization": _organization(roll)}
     good["message_id"] = str(uuid.uuid4())
     before = len(roll.poisoned())
     with standing_still(roll):
         put(roll, no_json)
+        put(roll, largest)
         roll.onboarding.send_message(no_base64)
         put(roll, json.dumps(wrong))
         put(roll, json.dumps(good))
-    wait_until(lambda: len(roll.poisoned()) == before + 3, "three messages are poison")
+    wait_until(lambda: len(roll.poisoned()) == before + 4, "four messages are poison")
     roll.wait_until_drained()
     assert good["message_id"] in {entry.message_id for entry in roll.history(account_id)}
     texts = [message.content for message in roll.poisoned()]
@@ -161,6 +164,9 @@ def test_messages_that_nobody_can_read_are_set_aside_with_their_bytes_and_the_ba
     raw = [base64.b64decode(document["raw_base64"]) for document in parked if "raw_base64" in document]
     assert no_json.encode() in raw
     assert wrong in [document.get("original") for document in parked]
+    assert [roll.bodies.find(document["raw_sha256"]) for document in parked if "raw_sha256" in document] == [
+        largest.encode()
+    ]
     for document in parked:
         assert document["schema"] == "parked-request/1"
         assert document["reason"]

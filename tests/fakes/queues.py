@@ -49,3 +49,20 @@ class FakeRequestQueue:
     def parked(self) -> list[ParkedRequest]:
         """Every request that was parked."""
         return [ParkedRequest.from_json(text) for text in self.parked_texts]
+
+
+class FakeParkedBodies:
+    """What is kept apart, in memory."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.failures = Failures()
+
+    def keep(self, digest: str, body: bytes) -> None:
+        """Keeps it."""
+        self.failures.strike("keep")
+        self.kept[digest] = body
+
+    def find(self, digest: str) -> bytes | None:
+        """What was kept."""
+        return self.kept.get(digest)

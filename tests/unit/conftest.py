@@ -15,7 +15,7 @@ from tests.fakes.aws import FakeAccountDirectory, FakePolicySource, FakeStackSet
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
 from tests.fixtures.read import account, fixture
 
 
@@ -60,6 +60,7 @@ class AzureSide:
     policy: Policy
     clock: FakeClock = field(default_factory=FakeClock)
     queue: FakeRequestQueue = field(default_factory=FakeRequestQueue)
+    bodies: FakeParkedBodies = field(default_factory=FakeParkedBodies)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     connectors: FakeConnectors = field(default_factory=FakeConnectors)
 
@@ -69,6 +70,7 @@ class AzureSide:
         self.source = FakePolicySource(self.policy)
         self.ports = OnboardPorts(
             queue=self.queue,
+            bodies=self.bodies,
             ledger=self.ledger,
             connectors=self.connectors,
             snapshot=self.snapshot,

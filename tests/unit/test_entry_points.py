@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 import azure.functions as func
@@ -15,7 +16,8 @@ from shared.adapters.aws.events import read_account_event, read_stack_event
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.report_instance import report_instances
 from shared.domain.ledger import Result
-from shared.errors import ConfigurationError, PermanentError, TransientError
+from shared.errors import ConfigurationError, TransientError
+from shared.messages.parked_request import MOST_BYTES
 from tests.fixtures.read import ACCOUNT_ID, fixture, request
 from tests.unit.conftest import AwsSide, AzureSide
 
@@ -141,15 +143,33 @@ def test_a_message_with_thousands_of_faults_still_fits_on_the_poison_queue(azure
     assert len(parked.reason) < 1100
 
 
-def test_a_message_too_large_to_be_parked_is_left_to_the_host_with_a_line(
+@pytest.mark.parametrize("body", [os.urandom(MOST_BYTES), b'{"schema": "' + b"x" * (MOST_BYTES - 14) + b'"}'])
+def test_a_message_that_fills_the_queue_s_64_kib_is_parked_with_its_reason(azure: AzureSide, body: bytes) -> None:
+    assert handle_request(body, 1, azure.ports).result is Result.PARKED
+    [parked] = azure.queue.parked
+    assert "not a connector-request/1" in parked.reason
+    assert azure.bodies.find(parked.raw_sha256 or "") == body
+    assert len(azure.queue.parked_texts[0].encode()) <= MOST_BYTES
+
+
+def test_a_message_that_cannot_be_kept_apart_stays_on_its_queue(
     azure: AzureSide, caplog: pytest.LogCaptureFixture
 ) -> None:
-    azure.queue.failures.plan("park", PermanentError("the message is too large", key="request-too-large"))
-    with pytest.raises(PermanentError):
-        handle_request(b"no json", 1, azure.ports)
+    azure.bodies.failures.plan("keep", TransientError("no answer"))
+    with pytest.raises(TransientError):
+        handle_request(os.urandom(MOST_BYTES), 1, azure.ports)
+    assert azure.queue.parked == []
     [line] = caplog.records
     assert (line.message, line.levelname) == ("request_failed", "CRITICAL")
     assert "not a connector-request/1" in line.__dict__["reason"]
+
+
+def test_a_readable_request_that_leaves_no_room_for_a_reason_is_kept_apart(azure: AzureSide) -> None:
+    large = request(data={"organization": "o-elsewhere00", "tags": {"note": "x" * 48_300}})
+    assert handle_request(large.to_json().encode(), 1, azure.ports).result is Result.PARKED
+    [parked] = azure.queue.parked
+    assert "o-elsewhere00" in parked.reason
+    assert azure.bodies.find(parked.raw_sha256 or "") == large.to_json().encode()
 
 
 def test_what_has_to_be_tried_again_is_raised_with_a_line(azure: AzureSide, caplog: pytest.LogCaptureFixture) -> None:

@@ -156,7 +156,7 @@ def test_a_request_that_is_parked_stays_legible() -> None:
     assert ConnectorRequest.model_validate(parked.original) == request()
 
 
-@pytest.mark.parametrize("changes", [{"original": None}, {"raw_base64": "bm90"}])
+@pytest.mark.parametrize("changes", [{"original": None}, {"raw_base64": "bm90"}, {"raw_sha256": "0" * 64}])
 def test_a_parked_request_has_exactly_one_original(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="exactly one"):
         ParkedRequest.model_validate(loaded("messages/parked-request-1.original.json") | changes)
