@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from functions.queue_entry import handle_request
-from shared.adapters.policy.document import parse_policy
+from shared.adapters.policy.problems import parse_policy
 from shared.application.onboard import OnboardPorts
 from shared.domain.ledger import Result
 from tests.fakes.aws import FakePolicySource

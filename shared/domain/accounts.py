@@ -48,3 +48,4 @@ class Account:
     joined_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     is_management: bool = False
+    provider: Provider = Provider.AWS

@@ -6,18 +6,20 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.offerings import offerings_of
-from shared.domain.policy import Plan, Profile, Target
+from shared.domain import connector_api as api
+from shared.domain.connector_api import Membership, Standalone
+from shared.domain.profiles import Plan, Profile
+from shared.domain.targets import Target
 
 ConnectorBody = dict[str, Any]
-"""The JSON body of a connector as Resource Manager speaks it."""
+"""The JSON body of a connector as Resource Manager speaks it.
+
+In a body that is desired, None stands for what must not be there: see `to_create` and `merge`.
+"""
 
 OWNER_TAG = "rollcall"
 ENVIRONMENT = "AWS"
-_READ_ONLY = ("id", "name", "type", "systemData", "kind")
-_READ_ONLY_PROPERTIES = ("hierarchyIdentifierTrialEndDate",)
-_READ_ONLY_ENVIRONMENT = ("accountName",)
-_READ_ONLY_OFFERING = ("description",)
+STANDALONE = Standalone()
 _OURS = frozenset(plan.value for plan in Plan)
 
 
@@ -72,13 +74,20 @@ class Connector:
         return next((value for name, value in tags.items() if name.lower() == OWNER_TAG), None)
 
     @property
+    def organizational_data(self) -> dict[str, Any]:
+        """What it says about an organization; empty for a standalone connector."""
+        environment = (self.body.get("properties") or {}).get("environmentData") or {}
+        found = environment.get("organizationalData")
+        return found if isinstance(found, dict) else {}
+
+    @property
     def environment(self) -> str:
         """The cloud that it connects, in Defender's word: `AWS`, `GCP` and others."""
         return str((self.body.get("properties") or {}).get("environmentName") or "")
 
 
 def connector_id_for(account_id: str, target: Target) -> ConnectorId:
-    """The deterministic address of an AWS account's connector, never made from display names."""
+    """The deterministic address of an AWS account's own connector, never made from display names."""
     return ConnectorId(
         subscription_id=target.subscription_id,
         resource_group=target.resource_group,
@@ -86,27 +95,28 @@ def connector_id_for(account_id: str, target: Target) -> ConnectorId:
     )
 
 
-def desired_body(account_id: str, profile: Profile, target: Target, organization: str) -> ConnectorBody:
-    """The body of a standalone connector: no `organizationalData`, our tag, the profile's offerings.
+def desired_body(
+    account_id: str, profile: Profile, target: Target, organization: str, membership: Membership = STANDALONE
+) -> ConnectorBody:
+    """The body that an account's connector should have: our tag, the profile's offerings, its place among others.
 
-    Source: Microsoft.Security/securityConnectors, api-version 2024-08-01-preview, `SecurityConnector`.
+    Source: Microsoft.Security/securityConnectors, `SecurityConnector`, in the api-version of `connector_api`.
     """
-    environment: dict[str, Any] = {
-        "environmentType": "AwsAccount",
-        "scanInterval": profile.scan_interval_hours,
-    }
-    if profile.regions:
-        environment["regions"] = list(profile.regions)
     return {
         "location": target.location,
         "tags": {OWNER_TAG: organization},
         "properties": {
             "hierarchyIdentifier": account_id,
             "environmentName": ENVIRONMENT,
-            "environmentData": environment,
-            "offerings": offerings_of(profile, account_id),
+            "environmentData": api.environment_data(profile, membership),
+            "offerings": api.offerings_of(profile, account_id),
         },
     }
+
+
+def to_create(desired: ConnectorBody) -> ConnectorBody:
+    """The body to PUT where nothing is: desired without what must not be there."""
+    return _overlay({}, desired)
 
 
 def respelled(desired: ConnectorBody, actual: ConnectorBody) -> ConnectorBody:
@@ -123,13 +133,12 @@ def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
     for are left out; read-only fields are dropped; the location stays, since it cannot be changed.
     """
     desired = respelled(desired, actual)
-    kept = deepcopy({key: value for key, value in actual.items() if key not in _READ_ONLY})
-    properties = {key: value for key, value in kept.pop("properties", {}).items() if key not in _READ_ONLY_PROPERTIES}
-    environment = properties.get("environmentData") or {}
-    for name in _READ_ONLY_ENVIRONMENT:
-        environment.pop(name, None)
+    kept = _without(actual, api.READ_ONLY)
+    properties = _without(kept.pop("properties", None) or {}, api.READ_ONLY_PROPERTIES)
+    if isinstance(environment := properties.get("environmentData"), dict):
+        properties["environmentData"] = _without(environment, api.READ_ONLY_ENVIRONMENT)
     have = {
-        offering.get("offeringType"): {key: value for key, value in offering.items() if key not in _READ_ONLY_OFFERING}
+        offering.get("offeringType"): _without(offering, api.READ_ONLY_OFFERING)
         for offering in properties.pop("offerings", None) or []
     }
     wanted = desired["properties"]["offerings"]
@@ -141,12 +150,21 @@ def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
     return merged
 
 
+def _without(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return deepcopy({key: value for key, value in body.items() if key not in names})
+
+
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
-    """`base` with everything that `top` says, object by object; lists and values of `top` replace."""
+    """`base` with everything that `top` says, object by object; lists and values of `top` replace, None removes."""
     result = deepcopy(base)
     for key, value in top.items():
         before = result.get(key)
-        result[key] = (
-            _overlay(before, value) if isinstance(before, dict) and isinstance(value, dict) else deepcopy(value)
-        )
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and key not in api.WHOLE_MAPS:
+            result[key] = _overlay(before if isinstance(before, dict) else {}, value)
+        elif isinstance(value, list):
+            result[key] = [_overlay({}, item) if isinstance(item, dict) else deepcopy(item) for item in value]
+        else:
+            result[key] = deepcopy(value)
     return result

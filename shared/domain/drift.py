@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from shared.domain.connector_api import WHOLE_MAPS, canonical
 from shared.domain.connectors import ConnectorBody, respelled
-from shared.domain.policy import Plan
+from shared.domain.profiles import Plan
 
 _OURS = frozenset(plan.value for plan in Plan)
+_EMPTY: tuple[Any, ...] = (None, "", False, [], {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ def differences(desired: ConnectorBody, actual: ConnectorBody) -> tuple[Differen
     """Everything desired that `actual` lacks or has otherwise, and our offerings that it should not have.
 
     Fields that we never set are none of our business. The location is left out: it is chosen at creation and
-    cannot be changed afterwards.
+    cannot be changed afterwards. What is empty or off is the same as what is absent.
     """
     desired = respelled(desired, actual)
     wanted = {key: value for key, value in desired.items() if key not in {"location", "properties"}}
@@ -55,13 +57,20 @@ def _compare_offerings(desired: list[Any], actual: list[Any]) -> Iterator[Differ
 def _compare(desired: dict[str, Any], actual: dict[str, Any], prefix: str) -> Iterator[Difference]:
     for key, value in desired.items():
         have = actual.get(key)
-        if isinstance(value, dict) and isinstance(have, dict):
-            yield from _compare(value, have, f"{prefix}{key}.")
-        elif _differs(value, have):
+        if isinstance(value, dict) and key not in WHOLE_MAPS and key != "subPlan":
+            yield from _compare(value, have if isinstance(have, dict) else {}, f"{prefix}{key}.")
+        elif _differs(key, value, have):
             yield Difference(path=f"{prefix}{key}", desired=value, actual=have)
 
 
-def _differs(desired: Any, actual: Any) -> bool:
+def _differs(key: str, desired: Any, actual: Any) -> bool:
+    desired, actual = canonical(key, desired), canonical(key, actual)
+    if _is_empty(desired) and _is_empty(actual):
+        return False
     if isinstance(desired, list) and isinstance(actual, list):
         return sorted(map(str, desired)) != sorted(map(str, actual))
     return bool(desired != actual)
+
+
+def _is_empty(value: Any) -> bool:
+    return any(value is nothing or (value == nothing and type(value) is type(nothing)) for nothing in _EMPTY)

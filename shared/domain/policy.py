@@ -2,74 +2,91 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
 
 from shared.domain.accounts import Account, AccountState
+from shared.domain.matching import Matcher
+from shared.domain.profiles import Profile
+from shared.domain.targets import Target
 
 DEFAULT_RETRY_BUDGET_HOURS = 72.0
 
 
-class Plan(StrEnum):
-    """Defender plans, by the name of the offering that each becomes on a connector."""
+class Mode(StrEnum):
+    """Who makes the connectors of member accounts, and where."""
 
-    FOUNDATIONAL_CSPM = "CspmMonitorAws"
-    DEFENDER_CSPM = "DefenderCspmAws"
+    STANDALONE = "standalone"
+    MEMBER = "member"
+    NATIVE = "native"
+
+
+class OnMissingPlan(StrEnum):
+    """What becomes of an account where the subscription lacks a plan that its profile needs."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
+
+
+class OnMissingOwner(StrEnum):
+    """What becomes of an account whose profile has parts that only an Owner can switch on."""
+
+    REFUSE = "refuse"
+    DOWNGRADE = "downgrade"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """Where connectors are placed. Source: securityConnectors, api-version 2024-08-01-preview."""
+class Prechecks:
+    """What to do about what the subscription lacks."""
 
-    subscription_id: str
-    resource_group: str
-    location: str
+    subscription_plans: OnMissingPlan = OnMissingPlan.REFUSE
+    owner_features: OnMissingOwner = OnMissingOwner.REFUSE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Profile:
-    """A named set of plans and their options. Foundational CSPM belongs to every profile."""
+class OrganizationConnector:
+    """The connector of the management account under which members stand (modes `member` and `native`)."""
 
     name: str
-    plans: frozenset[Plan]
-    scan_interval_hours: int = 24
-    regions: tuple[str, ...] = ()
-
-    def stack_parameters(self) -> dict[str, str]:
-        """The StackSet parameters that give an account the roles of this profile, and no others."""
-        return {"DefenderCspm": "true" if Plan.DEFENDER_CSPM in self.plans else "false"}
+    management_account: str
+    stack_set_name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matcher:
-    """Matches an account when any of its lists does. An empty matcher matches nothing."""
+class SweepLimits:
+    """After how long the daily sweep takes something for a finding."""
 
-    ou_paths: tuple[str, ...] = ()
-    account_ids: frozenset[str] = frozenset()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    discovery_hours: float = 24.0
+    native_member_hours: float = 24.0
+    orphaned_after_days: int = 7
 
-    def match(self, account: Account) -> str | None:
-        """Why `account` matches, as words for people; None where it does not."""
-        if account.account_id in self.account_ids:
-            return f"account id {account.account_id}"
-        for pattern in self.ou_paths:
-            if _ou_pattern(pattern).fullmatch(account.ou_path):
-                return f"OU path {pattern}"
-        for key, value in self.tags.items():
-            if key in account.tags and value in {"*", account.tags[key]}:
-                return f"tag {key}={value}"
-        return None
+
+@dataclass(frozen=True, kw_only=True)
+class Deletions:
+    """What may be deleted without a person's word for each; nothing unless the policy says so."""
+
+    excluded_accounts: bool = False
+    departed_accounts: bool = False
+    orphaned_machines: bool = False
+    most_per_run: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notification:
+    """Where findings are told; `setting` names the setting that holds the address, which may be a secret."""
+
+    kind: str
+    setting: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Gives the accounts that match a profile of their own."""
+    """Gives the accounts that match a profile, and a target of their own where `target` is given."""
 
     match: Matcher
     profile: Profile
+    target: Target | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +97,30 @@ class Policy:
     tenant_id: str
     target: Target
     default_profile: Profile
+    mode: Mode = Mode.STANDALONE
+    organization_connector: OrganizationConnector | None = None
     rules: tuple[Rule, ...] = ()
     exclusions: Matcher = field(default_factory=Matcher)
     retry_budget_hours: float = DEFAULT_RETRY_BUDGET_HOURS
+    prechecks: Prechecks = field(default_factory=Prechecks)
+    sweep: SweepLimits = field(default_factory=SweepLimits)
+    deletions: Deletions = field(default_factory=Deletions)
+    notifications: tuple[Notification, ...] = ()
     content_hash: str = ""
 
     @property
     def uses_tags(self) -> bool:
         """Whether any rule asks for tags; if none does, nobody needs to read them."""
         return bool(self.exclusions.tags) or any(rule.match.tags for rule in self.rules)
+
+    def is_organization_connector_s(self, account_id: str) -> bool:
+        """Whether that account's connector is the Organization connector, which Rollcall keeps in mode `member`."""
+        ours = self.mode is Mode.MEMBER and self.organization_connector
+        return (
+            bool(ours)
+            and self.organization_connector is not None
+            and (account_id == self.organization_connector.management_account)
+        )
 
 
 class Verdict(StrEnum):
@@ -101,44 +133,38 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """A verdict with its reason, and for an included account the profile and place of its connector."""
+    """A verdict with its reason, and for an included account the profile and place of its connector.
+
+    `rule` is the number of the rule that matched, counted from 1, and None for the default.
+    """
 
     verdict: Verdict
     reason: str
     profile: Profile
     target: Target
+    rule: int | None = None
 
 
 def decide(policy: Policy, account: Account) -> Decision:
     """Decides about one account from its present state; the first rule that matches wins."""
-    profile, why = policy.default_profile, "default profile"
-    for number, rule in enumerate(policy.rules, start=1):
-        if matched := rule.match.match(account):
-            profile, why = rule.profile, f"rule {number}: {matched}"
+    profile, target, number, why = policy.default_profile, policy.target, None, "default profile"
+    for index, rule in enumerate(policy.rules, start=1):
+        if matched := rule.match.match_every(account):
+            profile, target, number = rule.profile, rule.target or policy.target, index
+            why = f"rule {index}{f' {rule.name}' if rule.name else ''}: {matched}"
             break
 
     def decision(verdict: Verdict, reason: str) -> Decision:
-        return Decision(verdict=verdict, reason=reason, profile=profile, target=policy.target)
+        return Decision(verdict=verdict, reason=reason, profile=profile, target=target, rule=number)
 
     if account.state is AccountState.PENDING_ACTIVATION:
         return decision(Verdict.WAIT, "the account is not activated yet")
     if account.state is not AccountState.ACTIVE:
         return decision(Verdict.EXCLUDE, f"the account is {account.state}")
     if account.is_management:
+        if policy.is_organization_connector_s(account.account_id):
+            return decision(Verdict.INCLUDE, f"the Organization connector, profile {profile.name}")
         return decision(Verdict.EXCLUDE, "the management account: StackSets never deploy to it")
-    if excluded := policy.exclusions.match(account):
+    if excluded := policy.exclusions.match_any(account):
         return decision(Verdict.EXCLUDE, f"excluded by {excluded}")
     return decision(Verdict.INCLUDE, f"profile {profile.name} ({why})")
-
-
-@cache
-def _ou_pattern(pattern: str) -> re.Pattern[str]:
-    """Compiles an OU glob: `*` within one name, `**` any number of units; units below a match match too."""
-    parts = [part for part in pattern.split("/") if part]
-    expression = ""
-    for part in parts:
-        if part == "**":
-            expression += r"(?:/[^/]+)*"
-        else:
-            expression += "/(?=[^/])" + "[^/]*".join(re.escape(piece) for piece in part.split("*"))
-    return re.compile(f"{expression}(?:/.*)?", re.DOTALL)

@@ -9,8 +9,9 @@ import pytest
 
 from shared.adapters.azure import refusals
 from shared.adapters.defender.connectors import DefenderConnectors
-from shared.domain.connectors import ConnectorId, connector_id_for, desired_body
-from shared.domain.policy import Profile, Target
+from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
+from shared.domain.profiles import FOUNDATIONAL
+from shared.domain.targets import Target
 from shared.errors import TransientError
 from tests.contract.conftest import FixedCredential
 from tests.fakes.answering_azure import PLACE, AnsweringAzure, connectors, refused
@@ -120,8 +121,7 @@ def test_on_the_simulated_resource_manager_the_registration_is_all_that_was_miss
     subscription.registered.discard("microsoft.security")
     [group] = cloud.resources.resource_groups(subscription.id)
     target = Target(subscription_id=subscription.id, resource_group=group.name, location="centralus")
-    profile = Profile(name="p", plans=frozenset())
-    body = desired_body(account_id, profile, target, "o-exampleorg1")
+    body = to_create(desired_body(account_id, FOUNDATIONAL, target, "o-exampleorg1"))
     adapter = DefenderConnectors(FixedCredential(azure_ports), arm_endpoint=cloud.arm_url)
     with pytest.raises(TransientError) as raised:
         adapter.put(connector_id_for(account_id, target), body)

@@ -13,17 +13,18 @@ from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.resource_graph import snapshot as graph
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.application.ports import Connectors, TenantSnapshot
-from shared.domain.connectors import Connector, ConnectorId, connector_id_for, desired_body, merge
+from shared.domain.connectors import Connector, ConnectorId, connector_id_for, desired_body, merge, to_create
 from shared.domain.drift import differences
-from shared.domain.policy import Plan, Profile, Target
+from shared.domain.profiles import Profile
+from shared.domain.targets import Target
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from tests.contract.conftest import FixedCredential, becomes_wrong_deployment
 from tests.fakes.azure_world import World
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakeSnapshot
+from tests.fixtures.profiles import CSPM_ONLY as FULL
+from tests.fixtures.profiles import FOUNDATIONAL as BASIC
 
-FULL = Profile(name="full", plans=frozenset(Plan), scan_interval_hours=12)
-BASIC = Profile(name="basic", plans=frozenset({Plan.FOUNDATIONAL_CSPM}))
 ORGANIZATION = "o-exampleorg1"
 
 
@@ -59,7 +60,7 @@ def real_tenant(world: World, clock: FakeClock, identity: str = "rollcall-functi
 
 
 def body(tenant: Tenant, account_id: str, profile: Profile = FULL) -> dict[str, Any]:
-    return desired_body(account_id, profile, tenant.target, ORGANIZATION)
+    return to_create(desired_body(account_id, profile, tenant.target, ORGANIZATION))
 
 
 def test_a_connector_that_was_never_made_is_not_found(tenant: Tenant, account_id: str) -> None:

@@ -11,7 +11,7 @@ from azure.storage.blob import BlobClient
 
 from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.policy.blob import BlobPolicyStore
-from shared.adapters.policy.document import parse_policy
+from shared.adapters.policy.problems import parse_policy
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore
 from shared.application.ports import PolicySource
 from shared.errors import ConfigurationError

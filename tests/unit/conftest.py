@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.adapters.policy.document import parse_policy
+from shared.adapters.policy.problems import parse_policy
 from shared.application.deploy_accounts import DeployPorts
 from shared.application.onboard import OnboardPorts
 from shared.application.report_instance import ReportPorts

@@ -14,9 +14,10 @@ from cli.settings import Settings as OperatorSettings
 from functions.settings import Settings as FunctionSettings
 from lambdas.settings import Settings as LambdaSettings
 from sandbox.config import SandboxSettings
-from shared.adapters.policy.document import PolicyDocument, parse_policy
+from shared.adapters.policy.document import PolicyDocument
+from shared.adapters.policy.problems import parse_policy
 from shared.domain.ledger import Result, State
-from shared.domain.policy import Plan
+from shared.domain.profiles import Plan
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")

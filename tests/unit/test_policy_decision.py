@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shared.domain.accounts import AccountState, is_account_id
-from shared.domain.policy import Matcher, Plan, Policy, Verdict, decide
-from tests.fixtures.read import account
+from shared.adapters.policy.problems import parse_policy
+from shared.domain.accounts import AccountState, Provider, is_account_id
+from shared.domain.matching import Matcher
+from shared.domain.policy import Policy, Verdict, decide
+from tests.fixtures.read import ACCOUNT_ID, account, fixture
 
 
 def test_an_active_account_gets_the_default_profile(policy: Policy) -> None:
@@ -83,36 +87,84 @@ def test_an_exclusion_wins_over_a_rule(policy: Policy) -> None:
     ],
 )
 def test_an_ou_pattern_matches_the_unit_and_everything_below(pattern: str, path: str, matches: bool) -> None:
-    assert (Matcher(ou_paths=(pattern,)).match(account(ou_path=path)) is not None) is matches
+    assert (Matcher(ou_paths=(pattern,)).match_every(account(ou_path=path)) is not None) is matches
 
 
 @pytest.mark.parametrize(
     ("wanted", "matches"),
-    [({"team": "payments"}, True), ({"team": "*"}, True), ({"team": "other"}, False), ({"owner": "*"}, False)],
+    [
+        ({"team": ("payments",)}, True),
+        ({"team": ("other", "payments")}, True),
+        ({"team": ("pay*",)}, True),
+        ({"team": ("*",)}, True),
+        ({"team": ("other",)}, False),
+        ({"team": ("pay",)}, False),
+        ({"owner": ("*",)}, False),
+        ({"team": ("payments",), "owner": ("*",)}, False),
+    ],
 )
-def test_a_tag_matches_by_value_or_by_being_there(wanted: dict[str, str], matches: bool) -> None:
+def test_a_tag_matches_by_value_or_by_being_there(wanted: dict[str, tuple[str, ...]], matches: bool) -> None:
     tagged = account(tags={"team": "payments"})
-    assert (Matcher(tags=wanted).match(tagged) is not None) is matches
+    assert (Matcher(tags=wanted).match_every(tagged) is not None) is matches
 
 
 def test_an_empty_matcher_matches_nothing() -> None:
-    assert Matcher().match(account()) is None
+    assert Matcher().match_every(account()) is None
+    assert Matcher().match_any(account()) is None
+
+
+def test_every_kind_that_a_rule_names_has_to_match() -> None:
+    found = account(tags={"tier": "gold"})
+    both = Matcher(ou_paths=("/Workloads",), tags={"tier": ("gold",)})
+    assert both.match_every(found) == "OU path /Workloads and tag tier=gold"
+    assert both.match_every(account()) is None
+    assert both.match_every(replace(found, ou_path="/Other")) is None
+
+
+def test_every_entry_of_the_exclusions_excludes_by_itself() -> None:
+    matcher = Matcher(ou_paths=("/Other",), names=("pay*",), tags={"a": ("b",), "tier": ("gold",)})
+    assert matcher.match_any(account()) == "name pay*"
+    assert matcher.match_any(account(name="x", tags={"tier": "gold"})) == "tag tier=gold"
+    assert matcher.match_any(account(name="x")) is None
+
+
+def test_a_provider_narrows_rules_and_exclusions() -> None:
+    google = Matcher(provider=Provider.GCP, names=("*",))
+    assert google.match_every(account()) is None
+    assert google.match_any(account()) is None
+    assert Matcher(provider=Provider.AWS).match_every(account()) == "provider aws"
+
+
+@given(
+    st.builds(
+        Matcher,
+        ou_paths=st.lists(st.from_regex(r"/[A-Za-z*/%.+]{0,9}", fullmatch=True), max_size=2).map(tuple),
+        names=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+        account_ids=st.frozensets(st.sampled_from([ACCOUNT_ID, "0" * 12]), max_size=2),
+        tags=st.dictionaries(st.text(max_size=2), st.lists(st.text(max_size=3), max_size=2).map(tuple), max_size=2),
+    ),
+    st.text(max_size=6),
+    st.text(max_size=9).map(lambda text: f"/{text}"),
+    st.sampled_from(AccountState),
+)
+def test_the_decision_is_total_and_always_the_same(matcher: Matcher, name: str, path: str, state: AccountState) -> None:
+    policy = parse_policy(fixture("policies/full.yaml").encode(), "full.yaml")
+    made = replace(policy, rules=(replace(policy.rules[0], match=matcher),), exclusions=matcher)
+    found = account(name=name, ou_path=path, state=state, tags={name[:2]: name[:3]})
+    first = decide(made, found)
+    assert first == decide(made, found)
+    assert first.reason
+    if matcher.match_every(found):
+        assert matcher.match_any(found)
 
 
 def test_tags_are_wanted_only_where_a_rule_asks_for_them(policy: Policy) -> None:
     untagged = replace(policy, exclusions=Matcher(), rules=())
     assert policy.uses_tags
     assert not untagged.uses_tags
-    assert replace(untagged, exclusions=Matcher(tags={"a": "b"})).uses_tags
-    rule = replace(policy.rules[0], match=Matcher(tags={"a": "b"}))
+    assert replace(untagged, exclusions=Matcher(tags={"a": ("b",)})).uses_tags
+    rule = replace(policy.rules[0], match=Matcher(tags={"a": ("b",)}))
     assert replace(untagged, rules=(rule,)).uses_tags
-
-
-def test_a_profile_without_defender_cspm_asks_for_none_of_its_roles(policy: Policy) -> None:
-    assert policy.default_profile.stack_parameters() == {"DefenderCspm": "true"}
-    basic = policy.rules[0].profile
-    assert basic.plans == {Plan.FOUNDATIONAL_CSPM}
-    assert basic.stack_parameters() == {"DefenderCspm": "false"}
 
 
 @pytest.mark.parametrize("text", ["12345678901", "1234567890123", "12345678901a", "", "123456789012\n", "١٢٣٤٥٦٧٨٩٠١٢"])

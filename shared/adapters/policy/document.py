@@ -2,163 +2,225 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Annotated, Any, Literal, Self
+import uuid
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
-from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Matcher, Plan, Policy, Profile, Rule, Target
-from shared.errors import ConfigurationError
+from shared.adapters.policy.profile_document import Part, ProfileDocument, built_in
+from shared.domain.accounts import Provider
+from shared.domain.matching import Matcher
+from shared.domain.policy import (
+    DEFAULT_RETRY_BUDGET_HOURS,
+    Deletions,
+    Mode,
+    Notification,
+    OnMissingOwner,
+    OnMissingPlan,
+    OrganizationConnector,
+    Policy,
+    Prechecks,
+    Rule,
+    SweepLimits,
+)
+from shared.domain.profiles import BUILT_IN, Ciem, Profile
+from shared.domain.targets import Target
 
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 OuPattern = Annotated[str, StringConstraints(pattern=r"^/.*$", max_length=1024)]
-PlanName = Literal["foundational_cspm", "defender_cspm"]
-
-_PLANS: dict[str, Plan] = {
-    "foundational_cspm": Plan.FOUNDATIONAL_CSPM,
-    "defender_cspm": Plan.DEFENDER_CSPM,
-}
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+_EXTERNAL_IDS = uuid.UUID("7d9a3c1e-52f4-5b0e-8c57-0b5e6a1f4d21")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TargetDocument(_Part):
-    """Where connectors are placed."""
+class TargetDocument(Part):
+    """A place for connectors."""
 
     subscription: Guid
-    resource_group: str = Field(pattern=r"^[-\w._()]{1,90}$")
-    location: str = Field(min_length=1)
+    resource_group: str = Field(pattern=r"^[-\w._()]{1,90}$", description="has to exist")
+    location: str = Field(
+        pattern=r"^[A-Za-z0-9 ]+$", description="of new connectors; that of one that exists cannot be changed"
+    )
+
+    def to_domain(self) -> Target:
+        """The place as a value."""
+        return Target(subscription_id=self.subscription, resource_group=self.resource_group, location=self.location)
 
 
-class ProfileDocument(_Part):
-    """Plans and their options. Foundational CSPM is part of every profile."""
+class OrganizationConnectorDocument(Part):
+    """The connector of the management account, in modes `member` and `native`; it and its members are in `target`."""
 
-    plans: list[PlanName] = Field(min_length=1)
-    scan_interval_hours: int = Field(default=24, ge=1, le=24)
-    regions: list[str] = Field(default_factory=list)
+    name: Name
+    management_account: AccountId
+    stack_set_name: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$", description="that Defender reaches members by"
+    )
 
 
-class MatcherDocument(_Part):
-    """Any of these; an OU path stands for the unit and everything below it."""
+class CiemDocument(Part):
+    """The Entra application of entitlement management. An administrator makes it; Rollcall never does."""
 
-    ou_paths: list[OuPattern] = Field(default_factory=list)
+    application: str = Field(min_length=1, max_length=120, description="its display name")
+    subject: Guid = Field(description="its service principal, which AWS sees as subject")
+
+
+class MatcherDocument(Part):
+    """Facts about an account. Names, units and tag values may hold `*`; a unit stands for everything below it, too."""
+
+    provider: Provider | None = None
+    ou_paths: list[OuPattern] = Field(default_factory=list, description="`*` within one name, `**` any number of units")
     accounts: list[AccountId] = Field(default_factory=list)
-    tags: dict[str, str] = Field(default_factory=dict)
+    names: list[str] = Field(default_factory=list)
+    tags: dict[str, list[str]] = Field(default_factory=dict, description="key: value, or a list of values")
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _one_value_is_a_list_of_one(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: [item] if isinstance(item, str) else item for key, item in value.items()}
+        return value
 
     def to_domain(self) -> Matcher:
         """The matcher that the decision uses."""
-        return Matcher(ou_paths=tuple(self.ou_paths), account_ids=frozenset(self.accounts), tags=self.tags)
+        return Matcher(
+            provider=self.provider,
+            ou_paths=tuple(self.ou_paths),
+            account_ids=frozenset(self.accounts),
+            names=tuple(self.names),
+            tags={key: tuple(values) for key, values in self.tags.items()},
+        )
 
 
-class RuleDocument(_Part):
-    """The first rule that matches gives the profile."""
+class RuleDocument(Part):
+    """The first rule whose every kind of fact matches gives profile and target."""
 
+    name: str = Field(default="", max_length=64, description="for people; shown where the rule decided")
     match: MatcherDocument
     profile: str
+    target: str | None = Field(default=None, description="one of `targets`; left out: `target`")
 
 
-class RetryDocument(_Part):
+class RetryDocument(Part):
     """How long a request is tried before it is parked."""
 
     budget_hours: float = Field(default=DEFAULT_RETRY_BUDGET_HOURS, gt=0, le=24 * 14)
 
 
-class PolicyDocument(_Part):
+class PrechecksDocument(Part):
+    """What becomes of an account where its subscription lacks something."""
+
+    subscription_plans: OnMissingPlan = Field(
+        default=OnMissingPlan.REFUSE, description="plans that have to be on in the subscription, too"
+    )
+    owner_features: OnMissingOwner = Field(
+        default=OnMissingOwner.REFUSE, description="Arc and full Defender CSPM, which need an Owner"
+    )
+
+
+class SweepDocument(Part):
+    """After how long the daily sweep takes something for a finding."""
+
+    discovery_hours: float = Field(default=24, gt=0, le=24 * 14, description="without anything discovered")
+    native_member_hours: float = Field(default=24, gt=0, le=24 * 14, description="without Defender's own member")
+    orphaned_after_days: int = Field(default=7, ge=7, le=365, description="Arc machines; Defender itself waits 7")
+
+
+class DeletionsDocument(Part):
+    """What may be deleted without a word for each; nothing unless it is said here."""
+
+    excluded_accounts: bool = Field(default=False, description="connectors of accounts that the policy excludes now")
+    departed_accounts: bool = Field(default=False, description="connectors of accounts that left or were closed")
+    orphaned_machines: bool = Field(default=False, description="Arc machines whose instance is gone")
+    most_per_run: int = Field(default=10, ge=1, le=1000)
+
+
+class NotificationDocument(Part):
+    """Where findings are told."""
+
+    kind: Literal["teams", "webhook"]
+    setting: str = Field(
+        pattern=r"^ROLLCALL_[A-Z0-9_]+$", description="the setting with the address: a Key Vault reference, no secret"
+    )
+
+
+class PolicyDocument(Part):
     """The whole file."""
 
-    version: Literal[1]
-    organization: str = Field(pattern=r"^o-[a-z0-9]{10,32}$")
-    tenant: Guid
-    target: TargetDocument
-    profiles: dict[str, ProfileDocument] = Field(min_length=1)
-    default_profile: str
-    rules: list[RuleDocument] = Field(default_factory=list)
-    exclusions: MatcherDocument = Field(default_factory=MatcherDocument)
-    retry: RetryDocument = Field(default_factory=RetryDocument)
+    model_config = ConfigDict(title="Rollcall policy", extra="forbid", frozen=True)
 
-    @model_validator(mode="after")
-    def _profiles_exist(self) -> Self:
-        for name in [self.default_profile, *(rule.profile for rule in self.rules)]:
-            if name not in self.profiles:
-                raise ValueError(f"profile {name!r} is not among {sorted(self.profiles)}")
-        return self
+    version: Literal[1] = Field(description="of this format")
+    organization: str = Field(
+        pattern=r"^o-[a-z0-9]{10,32}$", description="the AWS organization; also the value of the tag `rollcall`"
+    )
+    tenant: Guid = Field(description="the Entra tenant")
+    mode: Mode = Field(default=Mode.STANDALONE, description="who makes the connectors of member accounts, and where")
+    organization_connector: OrganizationConnectorDocument | None = None
+    target: TargetDocument = Field(description="where connectors are placed")
+    targets: dict[Name, TargetDocument] = Field(default_factory=dict, description="further places, for rules to name")
+    ciem: CiemDocument | None = None
+    profiles: dict[Name, ProfileDocument] = Field(
+        default_factory=dict, description="besides the ready-made ones, or in their place"
+    )
+    default_profile: str = Field(default="foundational", description="of accounts that no rule matches")
+    rules: list[RuleDocument] = Field(default_factory=list, description="from the top; the first that matches counts")
+    exclusions: MatcherDocument = Field(
+        default_factory=MatcherDocument, description="no connector; every entry excludes by itself, before any rule"
+    )
+    retry: RetryDocument = Field(default_factory=RetryDocument)
+    prechecks: PrechecksDocument = Field(default_factory=PrechecksDocument)
+    sweep: SweepDocument = Field(default_factory=SweepDocument)
+    deletions: DeletionsDocument = Field(default_factory=DeletionsDocument)
+    notifications: list[NotificationDocument] = Field(default_factory=list)
 
     def to_domain(self, content_hash: str) -> Policy:
-        """The policy that decisions are made from."""
-        profiles = {name: _profile(name, profile) for name, profile in self.profiles.items()}
+        """The policy that decisions are made from. Names have to be known: see `problems`."""
+        profiles = self.all_profiles()
+        targets = {name: target.to_domain() for name, target in self.targets.items()}
+        parent = self.organization_connector
         return Policy(
             organization=self.organization,
             tenant_id=self.tenant,
-            target=Target(
-                subscription_id=self.target.subscription,
-                resource_group=self.target.resource_group,
-                location=self.target.location,
-            ),
+            mode=self.mode,
+            organization_connector=OrganizationConnector(**parent.model_dump()) if parent else None,
+            target=self.target.to_domain(),
             default_profile=profiles[self.default_profile],
-            rules=tuple(Rule(match=rule.match.to_domain(), profile=profiles[rule.profile]) for rule in self.rules),
+            rules=tuple(
+                Rule(
+                    match=rule.match.to_domain(),
+                    profile=profiles[rule.profile],
+                    target=targets[rule.target] if rule.target else None,
+                    name=rule.name,
+                )
+                for rule in self.rules
+            ),
             exclusions=self.exclusions.to_domain(),
             retry_budget_hours=self.retry.budget_hours,
+            prechecks=Prechecks(**self.prechecks.model_dump()),
+            sweep=SweepLimits(**self.sweep.model_dump()),
+            deletions=Deletions(**self.deletions.model_dump()),
+            notifications=tuple(Notification(**each.model_dump()) for each in self.notifications),
             content_hash=content_hash,
         )
 
+    def all_profiles(self) -> dict[str, Profile]:
+        """Every profile by name: the ready-made ones and this file's, which go before them."""
+        made: dict[str, Profile] = {}
 
-def parse_policy(content: bytes, origin: str) -> Policy:
-    """Reads a policy. Raises ConfigurationError that names `origin`, the field and what is wrong with it."""
-    try:
-        loaded: Any = yaml.load(content, Loader=_StrictLoader)  # noqa: S506 - derived from SafeLoader
-        document = PolicyDocument.model_validate(loaded)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{origin} is not YAML: {error}", setting="ROLLCALL_POLICY") from error
-    except ValidationError as error:
-        raise ConfigurationError(f"{origin}: {_words(error)}", setting="ROLLCALL_POLICY") from error
-    return document.to_domain(hashlib.sha256(content).hexdigest())
+        def make(name: str, *, own: bool = True) -> Profile:
+            if not own or name not in self.profiles:
+                return built_in(name, self._ciem(), self._external_id())
+            if name not in made:
+                document = self.profiles[name]
+                base = document.extends or "foundational"
+                # A profile may extend the ready-made one that it takes the place of.
+                made[name] = document.onto(name, make(base, own=base != name), self._ciem(), self._external_id())
+            return made[name]
 
+        return {name: make(name) for name in (*BUILT_IN, *self.profiles)}
 
-def _profile(name: str, document: ProfileDocument) -> Profile:
-    plans = {Plan.FOUNDATIONAL_CSPM} | {_PLANS[plan] for plan in document.plans}
-    return Profile(
-        name=name,
-        plans=frozenset(plans),
-        scan_interval_hours=document.scan_interval_hours,
-        regions=tuple(document.regions),
-    )
+    def _ciem(self) -> Ciem | None:
+        return Ciem(**self.ciem.model_dump()) if self.ciem else None
 
-
-def _words(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: {problem['msg']}"
-        for problem in error.errors()
-    )
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without its traps: account ids stay strings, and no key is given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = {str(key) for key in keys if keys.count(key) > 1}
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"given twice: {', '.join(sorted(twice))}", node.start_mark
-            )
-        return super().construct_mapping(node, deep=deep)
-
-
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _plain_integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | str:
-    """An integer, except where digits are an identifier: leading zeros, or as long as an account id."""
-    text = loader.construct_scalar(node)
-    identifier = len(text) >= 12 or (len(text) > 1 and text.startswith("0"))  # noqa: PLR2004
-    return text if identifier else loader.construct_yaml_int(node)
-
-
-_StrictLoader.add_constructor("tag:yaml.org,2002:int", _plain_integer)
+    def _external_id(self) -> str:
+        """One for the whole organization: it tells AWS whose Defender asks, and is no secret."""
+        return str(uuid.uuid5(_EXTERNAL_IDS, self.organization))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from shared.adapters.policy.document import parse_policy
+from shared.adapters.policy.problems import parse_policy
 from shared.application.ports import Clock
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError

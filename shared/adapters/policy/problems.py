@@ -1,0 +1,112 @@
+"""What is wrong with a policy file, or worth a second look, each with its line: all of it, not only the first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.adapters.policy.document import PolicyDocument
+from shared.adapters.policy.semantics import semantic_problems
+from shared.adapters.policy.yaml_tree import Loc, Problem, Tree, UnreadableError, read_yaml
+from shared.domain.policy import Policy
+from shared.errors import ConfigurationError
+
+_MOST_TOLD = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedPolicy:
+    """The policy where nothing is wrong with it, and every problem by line."""
+
+    policy: Policy | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """What keeps the file from being used."""
+        return tuple(problem for problem in self.problems if problem.is_error)
+
+
+def check_policy(content: bytes) -> CheckedPolicy:
+    """Reads a policy file and says everything about it that a person should know."""
+    try:
+        tree = read_yaml(content)
+    except UnreadableError as error:
+        return CheckedPolicy(policy=None, problems=(error.problem,))
+    document, structural = _validated(tree)
+    telling = [*tree.twice, *semantic_problems(tree)]
+    explained = {(problem.line, problem.column) for problem in telling if problem.is_error}
+    structural = [problem for problem in structural if (problem.line, problem.column) not in explained]
+    found = tuple(sorted({*structural, *telling}))
+    policy = None
+    if document is not None and not any(problem.is_error for problem in found):
+        policy = document.to_domain(hashlib.sha256(content).hexdigest())
+    return CheckedPolicy(policy=policy, problems=found)
+
+
+def parse_policy(content: bytes, origin: str) -> Policy:
+    """Reads a policy. Raises ConfigurationError that names `origin`, the lines and what is wrong there."""
+    checked = check_policy(content)
+    if checked.policy is not None:
+        return checked.policy
+    told = [f"{problem.line}:{problem.column}: {problem.message}" for problem in checked.errors]
+    more = len(told) - _MOST_TOLD
+    words = "; ".join(told[:_MOST_TOLD]) + (f"; and {more} more" if more > 0 else "")
+    raise ConfigurationError(
+        f"{origin}: {words}", setting="ROLLCALL_POLICY", remedy="Mend it; `rollcall policy check FILE` shows all."
+    )
+
+
+def _validated(tree: Tree) -> tuple[PolicyDocument | None, list[Problem]]:
+    try:
+        return PolicyDocument.model_validate(tree.value), []
+    except ValidationError as error:
+        return None, list(_structural(error, tree))
+
+
+def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
+    for item in error.errors():
+        loc = _in_document(item["loc"], tree)
+        branch = loc != item["loc"] and isinstance(tree.at(loc), dict)
+        if branch and item["loc"][-1] == "bool":
+            continue  # of `true` or a mapping, the mapping was meant: its own errors follow
+        if item["type"] == "extra_forbidden" and isinstance(tree.at(loc[:-1]), list):
+            continue  # a plan of the short form, which `semantic_problems` names
+        about_key = item["type"] in {"extra_forbidden", "missing"}
+        line, column = tree.place(loc[:-1] if item["type"] == "missing" else loc, key=about_key)
+        yield Problem(line=line, column=column, message=f"{_dotted(loc) or 'the file'}: {_words(item)}")
+
+
+def _in_document(loc: Loc, tree: Tree) -> Loc:
+    """The place without the steps that pydantic adds for the branches of a union; a missing last step is kept."""
+    kept: Loc = ()
+    for position, step in enumerate(loc):
+        last = position == len(loc) - 1
+        if (*kept, step) in tree.values or (last and isinstance(tree.at(kept), dict) and step not in _BRANCHES):
+            kept = (*kept, step)
+    return kept
+
+
+def _dotted(loc: Loc) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).removeprefix(".")
+
+
+_PLAIN_WORDS = {
+    "extra_forbidden": "an unknown word",
+    "missing": "is missing",
+    "model_type": "has to be a mapping",
+    "dict_type": "has to be a mapping",
+    "list_type": "has to be a list",
+    "string_type": "has to be text",
+    "bool_type": "has to be true or false",
+    "bool_parsing": "has to be true or false",
+}
+_BRANCHES = ("bool", "literal[True]")
+
+
+def _words(item: Any) -> str:
+    return _PLAIN_WORDS.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")

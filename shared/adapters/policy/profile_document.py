@@ -1,0 +1,222 @@
+"""Profiles as the policy file writes them, and what becomes of `extends`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from shared.domain.profiles import (
+    BUILT_IN,
+    AgentlessScanning,
+    Arc,
+    Assessment,
+    Ciem,
+    Containers,
+    Databases,
+    DefenderCspm,
+    GovernanceRule,
+    Profile,
+    Servers,
+    SubPlan,
+)
+
+PlanName = Literal["foundational_cspm", "defender_cspm", "servers", "containers", "databases"]
+PLAN_NAMES: tuple[str, ...] = ("foundational_cspm", "defender_cspm", "servers", "containers", "databases")
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")]
+TagText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+
+
+class Part(BaseModel):
+    """A part of the policy file: unknown words are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DefenderCspmDocument(Part):
+    """Parts of Defender CSPM; what is left out stays as the profile that is extended has it."""
+
+    sensitive_data: bool | None = Field(default=None, description="find sensitive data in S3 (and RDS)")
+    database_posture: bool | None = Field(default=None, description="posture of databases, from RDS snapshots")
+    image_assessment: bool | None = Field(default=None, description="vulnerabilities of images in ECR")
+    kubernetes_discovery: bool | None = Field(default=None, description="EKS clusters, without an agent")
+    ciem: bool | None = Field(default=None, description="entitlement management; needs the section `ciem`")
+
+
+class ServersDocument(Part):
+    """Parts of Defender for Servers."""
+
+    sub_plan: SubPlan | None = Field(default=None, description="P1 or P2; P2 scans without an agent, too")
+    endpoint_protection: bool | None = Field(default=None, description="Defender for Endpoint on the machines")
+    vulnerability_assessment: Literal["TVM", "Qualys", "off"] | None = Field(
+        default=None, description="TVM is Defender's own"
+    )
+
+
+class ContainersDocument(Part):
+    """Parts of Defender for Containers."""
+
+    audit_logs: bool | None = Field(default=None, description="control-plane threats, from Kubernetes audit logs")
+    sensor: bool | None = Field(default=None, description="Defender's sensor on every cluster, through Arc")
+    azure_policy: bool | None = Field(default=None, description="Azure Policy on every cluster, through Arc")
+    image_assessment: bool | None = Field(default=None, description="vulnerabilities of images in ECR")
+    kubernetes_discovery: bool | None = Field(default=None, description="EKS clusters, without an agent")
+    audit_retention_days: int | None = Field(default=None, ge=1, le=3653, description="of the audit logs")
+    external_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_+=,.@:/-]+$",
+        min_length=2,
+        max_length=1224,
+        description="of the role that collects audit logs; left out: made from the organization's id",
+    )
+
+
+class DatabasesDocument(Part):
+    """Parts of Defender for Databases."""
+
+    rds_threat_protection: bool | None = Field(
+        default=None, description="billed; changes parameter and option groups; needs a template from the portal"
+    )
+    database_posture: bool | None = Field(default=None, description="posture of databases, from RDS snapshots")
+
+
+class PlansDocument(Part):
+    """`true`, `false`, or the plan's parts. Foundational CSPM is part of every profile, named or not."""
+
+    foundational_cspm: Literal[True] | None = Field(default=None, description="free; always on")
+    defender_cspm: bool | DefenderCspmDocument | None = None
+    servers: bool | ServersDocument | None = None
+    containers: bool | ContainersDocument | None = None
+    databases: bool | DatabasesDocument | None = None
+
+
+class AgentlessScanningDocument(Part):
+    """Scans of disks without an agent: one setting for Defender CSPM, Servers P2 and Containers."""
+
+    enabled: bool | None = None
+    exclusion_tags: dict[TagText, TagText] | None = Field(
+        default=None, description="machines with one of these tags are not scanned"
+    )
+
+
+class ArcDocument(Part):
+    """Azure Arc on the machines: one setting for Servers and Databases."""
+
+    enabled: bool | None = Field(default=None, description="installs Arc through SSM; needs Owner on the subscription")
+    proxy: str | None = Field(default=None, pattern=r"^(https?://[^\s]+)?$", description="that the machines go through")
+    private_link_scope: str | None = Field(
+        default=None,
+        pattern=r"(?i)^(/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.hybridcompute/privatelinkscopes/[^/]+)?$",
+        description="resource id of an Arc private link scope",
+    )
+
+
+class GovernanceDocument(Part):
+    """An owner and a time for recommendations of some severities. Needs Defender CSPM."""
+
+    name: str = Field(min_length=1, max_length=128)
+    priority: int = Field(ge=0, le=1000, description="unique within the profile; the lowest wins")
+    severities: list[Literal["High", "Medium", "Low"]] = Field(min_length=1)
+    owner: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="an e-mail address")
+    owner_tag: str | None = Field(default=None, min_length=1, description="or the tag that names the owner")
+    remediation_days: int = Field(default=7, ge=1, le=365)
+    grace_period: bool = Field(default=True, description="the secure score waits as long as the owner may")
+
+    def to_domain(self) -> GovernanceRule:
+        """The rule as a value."""
+        return GovernanceRule(
+            name=self.name,
+            priority=self.priority,
+            severities=tuple(self.severities),
+            owner=self.owner or self.owner_tag or "",
+            owner_from_tag=self.owner is None,
+            remediation_days=self.remediation_days,
+            grace_period=self.grace_period,
+        )
+
+
+class ProfileDocument(Part):
+    """Plans and their options. What is left out is as in the profile that it extends."""
+
+    extends: str | None = Field(default=None, description="a ready-made profile or one of this file")
+    plans: PlansDocument = Field(default_factory=PlansDocument)
+    scan_interval_hours: int | None = Field(default=None, ge=1, le=24)
+    regions: list[Region] | None = Field(default=None, description="left out or empty: all regions")
+    agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument)
+    arc: ArcDocument = Field(default_factory=ArcDocument)
+    standards: list[str] | None = Field(default=None, description="compliance standards, by display name")
+    governance: list[GovernanceDocument] | None = None
+
+    @field_validator("plans", mode="before")
+    @classmethod
+    def _a_list_switches_on(cls, value: Any) -> Any:
+        """`[servers, containers]` is short for `{servers: true, containers: true}`."""
+        if isinstance(value, list) and all(isinstance(name, str) for name in value):
+            return dict.fromkeys(value, True)
+        return value
+
+    def onto(self, name: str, base: Profile, ciem: Ciem | None, external_id: str) -> Profile:
+        """The profile that this makes of `base`."""
+        plans = self.plans
+        containers = _part(plans.containers, base.containers, Containers(external_id=external_id))
+        return replace(
+            base,
+            name=name,
+            cspm=_cspm(plans.defender_cspm, base.cspm, ciem),
+            servers=_servers(plans.servers, base.servers),
+            containers=containers,
+            databases=_part(plans.databases, base.databases, Databases()),
+            agentless_scanning=_changed(base.agentless_scanning, self.agentless_scanning),
+            arc=_changed(base.arc, self.arc),
+            scan_interval_hours=self.scan_interval_hours or base.scan_interval_hours,
+            regions=base.regions if self.regions is None else tuple(self.regions),
+            standards=base.standards if self.standards is None else tuple(self.standards),
+            governance=base.governance
+            if self.governance is None
+            else tuple(rule.to_domain() for rule in self.governance),
+        )
+
+
+def built_in(name: str, ciem: Ciem | None, external_id: str) -> Profile:
+    """A ready-made profile as this organization has it; CIEM is part of `maximum` where its application is known."""
+    profile = BUILT_IN[name]
+    if profile.containers is not None:
+        profile = replace(profile, containers=replace(profile.containers, external_id=external_id))
+    if name == "maximum" and profile.cspm is not None:
+        profile = replace(profile, cspm=replace(profile.cspm, ciem=ciem))
+    return profile
+
+
+def _cspm(
+    asked: bool | DefenderCspmDocument | None, base: DefenderCspm | None, ciem: Ciem | None
+) -> DefenderCspm | None:
+    if not isinstance(asked, DefenderCspmDocument):
+        return _part(asked, base, DefenderCspm())
+    part: DefenderCspm = _changed(base or DefenderCspm(), asked, leave=("ciem",))
+    return part if asked.ciem is None else replace(part, ciem=ciem if asked.ciem else None)
+
+
+def _servers(asked: bool | ServersDocument | None, base: Servers | None) -> Servers | None:
+    if not isinstance(asked, ServersDocument):
+        return _part(asked, base, Servers())
+    part: Servers = _changed(base or Servers(), asked, leave=("vulnerability_assessment",))
+    who = asked.vulnerability_assessment
+    return part if who is None else replace(part, vulnerability_assessment=None if who == "off" else Assessment(who))
+
+
+P = TypeVar("P", bound=DefenderCspm | Servers | Containers | Databases | AgentlessScanning | Arc)
+
+
+def _part(asked: bool | Part | None, base: P | None, default: P) -> P | None:
+    """A plan that is left alone, off, on, or on with some parts otherwise."""
+    if asked is None:
+        return base
+    if isinstance(asked, bool):
+        return (base or default) if asked else None
+    return _changed(base or default, asked)
+
+
+def _changed(value: P, document: Part, *, leave: tuple[str, ...] = ()) -> P:
+    given: dict[str, Any] = {name: getattr(document, name) for name in type(document).model_fields if name not in leave}
+    return replace(value, **{name: item for name, item in given.items() if item is not None})

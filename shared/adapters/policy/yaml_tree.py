@@ -1,0 +1,177 @@
+"""YAML with places and without its traps: ids stay text, no key twice, no aliases, no tags, nothing large or deep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+MOST_BYTES = 512 * 1024
+MOST_DEPTH = 24
+Loc = tuple[str | int, ...]
+"""The way from the top of a document to one of its values: keys and indices."""
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_NULLS = {"", "~", "null", "Null", "NULL"}
+_IDENTIFIER_DIGITS = 12
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Problem:
+    """One thing that is wrong, or worth a second look, in a file; line and column count from 1."""
+
+    line: int
+    column: int
+    message: str
+    is_error: bool = True
+
+
+class UnreadableError(Exception):
+    """The file is no document at all."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Keeps the one `problem`."""
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+@dataclass
+class Tree:
+    """The document's value, the place of every key and of every value in it, and keys that were given twice."""
+
+    value: Any = None
+    keys: dict[Loc, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Loc, tuple[int, int]] = field(default_factory=dict)
+    twice: list[Problem] = field(default_factory=list)
+
+    def at(self, loc: Loc) -> Any:
+        """The value there; None where there is none."""
+        value = self.value
+        for step in loc:
+            if isinstance(value, dict):
+                value = value.get(step)
+            else:
+                value = value[step] if isinstance(value, list) and isinstance(step, int) else None
+        return value
+
+    def place(self, loc: Loc, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of a value (or its key), or of the nearest thing around it that is there."""
+        first, second = (self.keys, self.values) if key else (self.values, self.keys)
+        for length in range(len(loc), -1, -1):
+            part = loc[:length]
+            if found := first.get(part) or second.get(part):
+                return found
+        return 1, 1
+
+
+def read_yaml(content: bytes) -> Tree:
+    """Reads one document. Raises UnreadableError where it is none, or could do harm."""
+    if len(content) > MOST_BYTES:
+        raise UnreadableError(_problem(None, f"larger than {MOST_BYTES // 1024} KiB, which no policy is"))
+    try:
+        return _Builder().build(yaml.parse(content, Loader=_PARSER))
+    except yaml.MarkedYAMLError as error:
+        text = " ".join(part for part in (error.context, error.problem) if part)
+        raise UnreadableError(_problem(error.problem_mark or error.context_mark, f"not YAML: {text}")) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UnreadableError(_problem(None, f"not YAML: {' '.join(str(error).split())}")) from error
+
+
+def _problem(mark: Any, message: str) -> Problem:
+    return Problem(line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1, message=message)
+
+
+@dataclass
+class _Open:
+    """A mapping or sequence that is being read; `key` is what the next value of a mapping belongs to."""
+
+    value: Any
+    loc: Loc
+    key: Any = None
+    has_key: bool = False
+
+
+class _Builder:
+    """Makes a tree of parser events, without recursion."""
+
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self.open: list[_Open] = []
+        self.documents = 0
+
+    def build(self, events: Iterator[Any]) -> Tree:
+        for event in events:
+            self._check(event)
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.documents += 1
+                if self.documents > 1:
+                    raise UnreadableError(_problem(event.start_mark, "a second document; a policy is one"))
+            elif isinstance(event, yaml.MappingStartEvent):
+                self._start(event, {})
+            elif isinstance(event, yaml.SequenceStartEvent):
+                self._start(event, [])
+            elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+                self.open.pop()
+            elif isinstance(event, yaml.ScalarEvent):
+                self._scalar(event)
+        return self.tree
+
+    def _check(self, event: Any) -> None:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise UnreadableError(_problem(event.start_mark, "anchors and aliases are not supported; write it out"))
+        if getattr(event, "tag", None) is not None and not isinstance(event, yaml.DocumentStartEvent):
+            raise UnreadableError(_problem(event.start_mark, f"tags are not supported: {event.tag}"))
+        if len(self.open) > MOST_DEPTH:
+            raise UnreadableError(_problem(event.start_mark, f"nested deeper than {MOST_DEPTH} levels"))
+
+    def _start(self, event: Any, value: Any) -> None:
+        if self.open and isinstance(self.open[-1].value, dict) and not self.open[-1].has_key:
+            raise UnreadableError(_problem(event.start_mark, "a key has to be text"))
+        self.open.append(_Open(value, self._put(event, value)))
+
+    def _scalar(self, event: Any) -> None:
+        parent = self.open[-1] if self.open else None
+        if parent is not None and isinstance(parent.value, dict) and not parent.has_key:
+            key = event.value
+            loc = (*parent.loc, key)
+            if key in parent.value:
+                self.tree.twice.append(_problem(event.start_mark, f"{'.'.join(map(str, loc))}: given twice"))
+            self.tree.keys[loc] = (event.start_mark.line + 1, event.start_mark.column + 1)
+            parent.key, parent.has_key = key, True
+            return
+        self._put(event, event.value if event.style else _plain(event.value))
+
+    def _put(self, event: Any, value: Any) -> Loc:
+        loc: Loc = ()
+        if not self.open:
+            self.tree.value = value
+        else:
+            parent = self.open[-1]
+            if isinstance(parent.value, dict):
+                loc = (*parent.loc, parent.key)
+                parent.value[parent.key] = value
+                parent.has_key = False
+            else:
+                loc = (*parent.loc, len(parent.value))
+                parent.value.append(value)
+        self.tree.values[loc] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        return loc
+
+
+def _plain(text: str) -> Any:
+    """A value without quotes. Digits that are an identifier (leading zero, or long as an account id) stay text."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    digits = text.removeprefix("-").removeprefix("+")
+    if digits.isascii() and digits.isdigit():
+        identifier = len(digits) >= _IDENTIFIER_DIGITS or (len(digits) > 1 and digits.startswith("0"))
+        return text if identifier else int(text)
+    whole, dot, fraction = digits.partition(".")
+    if dot and whole.isascii() and whole.isdigit() and fraction.isascii() and fraction.isdigit():
+        return float(text)
+    return text

@@ -1,0 +1,60 @@
+"""Where an account's connector belongs and what it should say, in each of the three modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.connector_api import Member, Membership, Organization
+from shared.domain.connectors import (
+    STANDALONE,
+    Connector,
+    ConnectorBody,
+    ConnectorId,
+    connector_id_for,
+    desired_body,
+)
+from shared.domain.policy import Mode, Policy
+from shared.domain.profiles import Profile
+from shared.domain.targets import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The address of a connector and the body that it should have."""
+
+    connector_id: ConnectorId
+    desired: ConnectorBody
+
+
+def place(policy: Policy, account_id: str, profile: Profile, target: Target) -> Placement:
+    """What the policy wants for one account: of its own, as a member of the Organization connector, or that itself."""
+    connector_id, membership = connector_id_for(account_id, target), _membership(policy, account_id)
+    parent = policy.organization_connector
+    if policy.mode is not Mode.STANDALONE and parent is not None:
+        name = parent.name if isinstance(membership, Organization) else f"{parent.name}_{account_id}"
+        connector_id = ConnectorId(
+            subscription_id=target.subscription_id, resource_group=target.resource_group, name=name
+        )
+    return Placement(
+        connector_id=connector_id,
+        desired=desired_body(account_id, profile, target, policy.organization, membership),
+    )
+
+
+def _membership(policy: Policy, account_id: str) -> Membership:
+    parent = policy.organization_connector
+    if policy.mode is Mode.STANDALONE or parent is None:
+        return STANDALONE
+    if account_id == parent.management_account:
+        return Organization(stack_set_name=parent.stack_set_name, excluded=tuple(sorted(policy.exclusions.account_ids)))
+    return Member(parent=parent.management_account)
+
+
+def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:
+    """Whether it is a member that Defender made, or could have made, under the policy's Organization connector."""
+    parent = policy.organization_connector
+    return (
+        parent is not None
+        and connector.organizational_data.get("parentHierarchyId") == parent.management_account
+        and connector.connector_id.name.lower() == f"{parent.name}_{connector.hierarchy_identifier}".lower()
+    )

@@ -1,0 +1,68 @@
+"""The IAM roles that Defender for Cloud takes in an AWS account: their names stand here and nowhere else.
+
+Source: Microsoft's public onboarding Terraform (Azure/Microsoft-Defender-for-Cloud, MultiCloud/AWS, 2024) and the
+permissions pages of the Defender for Cloud documentation (June 2026).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A role by its default name."""
+
+    CSPM_MONITOR = "CspmMonitorAws"
+    AGENTLESS_SCANNER = "DefenderForCloud-AgentlessScanner"
+    SENSITIVE_DATA = "SensitiveDataDiscovery"
+    DATABASE_POSTURE = "DefenderForCloud-DataSecurityPostureDB"
+    IMAGE_ASSESSMENT = "MDCContainersImageAssessmentRole"
+    KUBERNETES_DISCOVERY = "MDCContainersAgentlessDiscoveryK8sRole"
+    SERVERS = "DefenderForCloud-DefenderForServers"
+    ARC_PROVISIONING = "DefenderForCloud-ArcAutoProvisioning"
+    KUBERNETES = "DefenderForCloud-Containers-K8s"
+    DATA_COLLECTION = "DefenderForCloud-DataCollection"
+    CLOUDWATCH_TO_KINESIS = "DefenderForCloud-Containers-K8s-cloudwatch-to-kinesis"
+    KINESIS_TO_S3 = "DefenderForCloud-Containers-K8s-kinesis-to-s3"
+    CIEM_OIDC = "DefenderForCloud-OidcCiem"
+    CIEM_DISCOVERY = "DefenderForCloud-Ciem"
+    DATABASE_THREATS = "DefenderForCloud-DataThreatProtectionDB"
+
+
+class RoleGroup(StrEnum):
+    """Roles that come together, by the parameter of `infra/aws/member-roles.yaml` that makes them."""
+
+    AGENTLESS_SCANNER = "AgentlessScanner"
+    SENSITIVE_DATA = "SensitiveDataDiscovery"
+    DATABASE_POSTURE = "DatabasePosture"
+    IMAGE_ASSESSMENT = "ImageAssessment"
+    KUBERNETES_DISCOVERY = "KubernetesDiscovery"
+    SERVERS = "Servers"
+    ARC_PROVISIONING = "ArcProvisioning"
+    CONTAINERS_RUNTIME = "ContainersRuntime"
+    CIEM = "Ciem"
+
+
+ROLES_OF: dict[RoleGroup, tuple[Role, ...]] = {
+    RoleGroup.AGENTLESS_SCANNER: (Role.AGENTLESS_SCANNER,),
+    RoleGroup.SENSITIVE_DATA: (Role.SENSITIVE_DATA,),
+    RoleGroup.DATABASE_POSTURE: (Role.DATABASE_POSTURE,),
+    RoleGroup.IMAGE_ASSESSMENT: (Role.IMAGE_ASSESSMENT,),
+    RoleGroup.KUBERNETES_DISCOVERY: (Role.KUBERNETES_DISCOVERY,),
+    RoleGroup.SERVERS: (Role.SERVERS,),
+    RoleGroup.ARC_PROVISIONING: (Role.ARC_PROVISIONING,),
+    RoleGroup.CONTAINERS_RUNTIME: (
+        Role.KUBERNETES,
+        Role.DATA_COLLECTION,
+        Role.CLOUDWATCH_TO_KINESIS,
+        Role.KINESIS_TO_S3,
+    ),
+    RoleGroup.CIEM: (Role.CIEM_OIDC, Role.CIEM_DISCOVERY),
+}
+"""Every role but CspmMonitorAws, which every account has, and the one for threats to databases: nobody has published
+its trust, so a template that has it comes from the portal."""
+
+
+def role_arn(account_id: str, role: Role) -> str:
+    """The ARN of a role in the commercial partition, the only one that Defender for Cloud supports."""
+    return f"arn:aws:iam::{account_id}:role/{role}"
