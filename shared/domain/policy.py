@@ -12,6 +12,16 @@ from shared.domain.accounts import Account, AccountState
 
 DEFAULT_RETRY_BUDGET_HOURS = 72.0
 
+# The groups of roles in infra/aws/member-roles.yaml, each a parameter.
+_DEFENDER_CSPM_GROUPS = (
+    "AgentlessScanner",
+    "SensitiveDataDiscovery",
+    "DatabasePosture",
+    "ImageAssessment",
+    "KubernetesDiscovery",
+)
+_OTHER_GROUPS = ("Servers", "ArcProvisioning", "ContainersRuntime", "Ciem")
+
 
 class Plan(StrEnum):
     """Defender plans, by the name of the offering that each becomes on a connector."""
@@ -40,7 +50,9 @@ class Profile:
 
     def stack_parameters(self) -> dict[str, str]:
         """The StackSet parameters that give an account the roles of this profile, and no others."""
-        return {"DefenderCspm": "true" if Plan.DEFENDER_CSPM in self.plans else "false"}
+        wanted = _DEFENDER_CSPM_GROUPS if Plan.DEFENDER_CSPM in self.plans else ()
+        groups = {group: str(group in wanted).lower() for group in (*_DEFENDER_CSPM_GROUPS, *_OTHER_GROUPS)}
+        return groups | {"CiemSubject": "", "DataCollectionExternalId": ""}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # ships no types
+import pytest
 
-from sandbox.deployment import MEMBER_TEMPLATE
 from shared.domain.offerings import roles_of
 from shared.domain.policy import Plan, Profile
+from tests.infra.member_roles import Account
 
 
-def test_the_member_template_makes_the_roles_of_every_profile_and_no_others() -> None:
-    resources = yaml_parse(MEMBER_TEMPLATE.read_text())["Resources"].values()
-    roles = [resource for resource in resources if resource["Type"] == "AWS::IAM::Role"]
-    always = {role["Properties"]["RoleName"] for role in roles if "Condition" not in role}
-    everything = {role["Properties"]["RoleName"] for role in roles}
-    assert always == set(roles_of(Profile(name="smallest", plans=frozenset({Plan.FOUNDATIONAL_CSPM}))))
-    assert everything == set(roles_of(Profile(name="largest", plans=frozenset(Plan))))
+@pytest.mark.parametrize("plans", [{Plan.FOUNDATIONAL_CSPM}, set(Plan)], ids=["smallest", "largest"])
+def test_the_member_template_makes_the_roles_of_every_profile_and_no_others(plans: set[Plan]) -> None:
+    profile = Profile(name="any", plans=frozenset(plans))
+    assert Account(**profile.stack_parameters()).roles.keys() == set(roles_of(profile))

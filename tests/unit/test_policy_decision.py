@@ -108,11 +108,31 @@ def test_tags_are_wanted_only_where_a_rule_asks_for_them(policy: Policy) -> None
     assert replace(untagged, rules=(rule,)).uses_tags
 
 
-def test_a_profile_without_defender_cspm_asks_for_none_of_its_roles(policy: Policy) -> None:
-    assert policy.default_profile.stack_parameters() == {"DefenderCspm": "true"}
+def test_a_profile_asks_for_the_groups_of_roles_that_its_plans_need(policy: Policy) -> None:
+    nothing = {
+        "AgentlessScanner": "false",
+        "SensitiveDataDiscovery": "false",
+        "DatabasePosture": "false",
+        "ImageAssessment": "false",
+        "KubernetesDiscovery": "false",
+        "Servers": "false",
+        "ArcProvisioning": "false",
+        "ContainersRuntime": "false",
+        "DataCollectionExternalId": "",
+        "Ciem": "false",
+        "CiemSubject": "",
+    }
     basic = policy.rules[0].profile
     assert basic.plans == {Plan.FOUNDATIONAL_CSPM}
-    assert basic.stack_parameters() == {"DefenderCspm": "false"}
+    assert basic.stack_parameters() == nothing
+    assert policy.default_profile.plans == {Plan.FOUNDATIONAL_CSPM, Plan.DEFENDER_CSPM}
+    assert policy.default_profile.stack_parameters() == nothing | {
+        "AgentlessScanner": "true",
+        "SensitiveDataDiscovery": "true",
+        "DatabasePosture": "true",
+        "ImageAssessment": "true",
+        "KubernetesDiscovery": "true",
+    }
 
 
 @pytest.mark.parametrize("text", ["12345678901", "1234567890123", "12345678901a", "", "123456789012\n", "١٢٣٤٥٦٧٨٩٠١٢"])
