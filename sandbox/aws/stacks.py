@@ -1,7 +1,8 @@
 """CloudFormation stacks as strict as the real ones.
 
-moto skips resource types that it does not know, asks for no capability, and lets a failed resource surface as
-an API error that leaves half a stack. Source: CloudFormation API reference 2010-05-15, CreateStack.
+moto skips resource types that it does not know, asks for no capability, leaves `AWS::NoValue` in lists, and lets
+a failed resource surface as an API error that leaves half a stack. Source: CloudFormation API reference
+2010-05-15, CreateStack; CloudFormation template reference, "Pseudo parameters".
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 from sandbox.aws.errors import AwsError
 from sandbox.aws.patching import Patch
 
+_moto_clean_json = parsing.clean_json
 _moto_parse_and_create = parsing.parse_and_create_resource
 _moto_load = ResourceMap.load
 _moto_update = ResourceMap.update
@@ -133,6 +135,12 @@ def template_from_url(template_url: str, account_id: str, partition: str) -> str
     return get_stack_from_s3_url(template_url, account_id=account_id, partition=partition)
 
 
+def _clean_json(resource_json: Any, resources_map: ResourceMap) -> Any:
+    """A part of a template with its functions resolved; moto calls this for every part of the part, too."""
+    cleaned = _moto_clean_json(resource_json, resources_map)
+    return [item for item in cleaned if item is not None] if isinstance(resource_json, list) else cleaned
+
+
 def _parse_and_create(
     logical_id: str, resource_json: dict[str, Any], resources_map: ResourceMap, account_id: str, region_name: str
 ) -> Any:
@@ -217,6 +225,7 @@ def _create_change_set(self: CloudFormationResponse) -> Any:
 
 def patches() -> Iterable[Patch]:
     """What this module replaces in moto."""
+    yield Patch(parsing, "clean_json", _clean_json)
     yield Patch(parsing, "parse_and_create_resource", _parse_and_create)
     yield Patch(ResourceMap, "load", _load)
     yield Patch(ResourceMap, "update", _update)

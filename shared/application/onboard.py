@@ -28,12 +28,12 @@ from shared.domain.connectors import (
     Connector,
     ConnectorBody,
     ConnectorId,
-    connector_id_for,
-    desired_body,
     merge,
+    to_create,
 )
 from shared.domain.drift import differences
 from shared.domain.ledger import Result
+from shared.domain.placement import place
 from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Decision, Policy, Verdict, decide
 from shared.domain.retry import RetrySchedule, budget_spent
 from shared.errors import ConfigurationError, PermanentError, TransientError
@@ -126,10 +126,11 @@ def _connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, set
     if decision.verdict is not Verdict.INCLUDE:
         return settlement.exclude(decision.reason)
     account_id = request.key.hierarchy_identifier
-    desired = desired_body(account_id, decision.profile, decision.target, policy.organization)
+    wanted = place(policy, account_id, decision.profile, decision.target)
+    desired = wanted.desired
     # A GCP project number may have twelve digits too.
     existing = [found for found in ports.snapshot.find_by_hierarchy(account_id) if found.environment == ENVIRONMENT]
-    connector_id = _place(connector_id_for(account_id, decision.target), existing, policy.organization)
+    connector_id = _place(wanted.connector_id, existing, policy.organization)
     for connector in existing:
         if connector.connector_id.same_as(connector_id) and not differences(desired, connector.body):
             return settlement.finish(Result.UNCHANGED, connector_id)
@@ -199,6 +200,6 @@ def _ensure(
         return settlement.defer("the subscription's write budget is spoken for", wait, write_slot=slot)
     if wait > 0:
         ports.clock.sleep(wait)
-    written = ports.connectors.put(connector_id, merge(actual.body, desired) if actual else desired)
+    written = ports.connectors.put(connector_id, merge(actual.body, desired) if actual else to_create(desired))
     ports.snapshot.remember(written)
     return settlement.finish(Result.UPDATED if actual else Result.CREATED, connector_id)

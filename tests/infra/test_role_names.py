@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # ships no types
+import pytest
 
-from sandbox.deployment import MEMBER_TEMPLATE
-from shared.domain.profiles import FOUNDATIONAL
-from shared.domain.roles import Role
+from shared.domain.profiles import Profile
+from shared.domain.roles import ROLES_OF, Role
+from tests.fixtures.profiles import CSPM_ONLY, EVERYTHING, READY_MADE
+from tests.infra.member_roles import ALWAYS, GROUPS, Account
+
+ELSEWHERE = {Role.DATABASE_THREATS}  # its trust is published nowhere, so a template that has it comes from the portal
 
 
-def test_the_member_template_makes_the_roles_of_every_profile_and_no_others() -> None:
-    resources = yaml_parse(MEMBER_TEMPLATE.read_text())["Resources"].values()
-    roles = [resource for resource in resources if resource["Type"] == "AWS::IAM::Role"]
-    always = {role["Properties"]["RoleName"] for role in roles if "Condition" not in role}
-    everything = {role["Properties"]["RoleName"] for role in roles}
-    assert always == set(FOUNDATIONAL.roles())
-    assert everything == set(Role) - {Role.DATABASE_THREATS}  # its trust is published nowhere
+@pytest.mark.parametrize("profile", [*READY_MADE.values(), CSPM_ONLY, EVERYTHING], ids=lambda profile: profile.name)
+def test_the_member_template_makes_the_roles_of_every_profile_and_no_others(profile: Profile) -> None:
+    assert Account(**profile.stack_parameters()).roles.keys() == set(profile.roles()) - ELSEWHERE
+
+
+def test_the_groups_are_those_of_the_template() -> None:
+    assert {str(group): set(map(str, roles)) for group, roles in ROLES_OF.items()} == GROUPS
+    assert set(Role) == {Role(name) for name in ALWAYS} | ELSEWHERE | {r for roles in ROLES_OF.values() for r in roles}

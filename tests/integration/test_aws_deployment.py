@@ -19,6 +19,7 @@ from sandbox.deployment import TEMPLATE, Deployment, DeploymentError, deploy
 from sandbox.journal import Journal
 from sandbox.lambda_service.emulator import without_own_event_sources
 from sandbox.lambda_service.service import LambdaService
+from tests.infra.member_roles import GROUPS, STRINGS
 
 EVENTS = Path(__file__).parents[1] / "fixtures" / "aws"
 TENANT = "5f0d3b52-8a7e-4c43-9d3e-6d1c7f0e2a10"
@@ -106,7 +107,8 @@ def test_template_deploys_with_everything_that_it_declares(sandbox: Sandbox) -> 
     assert stack_set["ManagedExecution"]["Active"] is True
     assert {item["ParameterKey"]: item["ParameterValue"] for item in stack_set["Parameters"]} == {
         "TenantId": TENANT,
-        "DefenderCspm": "false",
+        **dict.fromkeys(GROUPS, "false"),
+        **dict.fromkeys(STRINGS, ""),
     }
     body = sandbox.client("s3").get_object(Bucket=deployment.bucket, Key="policy.yaml")["Body"].read()
     assert body == b"version: 1\n"

@@ -154,3 +154,30 @@ def test_an_unknown_resource_type_refuses_the_stack(world: AwsWorld) -> None:
     with pytest.raises(ClientError, match="Unrecognized resource types: .'AWS::Made::Up'."):
         world.client("cloudformation").create_stack(StackName="s", TemplateBody=json.dumps(template))
     assert world.client("cloudformation").describe_stacks()["Stacks"] == []
+
+
+def test_no_value_leaves_lists_and_properties(world: AwsWorld) -> None:
+    statement = {"Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    maybe = {"Fn::If": ["Wanted", {**statement, "Sid": "Wanted"}, {"Ref": "AWS::NoValue"}]}
+    role = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": "Writer",
+            "Description": {"Fn::If": ["Wanted", "wanted", {"Ref": "AWS::NoValue"}]},
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement, maybe]},
+        },
+    }
+    template = {
+        "Parameters": {"Text": {"Type": "String", "Default": ""}},
+        "Conditions": {"Wanted": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Text"}, ""]}]}},
+        "Resources": {"Writer": role},
+    }
+    account = world.cloud.add_account("member")
+    world.stack_set(TemplateBody=json.dumps(template), Parameters=[])
+    for text, statements in (("", [statement]), ("some", [statement, {**statement, "Sid": "Wanted"}])):
+        overrides = [{"ParameterKey": "Text", "ParameterValue": text}]
+        assert world.finished(world.deploy(account, ParameterOverrides=overrides))["Status"] == "SUCCEEDED"
+        found = world.member("iam", account).get_role(RoleName="Writer")["Role"]
+        assert found["AssumeRolePolicyDocument"]["Statement"] == statements
+        assert found.get("Description", "") == ("wanted" if text else "")
+        assert world.instance(account)["ParameterOverrides"] == overrides

@@ -15,11 +15,12 @@ from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.connector_request import Action
 from tests.fakes.clock import NOON
+from tests.fixtures.profiles import CSPM_ONLY, FOUNDATIONAL
 from tests.fixtures.read import ACCOUNT_ID, account
 from tests.unit.conftest import AwsSide
 
-FULL = {"DefenderCspm": "true"}
-BASIC = {"DefenderCspm": "false"}
+FULL = CSPM_ONLY.stack_parameters()
+BASIC = FOUNDATIONAL.stack_parameters()
 DEV = "012345678902"  # the policy gives it the profile `basic`
 
 
@@ -60,8 +61,8 @@ def test_a_batch_is_one_operation_for_each_profile(aws: AwsSide) -> None:
     for account_id in ids[1:]:
         aws.directory.add(account(account_id))
     deploy_accounts([signal(account_id) for account_id in ids], aws.deploy)
-    made = sorted((found.parameters["DefenderCspm"], found.account_ids) for found in aws.stack_sets.operations.values())
-    assert made == [("false", (DEV,)), ("true", (ACCOUNT_ID, "012345678903"))]
+    made = sorted((found.account_ids, found.parameters) for found in aws.stack_sets.operations.values())
+    assert made == [((ACCOUNT_ID, "012345678903"), FULL), ((DEV,), BASIC)]
 
 
 def test_many_events_about_one_account_act_once(aws: AwsSide) -> None:

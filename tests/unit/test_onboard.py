@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.application.onboard import CLAIM_SECONDS, onboard
-from shared.domain.connectors import ConnectorId, connector_id_for, desired_body
+from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import ConnectorRequest
@@ -26,7 +26,7 @@ def place(azure: AzureSide) -> ConnectorId:
 
 def wanted(azure: AzureSide) -> dict[str, object]:
     policy = azure.policy
-    return desired_body(ACCOUNT_ID, policy.default_profile, policy.target, policy.organization)
+    return to_create(desired_body(ACCOUNT_ID, policy.default_profile, policy.target, policy.organization))
 
 
 def row(azure: AzureSide) -> AccountRecord:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.domain.stack_sets import InstanceState, StackInstance, Step, next_step, operation_id
 from tests.fakes.clock import NOON
 
-PARAMETERS = {"DefenderCspm": "true"}
+PARAMETERS = {"AgentlessScanner": "true"}
 CAUSES = st.lists(st.tuples(st.text("0123456789", min_size=12, max_size=12), st.uuids().map(str)), max_size=5)
 
 
@@ -24,7 +24,7 @@ def test_an_account_without_an_instance_gets_one() -> None:
     ("state", "overrides", "step"),
     [
         (InstanceState.CURRENT, PARAMETERS, Step.NOTHING),
-        (InstanceState.CURRENT, {"DefenderCspm": "false"}, Step.UPDATE),
+        (InstanceState.CURRENT, {"AgentlessScanner": "false"}, Step.UPDATE),
         (InstanceState.CURRENT, {}, Step.UPDATE),
         (InstanceState.CURRENT, PARAMETERS | {"Other": "x"}, Step.UPDATE),
         (InstanceState.OUTDATED, PARAMETERS, Step.UPDATE),

@@ -74,7 +74,7 @@ class CloudFormationStackSets:
             account_id=account_id,
             state=state,
             tried_at=tried_at,
-            parameters={entry["ParameterKey"]: entry["ParameterValue"] for entry in overrides},
+            parameters={entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in overrides},
             reason=found.get("StatusReason", ""),
         )
 
