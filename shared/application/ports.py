@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.domain.accounts import Account
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
 from shared.domain.policy import Policy
+from shared.domain.prechecks import SubscriptionFacts
 from shared.domain.stack_sets import Deployment, StackInstance
+from shared.domain.targets import Target
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 
@@ -106,6 +108,32 @@ class Connectors(Protocol):
 
     def put(self, connector_id: ConnectorId, body: ConnectorBody) -> Connector:
         """Creates or replaces it. Raises TransientError, PermanentError, ConfigurationError."""
+
+
+class Subscriptions(Protocol):
+    """What the subscriptions of targets have and allow."""
+
+    def inspect(self, target: Target, *, max_age_seconds: float) -> SubscriptionFacts:
+        """The facts, at most that old. Raises TransientError, ConfigurationError."""
+
+
+class Compliance(Protocol):
+    """Standards and governance rules of connectors. All methods raise TransientError, ConfigurationError."""
+
+    def list_standards(self, connector_id: ConnectorId) -> Mapping[str, str]:
+        """The standards that the connector offers: display name → id."""
+
+    def list_assigned(self, connector_id: ConnectorId) -> frozenset[str]:
+        """The ids of the standards that are assigned to the connector."""
+
+    def assign(self, connector_id: ConnectorId, assignment: str, body: dict[str, Any]) -> None:
+        """Assigns a standard under the GUID `assignment`. Raises PermanentError where Defender refuses."""
+
+    def find_rule(self, connector_id: ConnectorId, rule: str) -> dict[str, Any] | None:
+        """The governance rule with that GUID; None where there is none."""
+
+    def put_rule(self, connector_id: ConnectorId, rule: str, body: dict[str, Any]) -> None:
+        """Creates or replaces a governance rule. Raises PermanentError where Defender refuses."""
 
 
 class TenantSnapshot(Protocol):

@@ -58,8 +58,9 @@ class HistoryEntry:
     """One thing that happened to an account, at `at` (UTC).
 
     `step` says where on the path: the action and status of the message. `next_attempt` is set where the work
-    was put back on the queue, `write_slot` where it waits there for its turn to write; `sent_at` is when the
-    sender wrote the message. `(message_id, attempt, step, result)` identifies an entry: a repeat is the same.
+    was put back on the queue, `write_slot` where it waits there for its turn to write; `aftercare` where standards
+    and governance rules were seen to; `sent_at` is when the sender wrote the message. `(message_id, attempt, step,
+    result)` identifies an entry: a repeat is the same.
     """
 
     key: AccountKey
@@ -79,6 +80,7 @@ class HistoryEntry:
     next_attempt: int | None = None
     next_attempt_at: datetime | None = None
     write_slot: datetime | None = None
+    aftercare: str = ""
     sent_at: datetime | None = None
 
 
@@ -86,7 +88,8 @@ class HistoryEntry:
 class AccountRecord:
     """The present line of an account in the ledger; `state_at` is when its state came about.
 
-    `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any.
+    `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any;
+    `aftercare` is the digest of the standards and governance rules that were last seen to.
     """
 
     key: AccountKey
@@ -99,6 +102,7 @@ class AccountRecord:
     connector_id: str = ""
     correlation_id: str = ""
     policy_hash: str = ""
+    aftercare: str = ""
     scheduled_message_id: str = ""
     scheduled_attempt: int = 0
     scheduled_at: datetime | None = None
@@ -150,6 +154,7 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
             remedy=entry.remedy,
             correlation_id=entry.correlation_id,
             policy_hash=entry.policy_hash or record.policy_hash,
+            aftercare=entry.aftercare or record.aftercare,
         )
     if entry.next_attempt is not None:
         if not record.superseded(entry.message_id, entry.next_attempt, entry.at):

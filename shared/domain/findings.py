@@ -1,0 +1,84 @@
+"""What Rollcall itself finds before and after a connector is made; each kind has its heading in docs/runbook.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_LEARN = "https://learn.microsoft.com"
+_DEFENDER = f"{_LEARN}/azure/defender-for-cloud"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was found: `key` is its heading, `remedy` says what a person has to do."""
+
+    key: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FindingKind:
+    """A kind of finding; `link` is the vendor's own documentation."""
+
+    key: str
+    remedy: str
+    link: str
+
+    def found(self, reason: str) -> Finding:
+        """One of this kind."""
+        return Finding(key=self.key, reason=reason, remedy=f"{self.remedy} Runbook: {self.key}.")
+
+
+SUBSCRIPTION_NOT_ENABLED = FindingKind(
+    key="subscription-not-enabled",
+    remedy="Enable the subscription again, or give these accounts another target in the policy, then replay.",
+    link=f"{_LEARN}/azure/cost-management-billing/manage/subscription-disabled",
+)
+CLASSIC_CONNECTOR = FindingKind(
+    key="classic-connector",
+    remedy="Delete the classic connector (Environment settings, Classic cloud connectors), delete its role or access "
+    "key in the AWS account, then replay.",
+    link=f"{_DEFENDER}/how-to-use-the-classic-connector",
+)
+SUBSCRIPTION_PLAN_OFF = FindingKind(
+    key="subscription-plan-off",
+    remedy="Switch the plans on with `rollcall subscription enable --plans`, or say in the policy "
+    "`prechecks: {subscription_plans: warn}`, then replay.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+OWNER_MISSING = FindingKind(
+    key="owner-missing",
+    remedy="Let an Owner give our identity role assignment rights, take these parts out of the profile, or say in "
+    "the policy `prechecks: {owner_features: downgrade}`, then replay.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+NATIVE_MEMBER_OVERDUE = FindingKind(
+    key="native-member-overdue",
+    remedy="Check that the Organization connector does not exclude the account, that its StackSet name is right and "
+    "its StackSet reaches the account, then replay.",
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+)
+ORGANIZATION_CONNECTOR_MISSING = FindingKind(
+    key="organization-connector-missing",
+    remedy="Ask for it with `rollcall onboard` and the management account's id; members follow by themselves.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+STANDARD_UNKNOWN = FindingKind(
+    key="standard-unknown",
+    remedy="Write the standard's name in the policy as the portal shows it under Security policies of the connector.",
+    link=f"{_DEFENDER}/update-regulatory-compliance-packages",
+)
+STANDARD_REFUSED = FindingKind(
+    key="standard-refused",
+    remedy="Give the profile a paid plan other than Servers P1, or take the standard out of it.",
+    link=f"{_DEFENDER}/update-regulatory-compliance-packages",
+)
+GOVERNANCE_REFUSED = FindingKind(
+    key="governance-refused",
+    remedy="Give the profile Defender CSPM and each governance rule a priority of its own, or take the rules out.",
+    link=f"{_DEFENDER}/governance-rules",
+)
+
+KINDS = tuple(found for found in list(vars().values()) if isinstance(found, FindingKind))
+"""Every kind, in the order above."""
