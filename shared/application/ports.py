@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from shared.domain.accounts import Account
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
+from shared.domain.offboarding import Lock, Machine
 from shared.domain.policy import Policy
 from shared.domain.prechecks import SubscriptionFacts
 from shared.domain.stack_sets import Deployment, StackInstance
+from shared.domain.subscription_plans import SubscriptionPlan
 from shared.domain.targets import Target
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
@@ -55,6 +57,16 @@ class StackSets(Protocol):
 
         Raises TransientError, PermanentError (AWS refuses these accounts), ConfigurationError.
         """
+
+    def remove(self, account_id: str, operation_id: str) -> None:
+        """Starts to delete the account's instance and what its stack made. Raises as `deploy` does."""
+
+
+class AccountRoles(Protocol):
+    """The roles inside a member account, to look at."""
+
+    def find_provider_users(self, account_id: str) -> tuple[str, ...] | None:
+        """Roles that trust Defender's identity provider and are not Defender's own; None where we may not look."""
 
 
 class RequestSender(Protocol):
@@ -109,12 +121,51 @@ class Connectors(Protocol):
     def put(self, connector_id: ConnectorId, body: ConnectorBody) -> Connector:
         """Creates or replaces it. Raises TransientError, PermanentError, ConfigurationError."""
 
+    def delete(self, connector_id: ConnectorId) -> None:
+        """Deletes it; one that is not there is no error. Raises TransientError, PermanentError, ConfigurationError."""
+
+    def tag(self, connector_id: ConnectorId, name: str, value: str) -> Connector:
+        """Adds one tag to those that it has. Raises TransientError, PermanentError, ConfigurationError."""
+
 
 class Subscriptions(Protocol):
     """What the subscriptions of targets have and allow."""
 
     def inspect(self, target: Target, *, max_age_seconds: float) -> SubscriptionFacts:
         """The facts, at most that old. Raises TransientError, ConfigurationError."""
+
+
+class ConnectorSurroundings(Protocol):
+    """What stands around a connector. All methods raise TransientError, ConfigurationError."""
+
+    def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
+        """The locks that reach it."""
+
+    def list_machines(self, account_id: str) -> Iterator[Machine]:
+        """The account's Arc machines, in the whole tenant."""
+
+
+class SubscriptionPlans(Protocol):
+    """Defender's plans of a subscription. All methods raise our errors only."""
+
+    def list_plans(self, subscription_id: str) -> tuple[SubscriptionPlan, ...]:
+        """Every plan that there is."""
+
+    def enable_plan(self, subscription_id: str, name: str) -> SubscriptionPlan:
+        """Switches one on, with the parts that it has by itself."""
+
+
+class Automations(Protocol):
+    """What tells a Logic App of alerts. All methods raise our errors only."""
+
+    def find(self, automation_id: str) -> dict[str, Any] | None:
+        """The automation; None where there is none."""
+
+    def put(self, automation_id: str, body: dict[str, Any]) -> None:
+        """Creates or replaces it."""
+
+    def callback_url(self, logic_app_id: str) -> str:
+        """The address, with its secret, that starts the Logic App."""
 
 
 class Compliance(Protocol):
@@ -144,6 +195,9 @@ class TenantSnapshot(Protocol):
 
     def remember(self, connector: Connector) -> None:
         """Puts a connector that was just written into the snapshot."""
+
+    def forget(self, connector_id: ConnectorId) -> None:
+        """Takes a connector that was just deleted out of the snapshot."""
 
 
 class Pacer(Protocol):

@@ -32,7 +32,9 @@ class Report:
 
     @property
     def action(self) -> Action:
-        """An account whose roles are in place is asked a connector for; all else is only to be remembered."""
+        """A connector for an account whose roles are in place, none for one that is offboarded; else only a note."""
+        if self.status is State.OFFBOARDED:
+            return Action.DISCONNECT
         return Action.CONNECT if self.status is State.DEPLOYED else Action.NOTE
 
 

@@ -156,6 +156,8 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
             policy_hash=entry.policy_hash or record.policy_hash,
             aftercare=entry.aftercare or record.aftercare,
         )
+    if entry.state is State.OFFBOARDED and not _is_late(record, entry):
+        changed = replace(changed, connector_id="", aftercare="")
     if entry.next_attempt is not None:
         if not record.superseded(entry.message_id, entry.next_attempt, entry.at):
             changed = replace(

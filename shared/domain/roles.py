@@ -63,6 +63,15 @@ ROLES_OF: dict[RoleGroup, tuple[Role, ...]] = {
 its trust, so a template that has it comes from the portal."""
 
 
+PROVIDER_HOST = "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/"
+"""Defender's identity provider in every account: Microsoft's own tenant, not the customer's."""
+
+
 def role_arn(account_id: str, role: Role) -> str:
+    """The ARN of one of Defender's roles."""
+    return role_arn_of(account_id, role)
+
+
+def role_arn_of(account_id: str, name: str) -> str:
     """The ARN of a role in the commercial partition, the only one that Defender for Cloud supports."""
-    return f"arn:aws:iam::{account_id}:role/{role}"
+    return f"arn:aws:iam::{account_id}:role/{name}"

@@ -18,6 +18,7 @@ class FakeConnectors:
     def __init__(self) -> None:
         self._bodies: dict[str, tuple[ConnectorId, ConnectorBody]] = {}
         self.puts: list[tuple[ConnectorId, ConnectorBody]] = []
+        self.deletes: list[ConnectorId] = []
         self.failures = Failures()
 
     def find(self, connector_id: ConnectorId) -> Connector | None:
@@ -31,6 +32,18 @@ class FakeConnectors:
         self.failures.strike("put")
         self.puts.append((connector_id, deepcopy(body)))
         return self.plant(connector_id, body)
+
+    def delete(self, connector_id: ConnectorId) -> None:
+        """Deletes it."""
+        self.failures.strike("delete")
+        self.deletes.append(connector_id)
+        self._bodies.pop(str(connector_id).lower(), None)
+
+    def tag(self, connector_id: ConnectorId, name: str, value: str) -> Connector:
+        """Adds a tag."""
+        self.failures.strike("tag")
+        place, body = self._bodies[str(connector_id).lower()]
+        return self.plant(place, body | {"tags": {**(body.get("tags") or {}), name: value}})
 
     def plant(self, connector_id: ConnectorId, body: ConnectorBody) -> Connector:
         """Makes a connector without anybody having asked."""
@@ -69,6 +82,10 @@ class FakeSnapshot:
     def remember(self, connector: Connector) -> None:
         """Puts a connector in."""
         self._seen[str(connector.connector_id).lower()] = connector
+
+    def forget(self, connector_id: ConnectorId) -> None:
+        """Takes a connector out."""
+        self._seen.pop(str(connector_id).lower(), None)
 
 
 class FakePacer:

@@ -16,6 +16,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
+from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
 from tests.fixtures.read import account, fixture
 
 
@@ -66,6 +67,8 @@ class AzureSide:
 
     def __post_init__(self) -> None:
         self.snapshot = FakeSnapshot(self.connectors)
+        self.subscriptions = FakeSubscriptions(self.clock)
+        self.compliance = FakeCompliance()
         self.pacer = FakePacer(self.clock)
         self.source = FakePolicySource(self.policy)
         self.ports = OnboardPorts(
@@ -74,6 +77,8 @@ class AzureSide:
             ledger=self.ledger,
             connectors=self.connectors,
             snapshot=self.snapshot,
+            subscriptions=self.subscriptions,
+            compliance=self.compliance,
             pacer=self.pacer,
             policy=self.source,
             clock=self.clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +86,7 @@ class CloudFormationStackSets:
             try:
                 call(
                     StackSetName=self._name,
-                    DeploymentTargets={
-                        "OrganizationalUnitIds": [self._root()],
-                        "Accounts": list(deployment.account_ids),
-                        "AccountFilterType": "INTERSECTION",
-                    },
+                    DeploymentTargets=self._exactly(deployment.account_ids),  # type: ignore[arg-type] # a literal map
                     Regions=[self._region],
                     ParameterOverrides=[
                         {"ParameterKey": key, "ParameterValue": value}
@@ -102,6 +99,31 @@ class CloudFormationStackSets:
                 if error_code(error) != "OperationIdAlreadyExistsException":
                     raise
                 logger.info("operation_was_started_before", extra={"operation_id": deployment.operation_id})
+
+    def remove(self, account_id: str, operation_id: str) -> None:
+        """Starts an operation that deletes the account's instance and its stack; one that is gone is no error."""
+        with translated(f"remove StackSet {self._name} from account {account_id}"):
+            try:
+                self._client.delete_stack_instances(
+                    StackSetName=self._name,
+                    DeploymentTargets=self._exactly([account_id]),  # type: ignore[arg-type] # a literal map
+                    Regions=[self._region],
+                    RetainStacks=False,
+                    OperationPreferences=_ALL_AT_ONCE,  # type: ignore[arg-type] # a literal map, not a TypedDict
+                    OperationId=operation_id,
+                )
+            except ClientError as error:
+                if error_code(error) != "OperationIdAlreadyExistsException":
+                    raise
+                logger.info("operation_was_started_before", extra={"operation_id": operation_id})
+
+    def _exactly(self, account_ids: Sequence[str]) -> dict[str, Any]:
+        """These accounts and no others, wherever in the organization they are now."""
+        return {
+            "OrganizationalUnitIds": [self._root()],
+            "Accounts": list(account_ids),
+            "AccountFilterType": "INTERSECTION",
+        }
 
     def _started_at(self, operation_id: str | None) -> datetime | None:
         if not operation_id:

@@ -12,9 +12,10 @@ from typing import Any
 
 from azure.core.credentials import TokenCredential
 
-from shared.adapters.azure.arm import ArmClient
+from shared.adapters.azure.arm import ArmClient, Json
 from shared.application.ports import Clock
 from shared.domain.prechecks import Permission, SubscriptionFacts
+from shared.domain.subscription_plans import SubscriptionPlan
 from shared.domain.targets import Target
 
 SUBSCRIPTIONS_API = "2022-12-01"
@@ -42,6 +43,18 @@ class ArmSubscriptions:
                 known = self._facts[place] = self._read(target)
             return known
 
+    def list_plans(self, subscription_id: str) -> tuple[SubscriptionPlan, ...]:
+        """Every plan of Microsoft.Security/pricings."""
+        path = f"/subscriptions/{subscription_id}/providers/Microsoft.Security/pricings"
+        found = self._arm.list(path, PRICINGS_API, doing="list the plans of the subscription")
+        return tuple(_plan(each) for each in found)
+
+    def enable_plan(self, subscription_id: str, name: str) -> SubscriptionPlan:
+        """Asks for tier Standard; the sub-plan and the parts are those that the service chooses."""
+        path = f"/subscriptions/{subscription_id}/providers/Microsoft.Security/pricings/{name}"
+        body = {"properties": {"pricingTier": "Standard"}}
+        return _plan(self._arm.put(path, PRICINGS_API, body, doing=f"switch plan {name} on"))
+
     def _read(self, target: Target) -> SubscriptionFacts:
         scope = f"/subscriptions/{target.subscription_id}"
         read_at = self._clock.now()
@@ -56,10 +69,7 @@ class ArmSubscriptions:
         )
 
     def _plans(self, scope: str) -> Iterator[str]:
-        path = f"{scope}/providers/Microsoft.Security/pricings"
-        for plan in self._arm.list(path, PRICINGS_API, doing="list the plans of the subscription"):
-            if str((plan.get("properties") or {}).get("pricingTier")).lower() == "standard":
-                yield str(plan["name"])
+        yield from (plan.name for plan in self.list_plans(scope.rpartition("/")[2]) if plan.is_on)
 
     def _permissions(self, scope: str) -> Iterator[Permission]:
         path = f"{scope}/providers/Microsoft.Authorization/permissions"
@@ -74,3 +84,13 @@ class ArmSubscriptions:
             details: dict[str, Any] = (connector.get("properties") or {}).get("authenticationDetails") or {}
             if account_id := details.get("accountId"):
                 yield str(account_id), str(connector.get("id", ""))
+
+
+def _plan(body: Json) -> SubscriptionPlan:
+    properties = body.get("properties") or {}
+    return SubscriptionPlan(
+        name=str(body["name"]),
+        is_on=str(properties.get("pricingTier")).lower() == "standard",
+        sub_plan=str(properties.get("subPlan") or ""),
+        deprecated=properties.get("deprecated") is True,
+    )

@@ -1,29 +1,18 @@
-"""The connectors of the whole tenant in one query, kept for a minute.
-
-Source: Microsoft.ResourceGraph/resources, api-version 2021-03-01. The `$skipToken` alone says whether there is
-another page; `resultTruncated` was recorded as "false" beside one.
-"""
+"""The connectors of the whole tenant in one query, kept for a minute."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
 from datetime import datetime, timedelta
-from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.core.rest import HttpRequest
-from azure.mgmt.core import ARMPipelineClient
 
-from shared.adapters.azure.errors import translated
-from shared.adapters.azure.resource_manager import pipeline_policies
-from shared.adapters.azure.timeouts import TIMEOUTS
+from shared.adapters.resource_graph.query import ResourceGraph
 from shared.application.ports import Clock
 from shared.domain.connectors import Connector, ConnectorId
 
-API_VERSION = "2021-03-01"
 MAX_AGE = timedelta(seconds=60)
-PAGE_SIZE = 1000
 QUERY = (
     "resources | where type =~ 'microsoft.security/securityconnectors'"
     " | project id, name, location, tags, properties, subscriptionId, resourceGroup | order by id asc"
@@ -38,14 +27,13 @@ class ResourceGraphSnapshot:
 
     def __init__(self, credential: TokenCredential, *, arm_endpoint: str, clock: Clock) -> None:
         """Asks the Resource Graph behind the Resource Manager at `arm_endpoint`."""
-        self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
-            base_url=arm_endpoint.rstrip("/"), policies=pipeline_policies(credential), **TIMEOUTS
-        )
+        self._graph = ResourceGraph(credential, arm_endpoint=arm_endpoint)
         self._clock = clock
         self._lock = threading.Lock()
         self._read_at: datetime | None = None
         self._found: dict[str, list[Connector]] = {}
         self._written: dict[str, tuple[datetime, Connector]] = {}
+        self._deleted: dict[str, datetime] = {}
 
     def find_by_hierarchy(self, hierarchy_identifier: str) -> tuple[Connector, ...]:
         """The connectors of one account, wherever they are in the tenant."""
@@ -55,7 +43,9 @@ class ResourceGraphSnapshot:
                 self._found = self._read()
                 self._read_at = now
                 self._written = {key: own for key, own in self._written.items() if now - own[0] <= MAX_AGE}
-            found = list(self._found.get(hierarchy_identifier, ()))
+                self._deleted = {key: at for key, at in self._deleted.items() if now - at <= MAX_AGE}
+            seen = self._found.get(hierarchy_identifier, ())
+            found = [each for each in seen if str(each.connector_id).lower() not in self._deleted]
             for _, own in self._written.values():
                 if own.hierarchy_identifier == hierarchy_identifier:
                     found = [other for other in found if not other.connector_id.same_as(own.connector_id)]
@@ -65,33 +55,18 @@ class ResourceGraphSnapshot:
     def remember(self, connector: Connector) -> None:
         """Keeps a connector that was just read or written; it is newer than the graph."""
         with self._lock:
+            self._deleted.pop(str(connector.connector_id).lower(), None)
             self._written[str(connector.connector_id).lower()] = (self._clock.now(), connector)
+
+    def forget(self, connector_id: ConnectorId) -> None:
+        """Leaves out a connector that was just deleted; the graph still shows it for a while."""
+        with self._lock:
+            self._written.pop(str(connector_id).lower(), None)
+            self._deleted[str(connector_id).lower()] = self._clock.now()
 
     def _read(self) -> dict[str, list[Connector]]:
         found: dict[str, list[Connector]] = defaultdict(list)
-        token: str | None = None
-        while True:
-            page = self._page(token)
-            for row in page.get("data", []):
-                connector = Connector(connector_id=ConnectorId.parse(row["id"]), body=row)
-                found[connector.hierarchy_identifier].append(connector)
-            token = page.get("$skipToken")
-            if not token:
-                return dict(found)
-
-    def _page(self, token: str | None) -> dict[str, Any]:
-        options: dict[str, Any] = {"resultFormat": "objectArray", "$top": PAGE_SIZE}
-        if token:
-            options["$skipToken"] = token
-        request = HttpRequest(
-            "POST",
-            "/providers/Microsoft.ResourceGraph/resources",
-            params={"api-version": API_VERSION},
-            json={"query": QUERY, "options": options},
-        )
-        with translated("query Resource Graph for connectors"):
-            request.url = self._client.format_url(request.url)
-            response = self._client.send_request(request)
-            response.raise_for_status()
-            page: dict[str, Any] = response.json()
-        return page
+        for row in self._graph.rows(QUERY, doing="query Resource Graph for connectors"):
+            connector = Connector(connector_id=ConnectorId.parse(row["id"]), body=row)
+            found[connector.hierarchy_identifier].append(connector)
+        return dict(found)

@@ -1,0 +1,47 @@
+"""What stands around a connector: locks that guard it, and Arc machines that its account brought.
+
+Source: Microsoft.Authorization/locks 2020-05-01; Microsoft.ResourceGraph/resources 2021-03-01; tags that Defender
+for Cloud gives to Arc machines (AccountId, Cloud, InstanceId, MDFCSecurityConnector).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from azure.core.credentials import TokenCredential
+
+from shared.adapters.azure.arm import ArmClient
+from shared.adapters.resource_graph.query import ResourceGraph
+from shared.domain.connectors import ConnectorId
+from shared.domain.offboarding import Lock, Machine
+from shared.errors import PermanentError
+
+LOCKS_API = "2020-05-01"
+_MACHINES = (
+    "resources | where type =~ 'microsoft.hybridcompute/machines'"
+    " | where tostring(tags.AccountId) == '{account_id}'"
+    " | project id, name, tags, properties, resourceGroup, subscriptionId | order by id asc"
+)
+
+
+class ArmSurroundings:
+    """Reads only."""
+
+    def __init__(self, credential: TokenCredential, *, arm_endpoint: str) -> None:
+        """Speaks with the Resource Manager at `arm_endpoint`."""
+        self._arm = ArmClient(credential, arm_endpoint=arm_endpoint)
+        self._graph = ResourceGraph(credential, arm_endpoint=arm_endpoint)
+
+    def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
+        """The locks on the connector, its resource group and its subscription."""
+        path = f"{connector_id}/providers/Microsoft.Authorization/locks"
+        for each in self._arm.list(path, LOCKS_API, doing=f"list the locks of {connector_id}"):
+            yield Lock(lock_id=str(each["id"]), level=str((each.get("properties") or {}).get("level", "")))
+
+    def list_machines(self, account_id: str) -> Iterator[Machine]:
+        """The Arc machines that carry the account's id as a tag, in the whole tenant."""
+        if not account_id.isdigit():
+            raise PermanentError(f"not an account id: {account_id}")
+        for row in self._graph.rows(_MACHINES.format(account_id=account_id), doing="look for Arc machines"):
+            status = str((row.get("properties") or {}).get("status", ""))
+            yield Machine(resource_id=str(row["id"]), name=str(row["name"]), status=status)

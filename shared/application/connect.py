@@ -1,0 +1,228 @@
+"""One request to connect becomes one connector as the policy asks, or a reason why not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from shared.application import refusals
+from shared.application.aftercare import aftercare_due, ensure_aftercare
+from shared.application.onboard_ports import OnboardPorts
+from shared.application.outcome import Outcome
+from shared.application.settlement import Settlement
+from shared.domain.accounts import Account, AccountState
+from shared.domain.aftercare import aftercare_digest
+from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId, merge, to_create
+from shared.domain.drift import differences
+from shared.domain.findings import NATIVE_MEMBER_OVERDUE, ORGANIZATION_CONNECTOR_MISSING
+from shared.domain.ledger import AccountRecord, Result
+from shared.domain.pacing import is_stale
+from shared.domain.placement import Placement, is_defenders_own_member, place
+from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
+from shared.domain.prechecks import Checked, check
+from shared.errors import PermanentError, TransientError
+from shared.messages.connector_request import ConnectorRequest
+
+logger = logging.getLogger(__name__)
+
+LONGEST_PACING_WAIT_SECONDS = 20.0
+FACTS_AGE_SECONDS = 300.0
+"""How old what was read about a subscription may be; before it refuses anybody it is read again."""
+FACTS_AGE_TO_REFUSE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One account's request with everything that is decided about it."""
+
+    request: ConnectorRequest
+    policy: Policy
+    ports: OnboardPorts
+    settlement: Settlement
+    record: AccountRecord | None
+    decision: Decision
+
+    @property
+    def account_id(self) -> str:
+        return self.request.key.hierarchy_identifier
+
+
+def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, settlement: Settlement) -> Outcome:
+    """Creates, updates or leaves alone. Raises TransientError, PermanentError, ConfigurationError."""
+    record = ports.ledger.find(request.key)
+    if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
+        return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
+    decision = decide_again(request, policy)
+    if decision.verdict is not Verdict.INCLUDE:
+        return settlement.exclude(decision.reason)
+    task = _Task(request=request, policy=policy, ports=ports, settlement=settlement, record=record, decision=decision)
+    existing = connectors_of(task.account_id, policy, ports)
+    if policy.mode is Mode.NATIVE:
+        return _verify_native(existing, task)
+    return _connect(existing, task)
+
+
+def connectors_of(account_id: str, policy: Policy, ports: OnboardPorts) -> list[Connector]:
+    """The AWS account's connectors in the whole tenant. What seems to be another's is read anew: it may be gone or ours.
+
+    A GCP project number may have twelve digits, too.
+    """
+    found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
+    present: list[Connector] = []
+    for connector in found:
+        if connector.organization == policy.organization or is_defenders_own_member(connector, policy):
+            present.append(connector)
+        elif (actual := ports.connectors.find(connector.connector_id)) is not None:
+            ports.snapshot.remember(actual)
+            present.append(actual)
+    return present
+
+
+def decide_again(request: ConnectorRequest, policy: Policy) -> Decision:
+    """Decides by this side's policy, which wins; the account is as the message describes it."""
+    if request.policy_hash != policy.content_hash:
+        logger.warning("policy_skew", extra={"theirs": request.policy_hash, "ours": policy.content_hash})
+    theirs, ours = request.data.organization, policy.organization
+    if theirs != ours:
+        raise refusals.OTHER_ORGANIZATION.error(f"the request is about organization {theirs}, the policy about {ours}")
+    account_id = request.key.hierarchy_identifier
+    account = Account(
+        account_id=account_id,
+        name=request.data.name,
+        state=AccountState.ACTIVE,
+        ou_path=request.data.ou_path,
+        tags=request.data.tags,
+        is_management=policy.is_organization_connector_s(account_id),
+    )
+    return decide(policy, account)
+
+
+def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
+    wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
+    connector_id = _resolve(wanted.connector_id, existing, task.policy)
+    current = next((found for found in existing if found.connector_id.same_as(connector_id)), None)
+    known = current is not None and task.record is not None and task.record.connector_id != ""
+    if known and current is not None and not differences(wanted.desired, current.body):
+        if not aftercare_due(task.decision.profile, task.record):
+            return task.settlement.finish(Result.UNCHANGED, connector_id)
+    checked = _checked(task, creates=current is None)
+    if checked.profile != task.decision.profile:
+        wanted = place(task.policy, task.account_id, checked.profile, task.decision.target)
+    if known and current is not None and not differences(wanted.desired, current.body):
+        return _finish(Result.UNCHANGED, connector_id, checked, task)
+    ports, settlement = task.ports, task.settlement
+    owner, now = settlement.owner or "", ports.clock.now()
+    if not ports.ledger.claim(task.request.key, owner=owner, now=now, seconds=ports.claim_seconds):
+        unclaimed = replace(settlement, owner=None)
+        return unclaimed.wait("another worker holds this account", ports.schedule.contended_seconds)
+    return _ensure(replace(wanted, connector_id=connector_id), checked, task)
+
+
+def _resolve(wanted: ConnectorId, existing: Sequence[Connector], policy: Policy) -> ConnectorId:
+    """Where the connector is or belongs: ours is kept where it stands, another's is refused."""
+    for connector in existing:
+        _refuse_foreign(connector, policy)
+    if not existing or any(connector.connector_id.same_as(wanted) for connector in existing):
+        return wanted
+    return existing[0].connector_id
+
+
+def _refuse_foreign(connector: Connector, policy: Policy) -> None:
+    if connector.organization == policy.organization:
+        return
+    if policy.mode is Mode.MEMBER and is_defenders_own_member(connector, policy):
+        return
+    remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
+    if connector.organizational_data.get("organizationMembershipType") == "Member":
+        remedy = (
+            "Defender made it under an Organization connector and would make it again: exclude the account there, "
+            "or use mode member."
+        )
+    raise PermanentError(
+        f"the account is connected already by {connector.connector_id}, which is not ours",
+        remedy=remedy,
+        key="duplicate-connector",
+    )
+
+
+def _checked(task: _Task, *, creates: bool) -> Checked:
+    """What the prechecks come to. Raises PermanentError where they refuse, TransientError where something is awaited."""
+    target, profile = task.decision.target, task.decision.profile
+    facts = task.ports.subscriptions.inspect(target, max_age_seconds=FACTS_AGE_SECONDS)
+    checked = check(facts, profile, task.policy.prechecks, task.account_id)
+    if checked.refusals:
+        facts = task.ports.subscriptions.inspect(target, max_age_seconds=FACTS_AGE_TO_REFUSE_SECONDS)
+        checked = check(facts, profile, task.policy.prechecks, task.account_id)
+    if checked.refusals:
+        raise PermanentError(
+            "; ".join(finding.reason for finding in checked.refusals),
+            remedy=" ".join(finding.remedy for finding in checked.refusals),
+            key=checked.refusals[0].key,
+        )
+    if creates:
+        _need_organization_connector(task)
+    return checked
+
+
+def _need_organization_connector(task: _Task) -> None:
+    """A member without its parent would be an orphan: it waits."""
+    parent = task.policy.organization_connector
+    if task.policy.mode is not Mode.MEMBER or parent is None or task.account_id == parent.management_account:
+        return
+    found = connectors_of(parent.management_account, task.policy, task.ports)
+    if not any(each.organizational_data.get("organizationMembershipType") == "Organization" for each in found):
+        finding = ORGANIZATION_CONNECTOR_MISSING.found(
+            f"there is no Organization connector of management account {parent.management_account}"
+        )
+        raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
+
+
+def _verify_native(existing: Sequence[Connector], task: _Task) -> Outcome:
+    """In mode `native` Defender makes the connectors: ours is to see that it does."""
+    for connector in existing:
+        if is_defenders_own_member(connector, task.policy) or _is_parent(connector, task.policy):
+            return task.settlement.finish(Result.UNCHANGED, connector.connector_id)
+        _refuse_foreign(connector, task.policy)
+    hours = task.policy.sweep.native_member_hours
+    age = (task.ports.clock.now() - task.request.first_enqueued_at).total_seconds()
+    finding = NATIVE_MEMBER_OVERDUE.found(f"Defender has not made the account's connector within {hours:g} hours")
+    if age >= hours * 3600:
+        raise PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)
+    raise TransientError("Defender has not made the account's connector yet", remedy=finding.remedy)
+
+
+def _is_parent(connector: Connector, policy: Policy) -> bool:
+    parent = policy.organization_connector
+    return parent is not None and connector.hierarchy_identifier == parent.management_account
+
+
+def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
+    """GET, merge, PUT where they differ; the claim on the account is ours."""
+    connector_id, ports = wanted.connector_id, task.ports
+    actual = ports.connectors.find(connector_id)
+    if actual is not None:
+        _refuse_foreign(actual, task.policy)
+    if actual is not None and not differences(wanted.desired, actual.body):
+        ports.snapshot.remember(actual)
+        return _finish(Result.UNCHANGED, connector_id, checked, task)
+    record, request = task.record, task.request
+    slot = record.slot_of(str(request.message_id), request.attempt) if record else None
+    if slot is None or is_stale(slot, ports.clock.now()):
+        slot = ports.pacer.reserve(connector_id.subscription_id)
+    wait = (slot - ports.clock.now()).total_seconds()
+    if wait > LONGEST_PACING_WAIT_SECONDS:
+        return task.settlement.wait("the subscription's write budget is spoken for", wait, write_slot=slot)
+    if wait > 0:
+        ports.clock.sleep(wait)
+    body = merge(actual.body, wanted.desired) if actual else to_create(wanted.desired)
+    ports.snapshot.remember(ports.connectors.put(connector_id, body))
+    return _finish(Result.UPDATED if actual else Result.CREATED, connector_id, checked, task)
+
+
+def _finish(result: Result, connector_id: ConnectorId, checked: Checked, task: _Task) -> Outcome:
+    """Sees to standards and governance rules, then says that the account is connected, and what it lacks."""
+    created = result is Result.CREATED
+    due = aftercare_digest(checked.profile) if created else aftercare_due(checked.profile, task.record)
+    findings = ensure_aftercare(connector_id, checked.profile, task.ports.compliance) if due else ()
+    return task.settlement.finish(result, connector_id, findings=(*checked.notes, *findings), aftercare=due)

@@ -1,0 +1,137 @@
+"""Use case of `rollcall offboard`: first a look, then, on a person's word, the connector and after it the roles."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from shared.application.ports import (
+    AccountDirectory,
+    AccountRoles,
+    Clock,
+    ConnectorSurroundings,
+    Ledger,
+    PolicySource,
+    RequestSender,
+    StackSets,
+    TenantSnapshot,
+)
+from shared.application.requests import Cause, Report, request_for
+from shared.domain.accounts import Account, AccountState, Provider
+from shared.domain.connectors import ENVIRONMENT
+from shared.domain.ledger import AccountKey, AccountRecord, State
+from shared.domain.offboarding import OffboardingPlan, RolesFate
+from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.stack_sets import operation_id
+from shared.errors import PermanentError, TransientError
+
+SOURCE = "rollcall offboard"
+_ENDED = frozenset({State.OFFBOARDED, State.PARKED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffboardPorts:
+    """What the use case works with."""
+
+    directory: AccountDirectory
+    snapshot: TenantSnapshot
+    surroundings: ConnectorSurroundings
+    stack_sets: StackSets
+    roles: AccountRoles
+    sender: RequestSender
+    ledger: Ledger
+    policy: PolicySource
+    clock: Clock
+
+
+def plan_offboarding(key: AccountKey, ports: OffboardPorts) -> OffboardingPlan:
+    """Looks at everything and changes nothing. Raises our errors where a part of it cannot be seen."""
+    policy, account_id = ports.policy.current(), key.hierarchy_identifier
+    found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
+    ours = tuple(each for each in found if each.organization == policy.organization)
+    instance = ports.stack_sets.find_instance(account_id)
+    return OffboardingPlan(
+        account_id=account_id,
+        ours=ours,
+        foreign=tuple(each for each in found if each not in ours),
+        locks=tuple(lock for each in ours for lock in ports.surroundings.list_locks(each.connector_id)),
+        instance=instance,
+        users=ports.roles.find_provider_users(account_id) if instance is not None else (),
+        machines=tuple(ports.surroundings.list_machines(account_id)),
+        still_included=_still_included(account_id, policy, ports),
+    )
+
+
+def _still_included(account_id: str, policy: Policy, ports: OffboardPorts) -> str:
+    account = ports.directory.find_account(account_id, with_tags=policy.uses_tags)
+    if account is None:
+        return ""
+    decision = decide(policy, account)
+    return decision.reason if decision.verdict is Verdict.INCLUDE else ""
+
+
+def remove_connector(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds: float) -> AccountRecord:
+    """Asks the Function App to delete the account's connectors of ours, and waits until the ledger says so.
+
+    Raises PermanentError where a lock or the Function App refuses, TransientError where it takes too long: to ask
+    again does no harm.
+    """
+    if plan.locks:
+        locks = ", ".join(f"{lock.lock_id} ({lock.level})" for lock in plan.locks)
+        raise PermanentError(
+            f"locked: {locks}",
+            remedy="Remove the lock, then offboard again. Runbook: scope-locked.",
+            key="scope-locked",
+        )
+    key, now = plan_key(plan), ports.clock.now()
+    before = ports.ledger.find(key)
+    cause = Cause(
+        event_id=str(uuid.uuid4()), source=SOURCE, occurred_at=now, correlation_id=f"account-{plan.account_id}"
+    )
+    report = Report(status=State.OFFBOARDED, reason="an operator asked for it", at=now)
+    ports.sender.send(request_for(_account(plan, ports), ports.policy.current(), cause, report))
+    waited, last = 0.0, before.state_at if before else None
+    while waited < timeout_seconds:
+        record = ports.ledger.find(key)
+        if record is not None and record.state in _ENDED and record.state_at != last:
+            if record.state is State.PARKED:
+                raise PermanentError(record.reason, remedy=record.remedy)
+            return record
+        ports.clock.sleep(0.5)
+        waited += 0.5
+    raise TransientError(
+        f"the Function App has not answered within {timeout_seconds:g} s", remedy="Run the same command again."
+    )
+
+
+def remove_roles(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds: float) -> bool:
+    """Deletes the account's stack instance where nothing else uses its provider; False where it was left.
+
+    Raises TransientError where CloudFormation takes longer than we wait, PermanentError where it failed.
+    """
+    if plan.roles_fate is not RolesFate.REMOVE:
+        return False
+    stack_sets, account_id = ports.stack_sets, plan.account_id
+    name = operation_id(stack_sets.stack_set_id(), [(account_id, f"offboard {uuid.uuid4()}")], update=False)
+    stack_sets.remove(account_id, name)
+    waited = 0.0
+    while waited < timeout_seconds:
+        if stack_sets.find_instance(account_id) is None:
+            return True
+        ports.clock.sleep(1.0)
+        waited += 1.0
+    raise TransientError(
+        f"the stack instance of {account_id} is still there after {timeout_seconds:g} s",
+        remedy="See the StackSet's operations in CloudFormation, then run the same command again.",
+    )
+
+
+def plan_key(plan: OffboardingPlan) -> AccountKey:
+    """Whose plan it is."""
+    return AccountKey(provider=Provider.AWS, hierarchy_identifier=plan.account_id)
+
+
+def _account(plan: OffboardingPlan, ports: OffboardPorts) -> Account:
+    """The account as the organization lists it; one that left it is known by its id only."""
+    found = ports.directory.find_account(plan.account_id, with_tags=False)
+    return found or Account(account_id=plan.account_id, name="", state=AccountState.CLOSED, ou_path="/")

@@ -1,0 +1,45 @@
+"""What the work on the queue `onboarding` is done with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.application.parking import Parking
+from shared.application.ports import (
+    Clock,
+    Compliance,
+    Connectors,
+    Ledger,
+    Pacer,
+    ParkedBodies,
+    PolicySource,
+    RequestQueue,
+    Subscriptions,
+    TenantSnapshot,
+)
+from shared.domain.retry import RetrySchedule
+
+CLAIM_SECONDS = 180.0  # longer than the PUT's own time-out of 150 s
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnboardPorts:
+    """What the use case works with."""
+
+    queue: RequestQueue
+    bodies: ParkedBodies
+    ledger: Ledger
+    connectors: Connectors
+    snapshot: TenantSnapshot
+    subscriptions: Subscriptions
+    compliance: Compliance
+    pacer: Pacer
+    policy: PolicySource
+    clock: Clock
+    schedule: RetrySchedule = field(default_factory=RetrySchedule)
+    claim_seconds: float = CLAIM_SECONDS
+
+    @property
+    def parking(self) -> Parking:
+        """Where messages wait for a person."""
+        return Parking(queue=self.queue, bodies=self.bodies, clock=self.clock)

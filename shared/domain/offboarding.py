@@ -1,0 +1,67 @@
+"""What offboarding an account comes to, decided before anything is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.domain.connectors import Connector
+from shared.domain.stack_sets import StackInstance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A lock of Azure that stands in the way of a deletion, on the resource or around it."""
+
+    lock_id: str
+    level: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One Azure Arc machine of an account; `status` in Arc's own words."""
+
+    resource_id: str
+    name: str
+    status: str
+
+
+class RolesFate(StrEnum):
+    """What becomes of the account's stack instance: its identity provider and roles."""
+
+    NONE = "none"
+    REMOVE = "remove"
+    KEEP_IN_USE = "keep_in_use"
+    KEEP_UNSEEN = "keep_unseen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffboardingPlan:
+    """Everything that a person should see before saying yes.
+
+    `users` are roles of the account that trust Defender's identity provider and are not Defender's own; None where
+    the account could not be looked into. `still_included` says why the policy would connect the account again.
+    """
+
+    account_id: str
+    ours: tuple[Connector, ...]
+    foreign: tuple[Connector, ...]
+    locks: tuple[Lock, ...]
+    instance: StackInstance | None
+    users: tuple[str, ...] | None
+    machines: tuple[Machine, ...]
+    still_included: str = ""
+
+    @property
+    def roles_fate(self) -> RolesFate:
+        """The provider stays where something else uses it, or might: then the whole stack instance stays."""
+        if self.instance is None:
+            return RolesFate.NONE
+        if self.users is None:
+            return RolesFate.KEEP_UNSEEN
+        return RolesFate.KEEP_IN_USE if self.users else RolesFate.REMOVE
+
+    @property
+    def has_nothing_to_do(self) -> bool:
+        """Whether there is neither a connector of ours nor a stack instance to remove."""
+        return not self.ours and self.roles_fate is not RolesFate.REMOVE
