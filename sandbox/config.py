@@ -31,6 +31,7 @@ class SandboxSettings(BaseSettings):
     # Azure
     connector_put_seconds: float = 0.0
     resource_graph_lag_seconds: float = 2.0
+    pricing_gap_seconds: float = 10.0  # two changes of plans of one subscription need so much between them
     # Functions host
     crash_invisibility_seconds: float = 600.0
     max_polling_interval_seconds: float | None = None  # None = as host.json says

@@ -6,14 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sandbox.azure.assertions import AssertionVerifier, IssuerKeys
+from sandbox.azure.authorization_routes import AuthorizationOperations
+from sandbox.azure.classic_connectors import ClassicConnectors
 from sandbox.azure.connectors import SecurityConnectors
 from sandbox.azure.directory import FUNCTIONS, OPERATOR, default_directory
 from sandbox.azure.entra import Entra
 from sandbox.azure.exchange import Endpoint, Exchange
 from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, resource_manager_fault
 from sandbox.azure.identities import InspectAccount
+from sandbox.azure.locks import Locks
 from sandbox.azure.managed_identity import ManagedIdentityEndpoint
 from sandbox.azure.management_routes import ManagementOperations
+from sandbox.azure.pricing_routes import PricingOperations
+from sandbox.azure.pricings import Pricings
 from sandbox.azure.provider_routes import ConnectorOperations, graph_routes
 from sandbox.azure.resource_graph import ResourceGraph
 from sandbox.azure.resource_manager import ResourceManager
@@ -52,6 +57,7 @@ class AzureCloud:
         """
         self._journal = journal
         self._certificates = certificates
+        self.subscription_id = settings.subscription_id
         self.faults = faults or Faults()
         self.directory = default_directory(settings.tenant_id, settings.subscription_id)
         self.tokens = Tokens(self.directory)
@@ -67,6 +73,9 @@ class AzureCloud:
         }
         self.connectors = SecurityConnectors(self.resources, settings, inspect_account)
         self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
+        self.pricings = Pricings(self.resources, gap_seconds=settings.pricing_gap_seconds)
+        self.locks = Locks(self.resources)
+        self.classic_connectors = ClassicConnectors()
         self.resource_manager = self._resource_manager()
         folder = settings.folder / "azure"
         self.storage = Storage(journal, certificates, folder, self.tokens, self.faults)
@@ -76,9 +85,12 @@ class AzureCloud:
         routes = [
             *ConnectorOperations(self.connectors).routes(),
             *graph_routes(self.graph),
+            *PricingOperations(self.pricings).routes(),
+            *AuthorizationOperations(self.resources, self.directory, self.locks).routes(),
+            *self.classic_connectors.routes(),
             *ManagementOperations(self.resources, self.directory).routes(),
         ]
-        return ResourceManager(self.tokens, self.resources, routes)
+        return ResourceManager(self.tokens, self.resources, routes, self.locks)
 
     def start(self) -> AzureCloud:
         """Starts everything.

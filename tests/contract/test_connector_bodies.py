@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,18 +23,6 @@ PROFILES = {
 
 def fresh(name: str) -> dict[str, Any]:
     return desired_body(ACCOUNT_ID, PROFILES[name], TARGET, "o-exampleorg1")
-
-
-@pytest.fixture
-def checker(evidence: Path) -> ModuleType:
-    """The checker of bodies against the OpenAPI files, beside the recorded evidence."""
-    path = evidence / "tools" / "check_arm_body.py"
-    spec = importlib.util.spec_from_file_location("check_arm_body", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def problems(checker: ModuleType, body: dict[str, Any]) -> list[str]:

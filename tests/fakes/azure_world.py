@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from werkzeug import Request, Response
 
 from sandbox.azure.aws_verification import CSPM_AUDIENCE, PROVIDER
 from sandbox.azure.cloud import AzureCloud
+from sandbox.azure.directory import FUNCTIONS
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
 from sandbox.journal import Journal
@@ -99,6 +101,36 @@ class World:
     journal: Journal
     certificates: Certificates
     accounts: dict[str, Account]
+
+    @property
+    def subscription(self) -> str:
+        """The resource id of the sandbox's subscription."""
+        return f"/subscriptions/{self.azure.subscription_id}"
+
+    @property
+    def group(self) -> str:
+        """The resource id of the connectors' resource group."""
+        return f"{self.subscription}/resourceGroups/rg-defender-connectors"
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str,
+        identity: str = FUNCTIONS,
+        **query: str,
+    ) -> requests.Response:
+        """One request to Resource Manager with a token of a named identity."""
+        return requests.request(
+            method,
+            f"{self.azure.arm_url}{path}",
+            params={"api-version": version} | {f"${name}": value for name, value in query.items()},
+            json=body,
+            headers={"Authorization": f"Bearer {self.azure.mint(identity, 'https://management.azure.com')}"},
+            timeout=10,
+        )
 
     def prepare(self, account_id: str = ACCOUNT_ID) -> None:
         """Gives an account what the member template makes."""
