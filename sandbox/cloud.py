@@ -63,7 +63,14 @@ class Sandbox:
         self.aws = AwsCloud(self.journal, settings, self.certificates, self.faults)
         self._stack.callback(self.aws.stop)
         self.aws.start()
-        self.azure = AzureCloud(self.journal, settings, self.certificates, self.aws.inspect_account, self.faults)
+        self.azure = AzureCloud(
+            self.journal,
+            settings,
+            self.certificates,
+            self.aws.inspect_account,
+            self.faults,
+            list_accounts=self.aws.organization_accounts,
+        )
         self._stack.callback(self.azure.stop)
         self.azure.start()
         session = self.management_session()

@@ -6,18 +6,17 @@ Source: Microsoft.Authorization/locks, API versions 2016-09-01 and 2020-05-01, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from sandbox.azure import locks
 from sandbox.azure.answers import gateway_refusal, not_found
 from sandbox.azure.directory import Directory
 from sandbox.azure.locks import Locks
-from sandbox.azure.resource_manager import GROUP, SUBSCRIPTION, Call, Route
+from sandbox.azure.resource_manager import GROUP, SUBSCRIPTION, Call, ResourceType, Route
 from sandbox.azure.resources import Resources
 
-_LOCK_VERSIONS = ("2016-09-01", "2020-05-01")
-_PERMISSIONS = "Microsoft.Authorization/permissions"
+_LOCKS = ResourceType(locks.TYPE, ("2016-09-01", "2020-05-01"))
+_PERMISSIONS = ResourceType("Microsoft.Authorization/permissions", ("2022-04-01",))
 _RESOURCE = r"/providers/(?P<namespace>[^/]+)/(?P<kind>[^/]+)/(?P<name>[^/]+)"
 _SCOPES = (SUBSCRIPTION, GROUP, GROUP + _RESOURCE)
 
@@ -33,14 +32,12 @@ class AuthorizationOperations:
     def routes(self) -> list[Route]:
         """Every operation."""
         permissions = [
-            Route(
-                method="GET",
-                path=rf"{scope}/providers/microsoft\.authorization/permissions",
-                operation="ListPermissions",
-                handler=self._permissions,
-                action=f"{_PERMISSIONS}/read",
-                versions=("2022-04-01",),
-                resource_type=_PERMISSIONS,
+            _PERMISSIONS.route(
+                "GET",
+                rf"{scope}/providers/microsoft\.authorization/permissions",
+                "ListPermissions",
+                "read",
+                self._permissions,
             )
             for scope in _SCOPES[:2]
         ]
@@ -50,10 +47,10 @@ class AuthorizationOperations:
         every = rf"{scope}/providers/microsoft\.authorization/locks"
         one = rf"{every}/(?P<lock>[^/]+)"
         return [
-            _lock_route("GET", every, "ListLocks", "read", self._list),
-            _lock_route("GET", one, "GetLock", "read", self._get),
-            _lock_route("PUT", one, "PutLock", "write", self._put),
-            _lock_route("DELETE", one, "DeleteLock", "delete", self._delete),
+            _LOCKS.route("GET", every, "ListLocks", "read", self._list),
+            _LOCKS.route("GET", one, "GetLock", "read", self._get),
+            _LOCKS.route("PUT", one, "PutLock", "write", self._put),
+            _LOCKS.route("DELETE", one, "DeleteLock", "delete", self._delete),
         ]
 
     def _permissions(self, call: Call) -> tuple[int, Any]:
@@ -114,15 +111,3 @@ def _scope(call: Call) -> str:
 
 def _lock_not_found(name: str) -> Exception:
     return gateway_refusal(404, "LockNotFound", f"The lock '{name}' could not be found.")
-
-
-def _lock_route(method: str, path: str, operation: str, verb: str, handler: Callable[[Call], tuple[int, Any]]) -> Route:
-    return Route(
-        method=method,
-        path=path,
-        operation=operation,
-        handler=handler,
-        action=f"{locks.TYPE}/{verb}",
-        versions=_LOCK_VERSIONS,
-        resource_type=locks.TYPE,
-    )

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from sandbox.azure.answers import RefusalError, gateway_refusal
-from sandbox.azure.resource_manager import SUBSCRIPTION, Call, Route
+from sandbox.azure.resource_manager import SUBSCRIPTION, Call, ResourceType, Route
 from sandbox.azure.resources import Document
 
 TYPE = "Microsoft.Security/connectors"
 API_VERSION = "2020-01-01-preview"
+_OPERATIONS = ResourceType(TYPE, (API_VERSION,))
 Answer = Literal["not-found", "gone", "list"]
 _SECRETS = {"awsAccessKeyId", "awsSecretAccessKey", "privateKey", "privateKeyId"}  # sent, never returned
 
@@ -52,17 +53,8 @@ class ClassicConnectors:
 
     def routes(self) -> list[Route]:
         """The list of a subscription."""
-        return [
-            Route(
-                method="GET",
-                path=rf"{SUBSCRIPTION}/providers/microsoft\.security/connectors",
-                operation="ListClassicConnectors",
-                handler=self._list,
-                action=f"{TYPE}/read",
-                versions=(API_VERSION,),
-                resource_type=TYPE,
-            )
-        ]
+        path = rf"{SUBSCRIPTION}/providers/microsoft\.security/connectors"
+        return [_OPERATIONS.route("GET", path, "ListClassicConnectors", "read", self._list)]
 
     def _list(self, call: Call) -> tuple[int, Any]:
         if self.answer != "list":

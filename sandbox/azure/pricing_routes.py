@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from sandbox.azure.pricings import API_VERSIONS, TYPE, Pricings, for_version
-from sandbox.azure.resource_manager import SUBSCRIPTION, Call, Route
+from sandbox.azure.resource_manager import SUBSCRIPTION, Call, ResourceType, Route
 
+_OPERATIONS = ResourceType(TYPE, API_VERSIONS)
 _PRICINGS = rf"{SUBSCRIPTION}/providers/microsoft\.security/pricings"
 
 
@@ -21,9 +21,9 @@ class PricingOperations:
         """Every operation that a subscription has."""
         one = rf"{_PRICINGS}/(?P<plan>[^/]+)"
         return [
-            _route("GET", _PRICINGS, "ListPricings", "read", self._list),
-            _route("GET", one, "GetPricing", "read", self._get),
-            _route("PUT", one, "PutPricing", "write", self._put),
+            _OPERATIONS.route("GET", _PRICINGS, "ListPricings", "read", self._list),
+            _OPERATIONS.route("GET", one, "GetPricing", "read", self._get),
+            _OPERATIONS.route("PUT", one, "PutPricing", "write", self._put),
         ]
 
     def _list(self, call: Call) -> tuple[int, Any]:
@@ -38,15 +38,3 @@ class PricingOperations:
     def _put(self, call: Call) -> tuple[int, Any]:
         changed = self._pricings.put(call.parts["subscription"], call.parts["plan"], call.body())
         return 200, for_version(changed, call.query["api-version"])
-
-
-def _route(method: str, path: str, operation: str, verb: str, handler: Callable[[Call], tuple[int, Any]]) -> Route:
-    return Route(
-        method=method,
-        path=path,
-        operation=operation,
-        handler=handler,
-        action=f"{TYPE}/{verb}",
-        versions=API_VERSIONS,
-        resource_type=TYPE,
-    )

@@ -75,6 +75,28 @@ class Route:
     resource_type: str = ""  # namespace/type, where the subscription must be registered for it
 
 
+@dataclass(frozen=True)
+class ResourceType:
+    """A resource type, `namespace/type`, and the api-versions that it answers to."""
+
+    name: str
+    versions: tuple[str, ...]
+
+    def route(
+        self, method: str, path: str, operation: str, verb: str, handler: Callable[[Call], tuple[int, Any]]
+    ) -> Route:
+        """One operation of the type; `verb` is what a role must allow: read, write or delete."""
+        return Route(
+            method=method,
+            path=path,
+            operation=operation,
+            handler=handler,
+            action=f"{self.name}/{verb}",
+            versions=self.versions,
+            resource_type=self.name,
+        )
+
+
 class ResourceManager:
     """Everything that it does not know is refused with 404 and a text that says so."""
 

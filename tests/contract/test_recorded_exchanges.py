@@ -43,8 +43,9 @@ def world(shared_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worl
     shared_world.accounts.clear()
     for connector in shared_world.azure.connectors.list(""):
         shared_world.azure.resources.delete(connector["id"])
-    for pricing in shared_world.azure.resources.of_type("Microsoft.Security/pricings"):
-        shared_world.azure.resources.delete(pricing["id"])
+    for kind in ("Microsoft.Security/pricings", "Microsoft.Security/automations"):
+        for each in shared_world.azure.resources.of_type(kind):
+            shared_world.azure.resources.delete(each["id"])
 
 
 def ask(world: World, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
@@ -187,7 +188,34 @@ def locked(world: World, _: Recording) -> requests.Response:
         world.azure.locks.remove(scope, "keep")
 
 
+def automations(world: World, recording: Recording) -> requests.Response:
+    """Each recorded automation is written as its author must have, with what answers never hold, and listed."""
+    admit(world, recording)
+    hidden = {"LogicApp": {"uri": "https://logic.example/run"}, "EventHub": {"connectionString": "none"}}
+    for each in recording.body["value"]:
+        kept = {key: value for key, value in each["properties"].items() if key != "metadata"}
+        kept["actions"] = [action | hidden.get(action["actionType"], {}) for action in kept["actions"]]
+        body = {key: each[key] for key in ("kind", "location", "tags") if key in each} | {"properties": kept}
+        made = ask(world, "PUT", f"{recording.path}/{each['name']}", body, version="2023-12-01-preview")
+        assert made.status_code == 201, made.text
+    return ask(world, "GET", recording.path, version=recording.version)
+
+
+def machine(world: World, recording: Recording) -> requests.Response:
+    document = {"id": recording.path, "name": "testmachine", "type": "Microsoft.HybridCompute/machines"}
+    world.azure.resources.put(document | {"location": "eastus"})
+    return exactly(world, recording)
+
+
+def orphan(world: World, _: Recording) -> requests.Response:
+    path = f"{in_our_group(world, 'none')}/providers/Microsoft.Security/standardAssignments"
+    return ask(world, "GET", path, version="2024-08-01")
+
+
 RESOURCE_MANAGER: dict[str, Ask] = {
+    "security-automations-list-resourcegroup-200": automations,
+    "arc-machine-delete-200": machine,
+    "arm-404-parentresourcenotfound": orphan,  # of a standard's assignment to a connector that is not there
     "security-pricings-list-200": plans,
     "security-pricings-get-standard-200": plans,
     "security-pricings-put-standard-extensions-200": plans,
@@ -242,6 +270,18 @@ def test_a_plan_s_recorded_answer_comes_back_to_the_letter(world: World, evidenc
         else:
             ours = plans(world, recording).json()["properties"]
         assert ours | {"enablementTime": ""} == theirs | {"enablementTime": ""}, name
+
+
+def test_listed_automations_are_the_recorded_ones(world: World, evidence: Path) -> None:
+    recording = read(evidence, "security-automations-list-resourcegroup-200")
+    ours = {each["name"]: each for each in automations(world, recording).json()["value"]}
+    assert len(ours) == len(recording.body["value"]) > 1
+    for theirs in recording.body["value"]:
+        found = ours[theirs["name"]]
+        assert list(found) == list(theirs)
+        assert list(found["properties"]["metadata"]) == list(theirs["properties"]["metadata"])
+        for part in ("description", "isEnabled", "scopes", "sources", "actions"):
+            assert found["properties"][part] == theirs["properties"][part], part
 
 
 def test_the_recorded_counters_are_those_of_a_full_bucket(world: World, evidence: Path) -> None:

@@ -26,6 +26,28 @@ ACCOUNT_ID = "012345678901"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/CspmMonitorAws"
 SENDER_ROLE = "arn:aws:iam::123456789012:role/stack-events"
 
+DEFAULT_ROLES = (
+    "CspmMonitorAws",
+    "DefenderForCloud-AgentlessScanner",
+    "DefenderForCloud-ArcAutoProvisioning",
+    "DefenderForCloud-Ciem",
+    "DefenderForCloud-Containers-K8s",
+    "DefenderForCloud-Containers-K8s-cloudwatch-to-kinesis",
+    "DefenderForCloud-Containers-K8s-kinesis-to-s3",
+    "DefenderForCloud-DataCollection",
+    "DefenderForCloud-DataSecurityPostureDB",
+    "DefenderForCloud-DataThreatProtectionDB",
+    "DefenderForCloud-DefenderForServers",
+    "DefenderForCloud-OidcCiem",
+    "MDCContainersAgentlessDiscoveryK8sRole",
+    "MDCContainersImageAssessmentRole",
+    "SensitiveDataDiscovery",
+)
+"""The default names of the roles that Defender's plans use.
+
+Source: Microsoft Defender for Cloud, permissions of the AWS connector's template.
+"""
+
 
 @dataclass
 class Provider:
@@ -133,10 +155,10 @@ class World:
         )
 
     def prepare(self, account_id: str = ACCOUNT_ID) -> None:
-        """Gives an account what the member template makes."""
-        arn = f"arn:aws:iam::{account_id}:role/CspmMonitorAws"
-        role = trusting_role(self.azure.directory.tenant_id, arn)
-        self.accounts[account_id] = Account([Provider()], [role])
+        """Gives an account the provider and every role that a plan may ask for."""
+        tenant_id = self.azure.directory.tenant_id
+        roles = [trusting_role(tenant_id, f"arn:aws:iam::{account_id}:role/{name}") for name in DEFAULT_ROLES]
+        self.accounts[account_id] = Account([Provider()], roles)
 
 
 def start_world(folder: Path, **settings: Any) -> World:
