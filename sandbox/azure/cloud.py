@@ -79,6 +79,14 @@ class AzureCloud:
             "functions": self._identities.attach(FUNCTIONS),
             "operator": self._identities.attach(OPERATOR),
         }
+        self._add_providers(settings, inspect_account, list_accounts)
+        self.resource_manager = self._resource_manager()
+        self.storage = Storage(journal, certificates, settings.folder / "azure", self.tokens, self.faults)
+        self._services: dict[str, Service] = {}
+
+    def _add_providers(
+        self, settings: SandboxSettings, inspect_account: InspectAccount, list_accounts: ListAccounts
+    ) -> None:
         self.connectors = SecurityConnectors(self.resources, settings, inspect_account)
         self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
         self.pricings = Pricings(self.resources, gap_seconds=settings.pricing_gap_seconds)
@@ -89,10 +97,6 @@ class AzureCloud:
             if settings.native_members_seconds is None
             else NativeMembers(self.resources, list_accounts, settings.native_members_seconds)
         )
-        self.resource_manager = self._resource_manager()
-        folder = settings.folder / "azure"
-        self.storage = Storage(journal, certificates, folder, self.tokens, self.faults)
-        self._services: dict[str, Service] = {}
 
     def _resource_manager(self) -> ResourceManager:
         routes = [

@@ -11,6 +11,7 @@ import requests
 
 from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.seeding import AzureSeed, plant
+from sandbox.faults import Fault, FaultKind
 from tests.fakes.azure_world import World
 
 PRICINGS, LOCKS, PERMISSIONS, CLASSIC = "2024-01-01", "2020-05-01", "2022-04-01", "2020-01-01-preview"
@@ -124,6 +125,22 @@ def test_a_plan_that_cannot_be_is_refused(plan: Callable[..., requests.Response]
 def test_plans_are_read_by_many_and_written_by_few(plan: Callable[..., requests.Response]) -> None:
     assert plan("GET", "Arm", identity=OPERATOR).status_code == 200
     assert code(plan("PUT", "Arm", standard(), identity=OPERATOR)) == (403, "AuthorizationFailed")
+
+
+def test_new_operations_are_journalled_and_struck_like_all_others(
+    plan: Callable[..., requests.Response], world: World
+) -> None:
+    before = len(world.journal)
+    world.azure.faults.plant(Fault(service="arm", operation="PutPricing", kind=FaultKind.THROTTLE, retry_after=3))
+    struck, done = plan("PUT", "Arm", standard()), plan("PUT", "Arm", standard())
+    assert (*code(struck), struck.headers["Retry-After"]) == (429, "ResourceRequestsThrottled", "3")
+    assert done.status_code == 200
+    entries = world.journal.entries(since=before)
+    assert [(each.operation, each.identity, each.status) for each in entries] == [
+        ("arm:PutPricing", FUNCTIONS, 429),
+        ("arm:PutPricing", FUNCTIONS, 200),
+    ]
+    assert entries[1].body == standard()
 
 
 def test_plans_fit_the_openapi_file(plan: Callable[..., requests.Response], checker: ModuleType) -> None:
