@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from sandbox.azure.seeding import AzureSeed, plant
 from sandbox.faults import Fault, Hold
 from sandbox.serving import Service
 
@@ -35,16 +36,13 @@ class SeedAccount(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
 
 
-class Seed(BaseModel):
+class Seed(AzureSeed):
     """What `POST /seed` plants. Unknown words are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
     accounts: list[SeedAccount] = Field(default_factory=list)
     stack_failures: list[StackFailure] = Field(default_factory=list)
-    resources: list[dict[str, Any]] = Field(
-        default_factory=list, description="Resource Manager resources, each with its id"
-    )
 
 
 class TokenRequest(BaseModel):
@@ -116,8 +114,7 @@ class AdminApi:
         ]
         for failure in seed.stack_failures:
             self._sandbox.aws.fail_stack_instances(failure.account, failure.reason)
-        for resource in seed.resources:
-            self._sandbox.azure.resources.put(resource)
+        plant(self._sandbox.azure, seed)
         return jsonify({"accounts": planted})
 
     def _token(self) -> Response:

@@ -63,9 +63,7 @@ class Sandbox:
         self.aws = AwsCloud(self.journal, settings, self.certificates, self.faults)
         self._stack.callback(self.aws.stop)
         self.aws.start()
-        self.azure = AzureCloud(self.journal, settings, self.certificates, self.aws.inspect_account, self.faults)
-        self._stack.callback(self.azure.stop)
-        self.azure.start()
+        self._start_azure(settings)
         session = self.management_session()
         organization = self._make_organization(session)
         policy = sample_policy(organization, self.settings)
@@ -100,6 +98,18 @@ class Sandbox:
         self._write_operator_environment(arm, policy_url)
         endpoints.write(self.folder)
         return endpoints
+
+    def _start_azure(self, settings: SandboxSettings) -> None:
+        self.azure = AzureCloud(
+            self.journal,
+            settings,
+            self.certificates,
+            self.aws.inspect_account,
+            self.faults,
+            list_accounts=self.aws.organization_accounts,
+        )
+        self._stack.callback(self.azure.stop)
+        self.azure.start()
 
     def _trust_ourselves(self) -> None:
         """Lets the SDKs of this process speak with our own https endpoints, until the sandbox stops."""

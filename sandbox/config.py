@@ -30,7 +30,10 @@ class SandboxSettings(BaseSettings):
     sqs_visibility_seconds: int = 360  # the template's RetryDelaySeconds
     # Azure
     connector_put_seconds: float = 0.0
+    connector_checks_all_roles: bool = True  # else only the CSPM role
+    native_members_seconds: float | None = None  # None = Defender makes no member connectors by itself
     resource_graph_lag_seconds: float = 2.0
+    pricing_gap_seconds: float = 10.0  # two changes of plans of one subscription need so much between them
     # Functions host
     crash_invisibility_seconds: float = 600.0
     max_polling_interval_seconds: float | None = None  # None = as host.json says

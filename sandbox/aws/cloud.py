@@ -61,6 +61,14 @@ class Credentials:
     session_token: str
 
 
+@dataclass(frozen=True)
+class OrganizationAccount:
+    """An account of the organization as others see it."""
+
+    id: str
+    state: str
+
+
 class AwsCloud:
     """A simulated AWS organization on one loopback port. One may run per process, one after another."""
 
@@ -205,6 +213,12 @@ class AwsCloud:
     def inspect_account(self, account_id: str, *, tenant_id: str | None = None) -> AccountIdentities | None:
         """The identity providers and roles of an account; None where there is no such account."""
         return account_identities.inspect(account_id, tenant_id)
+
+    def organization_accounts(self, management_account_id: str) -> list[OrganizationAccount]:
+        """The accounts of the organization that an account manages; none where it manages none."""
+        if management_account_id != self.management_account_id or self.organization.org is None:
+            return []
+        return [OrganizationAccount(account.id, account.state) for account in list(self.organization.accounts)]
 
 
 def _all_patches() -> Iterable[Patch]:

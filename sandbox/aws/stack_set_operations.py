@@ -117,6 +117,8 @@ def _start_queued(stack_set: StackSet) -> None:
 
 def _start(stack_set: StackSet, operation: Operation) -> None:
     operation_changed(stack_set, operation)
+    if operation.action != "CREATE":  # an operation that ran before this one may have deleted instances
+        operation.results = {key: result for key, result in operation.results.items() if key in stack_set.instances}
     for result in operation.results.values():
         target = result.target
         if operation.action != "DELETE":
@@ -170,7 +172,7 @@ def _next_wave(stack_set: StackSet, operation: Operation) -> None:
     for result in wave:
         instance = stack_set.instances[result.target.key]
         result.status = instance.detailed_status = "RUNNING"
-        if instance.stack_id is None:
+        if instance.stack_id is None and operation.action != "DELETE":
             instance.stack_id = stacks.new_stack_id(stack_set, instance)
         instance_changed(stack_set, instance, operation.action)
     seconds = active().settings.stack_instance_seconds

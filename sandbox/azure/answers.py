@@ -6,6 +6,7 @@ Source: live answers published with the tests of Azure's own command-line tools 
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from werkzeug import Response
@@ -84,6 +85,51 @@ def subscription_not_found(subscription_id: str) -> RefusalError:
     """404 SubscriptionNotFound."""
     text = f"The subscription '{subscription_id}' could not be found."
     return gateway_refusal(404, "SubscriptionNotFound", text)
+
+
+def parent_not_found(verb: str, kind: str, parent: str) -> RefusalError:
+    """404 ParentResourceNotFound; `kind` is the parent's type and the child's, with a slash."""
+    return gateway_refusal(
+        404,
+        "ParentResourceNotFound",
+        f"Failed to perform '{verb}' on resource(s) of type '{kind}', because the parent resource '{parent}' could "
+        "not be found.",
+    )
+
+
+def scope_locked(verb: str, scope: str, locked: list[str]) -> RefusalError:
+    """409 ScopeLocked; `verb` is write or delete, `locked` the scopes that carry the locks."""
+    named = ",".join(f"'{each}'" for each in locked)
+    return gateway_refusal(
+        409,
+        "ScopeLocked",
+        f"The scope '{scope}' cannot perform {verb} operation because following scope(s) are locked: {named}. "
+        "Please remove the lock and try again.",
+    )
+
+
+def read_only_subscription(subscription_id: str) -> RefusalError:
+    """409 ReadOnlyDisabledSubscription.
+
+    Source: the code and its words as users of Microsoft's editor extensions report them; the status of other
+    conflicts.
+    """
+    return gateway_refusal(
+        409,
+        "ReadOnlyDisabledSubscription",
+        f"The subscription '{subscription_id}' is disabled and therefore marked as read only. You cannot perform any "
+        "write actions on this subscription until it is re-enabled.",
+    )
+
+
+def bad_request(message: str, code: str = "BadRequest") -> RefusalError:
+    """400 of the Security provider in Resource Manager's envelope."""
+    return RefusalError(400, {"error": {"code": code, "message": message}})
+
+
+def now_spelt() -> str:
+    """The present time as the Security provider spells it: seven digits after the second."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
 
 
 def not_registered(namespace: str) -> RefusalError:

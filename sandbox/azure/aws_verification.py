@@ -6,7 +6,7 @@ provider is that of a live answer, the one about the role is reported by users.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -20,34 +20,39 @@ _PROVIDER_MISSING = (
     "Identity provider is missing from AWS account/s. Defender for Cloud cannot authenticate without it. "
     "Create the identity provider to complete the onboarding."
 )
-_ROLE_MISSING = "IAM role(s) do not exist or are invalid: {arn}."
+_ROLES_MISSING = "IAM role(s) do not exist or are invalid: {arns}."
 
 
 class AwsVerification:
-    """Checks that Defender's provider and CSPM role stand in an account and trust this tenant's Defender."""
+    """Checks that Defender's provider and roles stand in an account; of the CSPM role also whom it trusts."""
 
     def __init__(self, inspect_account: InspectAccount, tenant_id: str) -> None:
         self._inspect_account = inspect_account
         self._tenant_id = tenant_id
 
-    def check(self, account_id: str, cspm_role_arn: str | None) -> None:
-        """Checks one account; without a CSPM role in the connector only the provider.
+    def check(self, account_id: str, cspm_role_arn: str | None, role_arns: Sequence[str] = ()) -> None:
+        """Checks one account: its provider, the CSPM role if the connector has one, and that `role_arns` exist.
 
         Raises:
-            RefusalError: 400 in the connector's envelope, until both are there.
+            RefusalError: 400 in the connector's envelope, until all are there; it names the roles.
         """
         identities = self._inspect_account(account_id, tenant_id=self._tenant_id)
         if identities is None or not self._has_provider(identities):
             raise connector_refusal(_PROVIDER_MISSING)
-        if cspm_role_arn is None:
-            return
+        existing = {each.arn for each in identities.roles}
+        invalid = [arn for arn in role_arns if arn not in existing]
+        if cspm_role_arn is not None and not self._usable(cspm_role_arn, identities):
+            invalid = [cspm_role_arn, *(arn for arn in invalid if arn != cspm_role_arn)]
+        if invalid:
+            raise connector_refusal(_ROLES_MISSING.format(arns=", ".join(invalid)))
+
+    def _usable(self, cspm_role_arn: str, identities: AccountIdentities) -> bool:
         role = next((each for each in identities.roles if each.arn == cspm_role_arn), None)
         accepted = any(
             _bare(each.url) == _bare(PROVIDER) and CSPM_AUDIENCE in each.client_ids
             for each in identities.oidc_providers
         )
-        if role is None or not accepted or not self._trusted(role):
-            raise connector_refusal(_ROLE_MISSING.format(arn=cspm_role_arn))
+        return role is not None and accepted and self._trusted(role)
 
     @staticmethod
     def _has_provider(identities: AccountIdentities) -> bool:

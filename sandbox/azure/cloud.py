@@ -6,18 +6,28 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sandbox.azure.assertions import AssertionVerifier, IssuerKeys
+from sandbox.azure.authorization_routes import AuthorizationOperations
+from sandbox.azure.automations import AutomationOperations
+from sandbox.azure.classic_connectors import ClassicConnectors
 from sandbox.azure.connectors import SecurityConnectors
 from sandbox.azure.directory import FUNCTIONS, OPERATOR, default_directory
 from sandbox.azure.entra import Entra
 from sandbox.azure.exchange import Endpoint, Exchange
 from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, resource_manager_fault
-from sandbox.azure.identities import InspectAccount
+from sandbox.azure.governance_rules import GovernanceRuleOperations
+from sandbox.azure.identities import InspectAccount, ListAccounts, no_accounts
+from sandbox.azure.locks import Locks
+from sandbox.azure.machines import MachineOperations
 from sandbox.azure.managed_identity import ManagedIdentityEndpoint
 from sandbox.azure.management_routes import ManagementOperations
+from sandbox.azure.native_members import NativeMembers
+from sandbox.azure.pricing_routes import PricingOperations
+from sandbox.azure.pricings import Pricings
 from sandbox.azure.provider_routes import ConnectorOperations, graph_routes
 from sandbox.azure.resource_graph import ResourceGraph
 from sandbox.azure.resource_manager import ResourceManager
 from sandbox.azure.resources import Resources
+from sandbox.azure.standards import StandardOperations
 from sandbox.azure.storage import Storage
 from sandbox.azure.tokens import Tokens
 from sandbox.certificates import Certificates
@@ -33,13 +43,15 @@ if TYPE_CHECKING:
 class AzureCloud:
     """One tenant with one subscription, a storage account and the connectors' resource group."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last is a keyword that only a sandbox with an organization gives
         self,
         journal: Journal,
         settings: SandboxSettings,
         certificates: Certificates,
         inspect_account: InspectAccount,
         faults: Faults | None = None,
+        *,
+        list_accounts: ListAccounts = no_accounts,
     ) -> None:
         """Prepares everything; nothing listens before `start`.
 
@@ -49,9 +61,11 @@ class AzureCloud:
             certificates: of the https endpoints.
             inspect_account: what Defender for Cloud would find in an AWS account.
             faults: asked about every request that a service admits.
+            list_accounts: the organization that an AWS account manages.
         """
         self._journal = journal
         self._certificates = certificates
+        self.subscription_id = settings.subscription_id
         self.faults = faults or Faults()
         self.directory = default_directory(settings.tenant_id, settings.subscription_id)
         self.tokens = Tokens(self.directory)
@@ -65,20 +79,39 @@ class AzureCloud:
             "functions": self._identities.attach(FUNCTIONS),
             "operator": self._identities.attach(OPERATOR),
         }
+        self._add_providers(settings, inspect_account, list_accounts)
+        self.resource_manager = self._resource_manager()
+        self.storage = Storage(journal, certificates, settings.folder / "azure", self.tokens, self.faults)
+        self._services: dict[str, Service] = {}
+
+    def _add_providers(
+        self, settings: SandboxSettings, inspect_account: InspectAccount, list_accounts: ListAccounts
+    ) -> None:
         self.connectors = SecurityConnectors(self.resources, settings, inspect_account)
         self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
-        self.resource_manager = self._resource_manager()
-        folder = settings.folder / "azure"
-        self.storage = Storage(journal, certificates, folder, self.tokens, self.faults)
-        self._services: dict[str, Service] = {}
+        self.pricings = Pricings(self.resources, gap_seconds=settings.pricing_gap_seconds)
+        self.locks = Locks(self.resources)
+        self.classic_connectors = ClassicConnectors()
+        self.native_members = (
+            None
+            if settings.native_members_seconds is None
+            else NativeMembers(self.resources, list_accounts, settings.native_members_seconds)
+        )
 
     def _resource_manager(self) -> ResourceManager:
         routes = [
             *ConnectorOperations(self.connectors).routes(),
             *graph_routes(self.graph),
+            *PricingOperations(self.pricings).routes(),
+            *AuthorizationOperations(self.resources, self.directory, self.locks).routes(),
+            *self.classic_connectors.routes(),
+            *StandardOperations(self.resources).routes(),
+            *GovernanceRuleOperations(self.resources, self.directory.tenant_id).routes(),
+            *AutomationOperations(self.resources).routes(),
+            *MachineOperations(self.resources, self.directory.tenant_id).routes(),
             *ManagementOperations(self.resources, self.directory).routes(),
         ]
-        return ResourceManager(self.tokens, self.resources, routes)
+        return ResourceManager(self.tokens, self.resources, routes, self.locks)
 
     def start(self) -> AzureCloud:
         """Starts everything.
@@ -90,10 +123,14 @@ class AzureCloud:
         self._serve("entra", self._entra.answer, entra_fault)
         self._serve("managed-identity", self._identities.answer, managed_identity_fault, tls=False)
         self._serve("arm", self.resource_manager.answer, resource_manager_fault)
+        if self.native_members is not None:
+            self.native_members.start()
         return self
 
     def stop(self) -> None:
         """Ends everything; may be called twice."""
+        if self.native_members is not None:
+            self.native_members.stop()
         while self._services:
             self._services.popitem()[1].stop()
         self.storage.stop()

@@ -7,14 +7,13 @@ connector is public; its body is taken to look as those of the other environment
 from __future__ import annotations
 
 import copy
-import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sandbox.azure.answers import RefusalError, connector_refusal, gateway_refusal, not_found
+from sandbox.azure.answers import RefusalError, connector_refusal, gateway_refusal, not_found, now_spelt
 from sandbox.azure.aws_verification import AwsVerification
+from sandbox.azure.connector_bodies import aws_account, role_arns
 from sandbox.azure.directory import Identity
 from sandbox.azure.identities import InspectAccount
 from sandbox.azure.resources import Document, Resources
@@ -23,13 +22,6 @@ from sandbox.config import SandboxSettings
 TYPE = "Microsoft.Security/securityConnectors"
 _STORED_TYPE = "Microsoft.Security/securityconnectors"  # as live answers spell it
 _PROPERTIES = ("offerings", "environmentName", "hierarchyIdentifier", "environmentData")
-_AWS_OFFERINGS = {
-    "CspmMonitorAws",
-    "DefenderCspmAws",
-    "DefenderForContainersAws",
-    "DefenderForDatabasesAws",
-    "DefenderForServersAws",
-}
 _GCP_PROBLEM = (
     "There is a problem with authenticating to your GCP project. "
     "Please contact the support with given tracing ID 00000000-0000-0000-0000-000000000000."
@@ -68,6 +60,7 @@ class SecurityConnectors:
         self._resources = resources
         self._aws = AwsVerification(inspect_account, settings.tenant_id)
         self.put_seconds = settings.connector_put_seconds
+        self.check_all_roles = settings.connector_checks_all_roles
         self.duplicate_answer = DuplicateAnswer()
         self.page_size: int | None = None  # None = a list is one page, as live answers are
 
@@ -85,7 +78,7 @@ class SecurityConnectors:
         with self._resources.lock:
             before = self._resources.find(address.id)
             self._refuse_duplicate(address, properties)
-            document = _document(address, body, properties)
+            document = stored_document(address, body["location"], body.get("tags"), properties)
             document["systemData"] = _system_data(before, caller)
             self._resources.put(document)
         return (200 if before else 201), document
@@ -127,7 +120,9 @@ class SecurityConnectors:
             time.sleep(self.put_seconds)
         environment = properties.get("environmentName")
         if environment == "AWS":
-            self._aws.check(*_aws_account(properties))
+            account_id, cspm_role_arn = aws_account(properties)
+            others = role_arns(properties) if self.check_all_roles else []
+            self._aws.check(account_id, cspm_role_arn, others)
         elif environment == "GCP":
             raise connector_refusal(_GCP_PROBLEM)  # this sandbox has no GCP, so no project can be read
         elif environment != "AzureDevOps":
@@ -174,36 +169,21 @@ def _check_location(before: Document | None, location: Any, address: Address) ->
         )
 
 
-def _aws_account(properties: Document) -> tuple[str, str | None]:
-    account_id = properties.get("hierarchyIdentifier")
-    if not isinstance(account_id, str) or not re.fullmatch(r"\d{12}", account_id):
-        raise connector_refusal(f"The hierarchy identifier '{account_id}' is not an AWS account id.")
-    environment = properties.get("environmentData")
-    if not isinstance(environment, dict) or environment.get("environmentType") != "AwsAccount":
-        raise connector_refusal("The environment data do not belong to the environment AWS.")
-    role_arn = None
-    for offering in properties.get("offerings") or ():
-        if offering.get("offeringType") not in _AWS_OFFERINGS:
-            raise connector_refusal(f"The offering '{offering.get('offeringType')}' is not supported for AWS.")
-        if offering["offeringType"] == "CspmMonitorAws":
-            role_arn = (offering.get("nativeCloudConnection") or {}).get("cloudRoleArn", "")
-    return account_id, role_arn
-
-
-def _document(address: Address, body: Document, properties: Document) -> Document:
+def stored_document(address: Address, location: str, tags: Document | None, properties: Document) -> Document:
+    """A connector as the provider keeps it, keys in the order of live answers; `systemData` comes last."""
     ordered = {key: properties[key] for key in _PROPERTIES if key in properties}
     return {
         "properties": ordered | properties,
         "id": address.id,
         "name": address.name,
         "type": _STORED_TYPE,
-        "location": body["location"],
-        "tags": body.get("tags") or {},
+        "location": location,
+        "tags": tags or {},
     }
 
 
 def _system_data(before: Document | None, caller: Identity) -> Document:
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+    now = now_spelt()
     created = {"createdBy": caller.object_id, "createdByType": "Application", "createdAt": now}
     if before is not None:
         created = {key: before["systemData"][key] for key in created if key in before.get("systemData", {})}

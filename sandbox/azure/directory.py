@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sandbox.azure.azurite import ACCOUNT
-from sandbox.azure.roles import ROLES
+from sandbox.azure.roles import ROLES, RoleDefinition
 
 FUNCTIONS = "rollcall-functions"
 QUEUE_SENDER = "rollcall-lambda-queue-sender"
@@ -115,26 +115,35 @@ class Directory:
         with self._lock:
             self._assignments.append(assignment)
 
-    def unassign(self, name: str, role: str | None = None) -> None:
-        """Takes one role, or all, away from an identity."""
+    def unassign(self, name: str, role: str | None = None, scope: str | None = None) -> None:
+        """Takes one role, or all, away from an identity: everywhere, or on one scope only.
+
+        KeyError for a role or identity that the sandbox does not know.
+        """
         object_id = self._identities[name].object_id
+        role = ROLES[role].name if role is not None else None
         with self._lock:
             self._assignments = [
                 each
                 for each in self._assignments
-                if each.object_id != object_id or (role is not None and each.role != role)
+                if each.object_id != object_id
+                or (role is not None and each.role != role)
+                or (scope is not None and each.scope.lower().rstrip("/") != scope.lower().rstrip("/"))
             ]
 
     def allows(self, identity: Identity, action: str, scope: str, *, data: bool = False) -> bool:
         """Whether any of the identity's roles contains the action on the scope."""
+        return any(role.allows(action, data=data) for role in self.roles_on(identity, scope))
+
+    def roles_on(self, identity: Identity, scope: str) -> list[RoleDefinition]:
+        """The roles of an identity that reach a scope, one for each assignment on it or above it."""
         with self._lock:
             assignments = list(self._assignments)
-        return any(
-            each.object_id == identity.object_id
-            and self._covers(each.scope, scope)
-            and ROLES[each.role].allows(action, data=data)
+        return [
+            ROLES[each.role]
             for each in assignments
-        )
+            if each.object_id == identity.object_id and self._covers(each.scope, scope)
+        ]
 
     def _covers(self, outer: str, inner: str) -> bool:
         outer, inner = outer.lower().rstrip("/"), inner.lower().rstrip("/")

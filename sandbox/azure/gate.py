@@ -14,7 +14,8 @@ from sandbox.azure.throttling import Buckets, Limit, Limits
 from sandbox.azure.tokens import Problem, TokenError, Tokens, issuer_of
 
 _GLOBAL_FACTOR = 15  # the whole subscription's bucket against one principal's
-_CONNECTOR_COUNTER = "x-ms-ratelimit-remaining-subscription-resource-requests"
+_CONNECTOR_SIZED = {"securityconnectors", "automations"}  # the other types of the provider have larger buckets
+_PROVIDER_COUNTER = "x-ms-ratelimit-remaining-subscription-resource-requests"
 _GATEWAY_HEADERS = {
     "Pragma": "no-cache",
     "Expires": "-1",
@@ -92,26 +93,35 @@ class Gate:
             RefusalError: 429 with Retry-After.
         """
         queries = action == "QueryResources"  # a POST that reads
-        limit, counter, name = self._limit("GET" if queries else method, connectors="/securityConnectors/" in action)
+        limit, counter, name = self._limit("GET" if queries else method, _security_type(action))
         if not subscription_id:
             counter = counter.replace("-subscription-", "-tenant-")
         place = subscription_id.lower()
         headers = {counter: str(self.buckets.take(limit, (place, caller.object_id, name), action))}
-        if place and counter != _CONNECTOR_COUNTER:
+        if place and counter != _PROVIDER_COUNTER:
             whole = Limit(limit.size * _GLOBAL_FACTOR, limit.per_second * _GLOBAL_FACTOR)
             remaining = self.buckets.take(whole, (place, name), action)
             headers[counter.replace("-subscription-", "-subscription-global-")] = str(remaining)
         return _GATEWAY_HEADERS | _request_ids() | headers
 
-    def _limit(self, method: str, *, connectors: bool) -> tuple[Limit, str, str]:
+    def _limit(self, method: str, security_type: str) -> tuple[Limit, str, str]:
         limits = self.limits
-        if connectors:
+        if security_type:
             reads = method == "GET"
-            limit = limits.connector_reads if reads else limits.connector_writes
-            return limit, _CONNECTOR_COUNTER, f"connector-{'reads' if reads else 'writes'}"
+            name = f"{security_type}-{'reads' if reads else 'writes'}"
+            if security_type in _CONNECTOR_SIZED:
+                return limits.connector_reads if reads else limits.connector_writes, _PROVIDER_COUNTER, name
+            return limits.security_reads if reads else limits.security_writes, _PROVIDER_COUNTER, name
         kind = {"GET": "reads", "DELETE": "deletes"}.get(method, "writes")
         limit = {"reads": limits.reads, "deletes": limits.deletes, "writes": limits.writes}[kind]
         return limit, f"x-ms-ratelimit-remaining-subscription-{kind}", kind
+
+
+def _security_type(action: str) -> str:
+    """The resource type, in small letters, where it is one of the Security provider; each keeps its own counter."""
+    namespace, _, rest = action.lower().partition("/")
+    kind, _, verb = rest.partition("/")
+    return kind if namespace == "microsoft.security" and verb and kind != "register" else ""
 
 
 def _spelt(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 
@@ -47,3 +47,24 @@ class InspectAccount(Protocol):
 
     def __call__(self, account_id: str, *, tenant_id: str) -> AccountIdentities | None:
         """The account's identities; None where there is no such account."""
+
+
+class OrganizationAccount(Protocol):
+    """An account of an AWS organization."""
+
+    @property
+    def id(self) -> str:
+        """Its 12 digits."""
+
+    @property
+    def state(self) -> str:
+        """ACTIVE, SUSPENDED or another state of the Organizations API."""
+
+
+ListAccounts = Callable[[str], Sequence[OrganizationAccount]]
+"""The accounts of the organization that an account manages; empty where it manages none."""
+
+
+def no_accounts(_: str) -> Sequence[OrganizationAccount]:
+    """A `ListAccounts` for an AWS without organizations."""
+    return ()

@@ -56,7 +56,7 @@ class ManagementOperations:
             "subscriptionId": subscription.id,
             "tenantId": self._directory.tenant_id,
             "displayName": subscription.name,
-            "state": "Enabled",
+            "state": subscription.state,
         }
 
     def _known(self, call: Call) -> Subscription:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
 from typing import Any
 
 from sandbox.azure.connectors import TYPE, Address, SecurityConnectors
 from sandbox.azure.resource_graph import API_VERSIONS, ResourceGraph
-from sandbox.azure.resource_manager import GROUP, SUBSCRIPTION, Call, Route
+from sandbox.azure.resource_manager import GROUP, SUBSCRIPTION, Call, ResourceType, Route
 from sandbox.azure.resources import Document
 
 CONNECTORS_API_VERSION = "2024-08-01-preview"
+_OPERATIONS = ResourceType(TYPE, (CONNECTORS_API_VERSION,))
 _CONNECTORS = r"/providers/microsoft\.security/securityconnectors"
 
 
@@ -26,25 +26,13 @@ class ConnectorOperations:
         """Every operation of the resource type."""
         one = rf"{GROUP}{_CONNECTORS}/(?P<name>[^/]+)"
         return [
-            self._route("PUT", one, "PutSecurityConnector", "write", self._put),
-            self._route("PATCH", one, "PatchSecurityConnector", "write", self._patch),
-            self._route("GET", one, "GetSecurityConnector", "read", self._get),
-            self._route("DELETE", one, "DeleteSecurityConnector", "delete", self._delete),
-            self._route("GET", SUBSCRIPTION + _CONNECTORS, "ListSecurityConnectors", "read", self._list),
-            self._route("GET", GROUP + _CONNECTORS, "ListSecurityConnectors", "read", self._list),
+            _OPERATIONS.route("PUT", one, "PutSecurityConnector", "write", self._put),
+            _OPERATIONS.route("PATCH", one, "PatchSecurityConnector", "write", self._patch),
+            _OPERATIONS.route("GET", one, "GetSecurityConnector", "read", self._get),
+            _OPERATIONS.route("DELETE", one, "DeleteSecurityConnector", "delete", self._delete),
+            _OPERATIONS.route("GET", SUBSCRIPTION + _CONNECTORS, "ListSecurityConnectors", "read", self._list),
+            _OPERATIONS.route("GET", GROUP + _CONNECTORS, "ListSecurityConnectors", "read", self._list),
         ]
-
-    @staticmethod
-    def _route(method: str, path: str, operation: str, verb: str, handler: Callable[[Call], tuple[int, Any]]) -> Route:
-        return Route(
-            method=method,
-            path=path,
-            operation=operation,
-            handler=handler,
-            action=f"{TYPE}/{verb}",
-            versions=(CONNECTORS_API_VERSION,),
-            resource_type=TYPE,
-        )
 
     def _put(self, call: Call) -> tuple[int, Any]:
         return self._connectors.put(_address(call), call.body(), call.caller)

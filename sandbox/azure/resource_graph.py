@@ -31,6 +31,11 @@ _SECURITY_TABLE = (
     "microsoft.security/pricings",
     "microsoft.security/regulatorycompliancestandards",
 )
+_NOT_INDEXED = {
+    "microsoft.authorization/locks",
+    "microsoft.security/governancerules",
+    "microsoft.security/standardassignments",
+}
 _NULL_COLUMNS = ("sku", "plan", "identity", "zones", "extendedLocation")
 _COLUMNS = frozenset(
     {
@@ -119,7 +124,7 @@ class ResourceGraph:
         return [
             _row(document, self._directory.tenant_id)
             for document in self._readable(caller, asked)
-            if (document["type"].lower() in _SECURITY_TABLE) == wanted
+            if (document["type"].lower() in _SECURITY_TABLE) == wanted and document["type"].lower() not in _NOT_INDEXED
         ]
 
     def _readable(self, caller: Identity, subscriptions: set[str] | None) -> Iterable[Document]:
@@ -148,12 +153,12 @@ def _row(document: Document, tenant_id: str) -> Row:
         "name": document["name"],
         "type": document["type"].lower(),
         "tenantId": tenant_id,
-        "kind": "",
+        "kind": document.get("kind") or "",
         "location": str(document.get("location", "")).lower().replace(" ", ""),
-        "resourceGroup": parts[4].lower() if len(parts) > 4 else "",
+        "resourceGroup": parts[4].lower() if parts[3:4] and parts[3].lower() == "resourcegroups" else "",
         "subscriptionId": parts[2],
         "managedBy": "",
-        **dict.fromkeys(_NULL_COLUMNS),
+        **{name: document.get(name) for name in _NULL_COLUMNS},
         "tags": document.get("tags") or None,
         "properties": document.get("properties") or {},
     }

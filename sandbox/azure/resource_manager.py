@@ -17,13 +17,15 @@ from sandbox.azure.answers import (
     RefusalError,
     gateway_refusal,
     not_registered,
+    read_only_subscription,
     resource_group_not_found,
     subscription_not_found,
 )
 from sandbox.azure.directory import Identity
 from sandbox.azure.exchange import Exchange, json_response
 from sandbox.azure.gate import Gate
-from sandbox.azure.resources import Resources
+from sandbox.azure.locks import Locks
+from sandbox.azure.resources import Resources, Subscription
 from sandbox.azure.throttling import Limits
 from sandbox.azure.tokens import Tokens
 
@@ -73,11 +75,34 @@ class Route:
     resource_type: str = ""  # namespace/type, where the subscription must be registered for it
 
 
+@dataclass(frozen=True)
+class ResourceType:
+    """A resource type, `namespace/type`, and the api-versions that it answers to."""
+
+    name: str
+    versions: tuple[str, ...]
+
+    def route(
+        self, method: str, path: str, operation: str, verb: str, handler: Callable[[Call], tuple[int, Any]]
+    ) -> Route:
+        """One operation of the type; `verb` is what a role must allow: read, write or delete."""
+        return Route(
+            method=method,
+            path=path,
+            operation=operation,
+            handler=handler,
+            action=f"{self.name}/{verb}",
+            versions=self.versions,
+            resource_type=self.name,
+        )
+
+
 class ResourceManager:
     """Everything that it does not know is refused with 404 and a text that says so."""
 
-    def __init__(self, tokens: Tokens, resources: Resources, routes: Iterable[Route]) -> None:
+    def __init__(self, tokens: Tokens, resources: Resources, routes: Iterable[Route], locks: Locks) -> None:
         self._resources = resources
+        self._locks = locks
         self._gate = Gate(tokens)
         self._routes = [(re.compile(route.path, re.IGNORECASE), route) for route in routes]
 
@@ -135,6 +160,7 @@ class ResourceManager:
             if subscription is None:
                 raise subscription_not_found(subscription_id)
         self._gate.authorize(caller, route.action.format_map(parts), exchange.request.path)
+        _check_state(subscription, exchange.request.method, route.operation)
         namespace = route.resource_type.partition("/")[0]
         if subscription is not None and namespace and namespace.lower() not in subscription.registered:
             raise not_registered(namespace)
@@ -142,6 +168,8 @@ class ResourceManager:
         creates = route.operation == "PutResourceGroup"
         if group and not creates and self._resources.find_resource_group(parts["subscription"], group) is None:
             raise resource_group_not_found(group)
+        if not route.action.startswith("Microsoft.Authorization/locks/"):  # or no lock could ever be removed
+            self._locks.check(exchange.request.method, exchange.request.path)
 
     @staticmethod
     def _check_version(route: Route, version: str) -> None:
@@ -157,6 +185,16 @@ class ResourceManager:
             f"The resource type '{name}' could not be found in the namespace '{namespace}' for api version "
             f"'{version}'. The supported api-versions are '{','.join(route.versions)}'.",
         )
+
+
+def _check_state(subscription: Subscription | None, method: str, operation: str) -> None:
+    """Source: Azure "Azure subscription states"; PUT, PATCH and POST need one that is active or past due."""
+    if subscription is None or operation == "GetSubscription":
+        return
+    if subscription.state == "Deleted":
+        raise subscription_not_found(subscription.id)
+    if subscription.state in {"Disabled", "Warned"} and method in {"PUT", "PATCH", "POST"}:
+        raise read_only_subscription(subscription.id)
 
 
 def _call(exchange: Exchange, caller: Identity, parts: Mapping[str, str], headers: dict[str, str]) -> Call:

@@ -7,19 +7,24 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Document = dict[str, Any]
 _VERSIONS_KEPT = 16
 
 
+_REGISTERED = ("microsoft.authorization", "microsoft.hybridcompute", "microsoft.resourcegraph", "microsoft.security")
+SubscriptionState = Literal["Enabled", "Warned", "PastDue", "Disabled", "Deleted"]
+
+
 @dataclass
 class Subscription:
-    """One subscription and the resource providers that it is registered for (lower case)."""
+    """One subscription, its state, and the resource providers that it is registered for (lower case)."""
 
     id: str
     name: str
-    registered: set[str] = field(default_factory=lambda: {"microsoft.security", "microsoft.resourcegraph"})
+    registered: set[str] = field(default_factory=lambda: set(_REGISTERED))
+    state: SubscriptionState = "Enabled"
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,12 @@ class Resources:
             del versions[:-_VERSIONS_KEPT]
 
     def delete(self, resource_id: str) -> None:
-        """Removes a resource."""
+        """Removes a resource with everything below it: locks, assignments, rules."""
+        whole = resource_id.lower()
         with self.lock:
-            if self.find(resource_id) is not None:
-                self._versions[resource_id.lower()].append((time.monotonic(), None))
+            for key, versions in self._versions.items():
+                if (key == whole or key.startswith(f"{whole}/")) and versions[-1][1] is not None:
+                    versions.append((time.monotonic(), None))
 
     def find(self, resource_id: str) -> Document | None:
         """A copy of the resource as it is now."""

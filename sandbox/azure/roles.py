@@ -69,6 +69,12 @@ _ALL = (
         actions=("*",),
         not_actions=("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"),
     ),
+    RoleDefinition(name="Owner", id="8e3af657-a8ff-443c-a75c-2fe8c4bcb635", actions=("*",)),
+    RoleDefinition(
+        name="User Access Administrator",
+        id="18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+        actions=("*/read", "Microsoft.Authorization/*", "Microsoft.Support/*"),
+    ),
     RoleDefinition(name="Reader", id="acdd72a7-3385-48ef-bd42-f606fba81ae7", actions=("*/read",)),
     RoleDefinition(
         name="Azure Connected Machine Resource Administrator",

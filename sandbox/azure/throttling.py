@@ -1,7 +1,8 @@
 """Token buckets, as Resource Manager and its providers keep them for each subscription and principal.
 
-Source: Azure Resource Manager "Understand how Azure Resource Manager throttles requests"; the sizes 100 and
-250 of the connectors are those of live answers, their refill is not public and taken from the same page.
+Source: Azure Resource Manager "Understand how Azure Resource Manager throttles requests"; the sizes
+100, 250 and 750 of the Security provider are those of live answers, their refill is not public and taken from the
+same page.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Limits:
     reads: Limit = Limit(250, 25)
     writes: Limit = Limit(200, 10)
     deletes: Limit = Limit(200, 10)
+    security_reads: Limit = Limit(750, 25)
+    security_writes: Limit = Limit(250, 10)
 
 
 class Buckets:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -86,3 +88,15 @@ def answers(_answering: tuple[AnsweringAzure, Path], monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("IDENTITY_HEADER", "header")
     monkeypatch.setenv("PATH", str(tmp_path))  # no `az` there
     return azure
+
+
+@pytest.fixture
+def checker(evidence: Path) -> ModuleType:
+    """The checker of bodies against the OpenAPI files, beside the recorded evidence."""
+    path = evidence / "tools" / "check_arm_body.py"
+    spec = importlib.util.spec_from_file_location("check_arm_body", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

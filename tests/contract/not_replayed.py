@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _PROVIDER = "the sandbox has no such provider: it answers 404 and says so"
-_WRITE = "resources of other providers can be seeded and read, not written"
+_WRITE = "Arc machines can be seeded, read and deleted, not written"
 _QUOTED = "text quoted in an issue, without request and headers; the error table of the adapters reads it"
 _OLD = "an older form of an answer whose present form is replayed"
 _GRAPH_API = "Microsoft Graph is not simulated: federated credentials are seeded"
@@ -12,7 +12,6 @@ _AWS = "compared with the overlay in test_recorded_aws_answers.py"
 
 NOT_REPLAYED: dict[str, str] = {
     "appservice-msi-token-400-2017": "version 2017-09-01 of the identity endpoint; 2019-08-01 is simulated",
-    "arc-machine-delete-200": _WRITE,
     "arc-machine-patch-200": _WRITE,
     "arc-machine-put-200": _WRITE,
     "arc-publiccloudconnector-delete-200": _PROVIDER,
@@ -23,14 +22,10 @@ NOT_REPLAYED: dict[str, str] = {
     "arm-403-authorizationfailed-rolewrite": "role assignments are seeded; the same envelope is replayed for a read",
     "arm-403-requestdisallowedbypolicy": "no policies in the sandbox; " + _QUOTED,
     "arm-404-2024-fullheaders": "another provider's own envelope; the error table of the adapters reads it",
-    "arm-404-parentresourcenotfound": "no nested resources in the sandbox",
-    "arm-409-scopelocked-delete": "no locks in the sandbox; " + _QUOTED,
     "arm-412-preconditionfailed-bare-envelope": "another provider; connectors have no etag",
     "arm-412-storagenotprovisioned": "another provider's business rule",
     "arm-429-appservice-lock-envelope": "another provider's own envelope; the error table of the adapters reads it",
     "arm-429-toomanyrequests": "another provider's own throttling",
-    "arm-lock-list-200": "no locks in the sandbox",
-    "arm-lock-put-200": "no locks in the sandbox",
     "arm-put-ratelimit-2026-writes-199": "deployments are not simulated; the same counters are replayed for a read",
     "arm-resourcegroup-delete-202-retryafter-15": "resource groups are not deleted in the sandbox",
     "aws-describe-stack-instance-outdated-200": _AWS,
@@ -67,13 +62,9 @@ NOT_REPLAYED: dict[str, str] = {
     "security-apicollection-put-201": _PROVIDER,
     "security-assessment-put-200": _PROVIDER,
     "security-assessments-list-200": _PROVIDER,
-    "security-automations-list-resourcegroup-200": _PROVIDER,
     "security-devops-delete-lro-202": _PROVIDER,
     "security-devops-operation-accepted-200": _PROVIDER,
     "security-devops-operation-succeeded-200": _PROVIDER,
-    "security-pricings-get-standard-200": _PROVIDER,
-    "security-pricings-list-200": _PROVIDER,
-    "security-pricings-put-standard-extensions-200": _PROVIDER,
     "security-regulatory-assessment-get-200": _PROVIDER,
     "security-regulatory-control-get-200": _PROVIDER,
     "security-regulatory-standards-list-200": _PROVIDER,

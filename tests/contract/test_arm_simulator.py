@@ -251,7 +251,7 @@ def test_tokens_are_checked_on_every_call(world: World) -> None:
 
 
 def test_what_is_not_simulated_fails_loudly(world: World) -> None:
-    unknown = call(world, "PUT", "providers/Microsoft.Security/pricings/Servers", {}, version="2024-01-01")
+    unknown = call(world, "PUT", "providers/Microsoft.Security/settings/MCAS", {}, version="2022-05-01")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "InvalidResourceType")
     assert "does not simulate" in unknown.json()["error"]["message"]
     old = call(world, "GET", f"{CONNECTORS}/aws-1", version="2020-01-01")

@@ -131,6 +131,12 @@ CLOUDFORMATION: list[Call] = [
         Regions=["us-east-1"],
         OperationPreferences=ALL_AT_ONCE,
     ),
+    lambda c: c.delete_stack_instances(
+        **NAME,
+        DeploymentTargets={"OrganizationalUnitIds": ["ou-abcd-12345678"]},
+        Regions=["us-east-1"],
+        RetainStacks=True,
+    ),
     lambda c: c.deactivate_organizations_access(),
 ]
 ORGANIZATIONS: list[Call] = [

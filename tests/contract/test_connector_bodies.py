@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -31,18 +29,6 @@ MEMBERSHIPS = {
     "member": models.AwsOrganizationalDataMember,
     "organization": models.AwsOrganizationalDataMaster,
 }
-
-
-@pytest.fixture
-def checker(evidence: Path) -> ModuleType:
-    """The checker of bodies against the OpenAPI files, beside the recorded evidence."""
-    path = evidence / "tools" / "check_arm_body.py"
-    spec = importlib.util.spec_from_file_location("check_arm_body", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def problems(checker: ModuleType, body: dict[str, Any]) -> list[str]:

@@ -97,7 +97,8 @@ def test_what_we_do_not_know_survives_reading_merging_and_writing(tenant: Tenant
     place, wanted = connector_id_for(account_id, tenant.target), body(tenant, account_id)
     strange = body(tenant, account_id)
     servers = {"offeringType": "DefenderForServersAws", "subPlan": "P1", "fieldOfTomorrow": {"kept": [1]}}
-    databases = {"offeringType": "DefenderForDatabasesAws", "rds": {"enabled": True, "cloudRoleArn": "arn:x"}}
+    role = f"arn:aws:iam::{account_id}:role/DefenderForCloud-DataThreatProtectionDB"
+    databases = {"offeringType": "DefenderForDatabasesAws", "rds": {"enabled": True, "cloudRoleArn": role}}
     strange["properties"]["offerings"] = [databases, servers]
     strange["tags"] = {"rollcall": ORGANIZATION, "owner": "secops"}
     tenant.connectors.put(place, strange)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from werkzeug import Request, Response
 
 from sandbox.azure.aws_verification import CSPM_AUDIENCE, PROVIDER
 from sandbox.azure.cloud import AzureCloud
+from sandbox.azure.directory import FUNCTIONS
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
 from sandbox.journal import Journal
@@ -23,6 +25,28 @@ from sandbox.serving import Service
 ACCOUNT_ID = "012345678901"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/CspmMonitorAws"
 SENDER_ROLE = "arn:aws:iam::123456789012:role/stack-events"
+
+DEFAULT_ROLES = (
+    "CspmMonitorAws",
+    "DefenderForCloud-AgentlessScanner",
+    "DefenderForCloud-ArcAutoProvisioning",
+    "DefenderForCloud-Ciem",
+    "DefenderForCloud-Containers-K8s",
+    "DefenderForCloud-Containers-K8s-cloudwatch-to-kinesis",
+    "DefenderForCloud-Containers-K8s-kinesis-to-s3",
+    "DefenderForCloud-DataCollection",
+    "DefenderForCloud-DataSecurityPostureDB",
+    "DefenderForCloud-DataThreatProtectionDB",
+    "DefenderForCloud-DefenderForServers",
+    "DefenderForCloud-OidcCiem",
+    "MDCContainersAgentlessDiscoveryK8sRole",
+    "MDCContainersImageAssessmentRole",
+    "SensitiveDataDiscovery",
+)
+"""The default names of the roles that Defender's plans use.
+
+Source: Microsoft Defender for Cloud, permissions of the AWS connector's template.
+"""
 
 
 @dataclass
@@ -100,11 +124,41 @@ class World:
     certificates: Certificates
     accounts: dict[str, Account]
 
+    @property
+    def subscription(self) -> str:
+        """The resource id of the sandbox's subscription."""
+        return f"/subscriptions/{self.azure.subscription_id}"
+
+    @property
+    def group(self) -> str:
+        """The resource id of the connectors' resource group."""
+        return f"{self.subscription}/resourceGroups/rg-defender-connectors"
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str,
+        identity: str = FUNCTIONS,
+        **query: str,
+    ) -> requests.Response:
+        """One request to Resource Manager with a token of a named identity."""
+        return requests.request(
+            method,
+            f"{self.azure.arm_url}{path}",
+            params={"api-version": version} | {f"${name}": value for name, value in query.items()},
+            json=body,
+            headers={"Authorization": f"Bearer {self.azure.mint(identity, 'https://management.azure.com')}"},
+            timeout=10,
+        )
+
     def prepare(self, account_id: str = ACCOUNT_ID) -> None:
-        """Gives an account what the member template makes."""
-        arn = f"arn:aws:iam::{account_id}:role/CspmMonitorAws"
-        role = trusting_role(self.azure.directory.tenant_id, arn)
-        self.accounts[account_id] = Account([Provider()], [role])
+        """Gives an account the provider and every role that a plan may ask for."""
+        tenant_id = self.azure.directory.tenant_id
+        roles = [trusting_role(tenant_id, f"arn:aws:iam::{account_id}:role/{name}") for name in DEFAULT_ROLES]
+        self.accounts[account_id] = Account([Provider()], roles)
 
 
 def start_world(folder: Path, **settings: Any) -> World:

@@ -158,6 +158,14 @@ def test_a_member_may_not_list_the_accounts(world: AwsWorld) -> None:
         world.member("organizations", account).list_accounts()
 
 
+def test_who_looks_from_outside_sees_the_accounts_of_the_management_account_s_organization(world: AwsWorld) -> None:
+    member, gone = world.cloud.add_account("member"), world.cloud.add_account("gone", state="SUSPENDED")
+    management = world.cloud.management_account_id
+    seen = {each.id: each.state for each in world.cloud.organization_accounts(management)}
+    assert seen == {management: "ACTIVE", member: "ACTIVE", gone: "SUSPENDED"}
+    assert world.cloud.organization_accounts(member) == []
+
+
 def test_events_of_any_source_can_be_put_and_carry_the_account(world: AwsWorld) -> None:
     url = world.queue_of({"source": ["aws.organizations"]})
 

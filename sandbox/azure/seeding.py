@@ -1,0 +1,113 @@
+"""What `POST /seed` plants in the simulated Azure: things that should have been there before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from sandbox.azure.classic_connectors import Answer
+from sandbox.azure.locks import Level
+from sandbox.azure.resources import SubscriptionState
+
+if TYPE_CHECKING:
+    from sandbox.azure.cloud import AzureCloud
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SeedSubscription(_Part):
+    """A subscription: made if it is not there, changed if it is."""
+
+    id: str | None = Field(default=None, description="the sandbox's own if left out")
+    name: str = "seeded"
+    state: SubscriptionState | None = None
+    registered: list[str] = Field(default_factory=list, description="namespaces to register: Microsoft.Security")
+    unregistered: list[str] = Field(default_factory=list, description="namespaces whose registration is taken away")
+    resource_groups: list[str] = Field(default_factory=list, description="names of groups to make")
+
+
+class SeedRole(_Part):
+    """A built-in role that one of the sandbox's identities is given or loses."""
+
+    identity: str
+    role: str
+    scope: str | None = Field(default=None, description="the sandbox's subscription if left out")
+    action: Literal["grant", "revoke"] = "grant"
+
+
+class SeedLock(_Part):
+    """A management lock on a subscription, resource group or resource."""
+
+    scope: str
+    level: Level
+    name: str = "seeded"
+    notes: str | None = None
+
+
+class SeedPricing(_Part):
+    """A Defender plan as it stands, without the pause that changes need."""
+
+    name: str
+    properties: dict[str, Any]
+    subscription_id: str | None = None
+
+
+class SeedClassicConnector(_Part):
+    """A connector of the retired kind; its `authenticationDetails` as Azure names them."""
+
+    name: str
+    authentication_details: dict[str, Any]
+    subscription_id: str | None = None
+
+
+class AzureSeed(_Part):
+    """The parts of a seed that belong to Azure."""
+
+    resources: list[dict[str, Any]] = Field(
+        default_factory=list, description="Resource Manager resources, each with its id"
+    )
+    subscriptions: list[SeedSubscription] = Field(default_factory=list)
+    roles: list[SeedRole] = Field(default_factory=list)
+    locks: list[SeedLock] = Field(default_factory=list)
+    pricings: list[SeedPricing] = Field(default_factory=list)
+    classic_connectors: list[SeedClassicConnector] = Field(default_factory=list)
+    classic_answer: Answer | None = Field(default=None, description="how their list is answered")
+
+
+def plant(azure: AzureCloud, seed: AzureSeed) -> None:
+    """Plants everything.
+
+    Raises:
+        LookupError: an identity, a role or a plan that the sandbox does not know.
+    """
+    for subscription in seed.subscriptions:
+        _plant_subscription(azure, subscription)
+    for role in seed.roles:
+        change = azure.directory.assign if role.action == "grant" else azure.directory.unassign
+        change(role.identity, role.role, role.scope or f"/subscriptions/{azure.subscription_id}")
+    for resource in seed.resources:
+        azure.resources.put(resource)
+    for lock in seed.locks:
+        azure.locks.put(lock.scope, lock.name, lock.level, lock.notes)
+    for pricing in seed.pricings:
+        azure.pricings.seed(pricing.subscription_id or azure.subscription_id, pricing.name, pricing.properties)
+    for connector in seed.classic_connectors:
+        subscription_id = connector.subscription_id or azure.subscription_id
+        azure.classic_connectors.add(subscription_id, connector.name, connector.authentication_details)
+    if seed.classic_answer is not None:
+        azure.classic_connectors.answer = seed.classic_answer
+
+
+def _plant_subscription(azure: AzureCloud, seed: SeedSubscription) -> None:
+    subscription_id = seed.id or azure.subscription_id
+    found = azure.resources.find_subscription(subscription_id)
+    subscription = found or azure.resources.add_subscription(subscription_id, seed.name)
+    if seed.state is not None:
+        subscription.state = seed.state
+    subscription.registered |= {each.lower() for each in seed.registered}
+    subscription.registered -= {each.lower() for each in seed.unregistered}
+    for name in seed.resource_groups:
+        azure.resources.add_resource_group(subscription_id, name)

@@ -1,0 +1,86 @@
+"""The admin API plants what should have been in Azure before, and refuses what it does not know."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import requests
+
+from sandbox.admin import AdminApi
+from sandbox.azure.cloud import AzureCloud
+from sandbox.azure.directory import FUNCTIONS
+from sandbox.certificates import Certificates
+from sandbox.cloud import Sandbox
+from sandbox.config import SandboxSettings
+from sandbox.journal import Journal
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> AzureCloud:
+    settings = SandboxSettings(folder=tmp_path)
+    return AzureCloud(Journal(), settings, Certificates(tmp_path), lambda account_id, *, tenant_id: None)
+
+
+@pytest.fixture
+def admin(azure: AzureCloud) -> Iterator[str]:
+    sandbox = SimpleNamespace(azure=azure, journal=Journal(), stop_requested=threading.Event())
+    api = AdminApi(cast(Sandbox, sandbox))
+    yield api.start()
+    api.stop()
+
+
+def seed(admin: str, **parts: Any) -> requests.Response:
+    return requests.post(f"{admin}/seed", json=parts, timeout=10)
+
+
+def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
+    own, other = azure.subscription_id, "7a1cf2c4-64be-4d04-b4a4-0f5b9a6d1e11"
+    machine = {"id": f"/subscriptions/{own}/resourceGroups/g/providers/N/machines/m", "name": "m", "type": "N/machines"}
+    answer = seed(
+        admin,
+        subscriptions=[
+            {"state": "Disabled", "unregistered": ["Microsoft.Security"], "registered": ["Microsoft.Logic"]},
+            {"id": other, "name": "other", "resource_groups": ["rg-other"]},
+        ],
+        roles=[{"identity": FUNCTIONS, "role": "Owner"}],
+        resources=[machine],
+        locks=[{"scope": f"/subscriptions/{own}", "level": "ReadOnly", "notes": "audit"}],
+        pricings=[{"name": "CloudPosture", "properties": {"pricingTier": "Standard"}}],
+        classic_connectors=[{"name": "old", "authentication_details": {"authenticationType": "awsCreds"}}],
+    )
+    assert (answer.status_code, answer.json()) == (200, {"accounts": []})
+    subscription = azure.resources.find_subscription(own)
+    assert subscription is not None
+    assert subscription.state == "Disabled"
+    assert "microsoft.logic" in subscription.registered
+    assert "microsoft.security" not in subscription.registered
+    assert azure.resources.find_resource_group(other, "RG-OTHER") is not None
+    assert azure.directory.allows(azure.directory.get(FUNCTIONS), "Any/thing/write", f"/subscriptions/{own}")
+    assert azure.resources.find(machine["id"]) == machine
+    [lock] = azure.locks.reaching(f"/subscriptions/{own}")
+    assert lock["properties"] == {"level": "ReadOnly", "notes": "audit"}
+    assert azure.pricings.get(own, "CloudPosture")["properties"] == {"pricingTier": "Standard"}
+    assert azure.classic_connectors.answer == "list"
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ({"subscription": []}, 400),
+        ({"subscriptions": [{"state": "Asleep"}]}, 400),
+        ({"locks": [{"scope": "/subscriptions/s", "level": "NotSpecified"}]}, 400),
+        ({"classic_answer": "maybe"}, 400),
+        ({"roles": [{"identity": FUNCTIONS, "role": "Emperor"}]}, 404),
+        ({"roles": [{"identity": "nobody", "role": "Owner"}]}, 404),
+        ({"pricings": [{"name": "Servers", "properties": {}}]}, 404),
+    ],
+)
+def test_what_the_sandbox_does_not_know_is_refused(admin: str, parts: dict[str, Any], status: int) -> None:
+    answer = seed(admin, **parts)
+    assert answer.status_code == status
+    assert answer.json()["error"]
