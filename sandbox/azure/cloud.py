@@ -17,6 +17,7 @@ from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, res
 from sandbox.azure.governance_rules import GovernanceRuleOperations
 from sandbox.azure.identities import InspectAccount, ListAccounts, no_accounts
 from sandbox.azure.locks import Locks
+from sandbox.azure.logic_apps import LogicAppOperations
 from sandbox.azure.machines import MachineOperations
 from sandbox.azure.managed_identity import ManagedIdentityEndpoint
 from sandbox.azure.management_routes import ManagementOperations
@@ -108,6 +109,7 @@ class AzureCloud:
             *StandardOperations(self.resources).routes(),
             *GovernanceRuleOperations(self.resources, self.directory.tenant_id).routes(),
             *AutomationOperations(self.resources).routes(),
+            *LogicAppOperations(self.resources).routes(),
             *MachineOperations(self.resources, self.directory.tenant_id).routes(),
             *ManagementOperations(self.resources, self.directory).routes(),
         ]

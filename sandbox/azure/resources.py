@@ -13,7 +13,13 @@ Document = dict[str, Any]
 _VERSIONS_KEPT = 16
 
 
-_REGISTERED = ("microsoft.authorization", "microsoft.hybridcompute", "microsoft.resourcegraph", "microsoft.security")
+_REGISTERED = (
+    "microsoft.authorization",
+    "microsoft.hybridcompute",
+    "microsoft.logic",
+    "microsoft.resourcegraph",
+    "microsoft.security",
+)
 SubscriptionState = Literal["Enabled", "Warned", "PastDue", "Disabled", "Deleted"]
 
 
