@@ -14,13 +14,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from functions.queue_entry import handle_request
 from shared.adapters.policy.problems import parse_policy
-from shared.application.onboard import OnboardPorts
+from shared.application.onboard_ports import OnboardPorts
 from shared.domain.ledger import Result
 from tests.fakes.aws import FakePolicySource
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
+from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
 from tests.fixtures.read import fixture, request
 
 ACCOUNTS = 200  # few: the fake of the snapshot looks at all of them each time
@@ -36,6 +37,8 @@ def world() -> OnboardPorts:
         ledger=FakeLedger(),
         connectors=connectors,
         snapshot=FakeSnapshot(connectors),
+        subscriptions=FakeSubscriptions(clock),
+        compliance=FakeCompliance(),
         pacer=FakePacer(clock),
         policy=FakePolicySource(parse_policy(fixture("policies/full.yaml").encode(), "full.yaml")),
         clock=clock,

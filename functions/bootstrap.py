@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from functions.settings import Settings
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
+from shared.adapters.defender.compliance import ArmCompliance
 from shared.adapters.defender.connectors import DefenderConnectors
+from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.ledger.table_ledger import TableLedger
@@ -19,7 +21,7 @@ from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
-from shared.application.onboard import OnboardPorts
+from shared.application.onboard_ports import OnboardPorts
 from shared.errors import ConfigurationError
 
 
@@ -50,6 +52,8 @@ def onboard_ports() -> OnboardPorts:
         ledger=TableLedger(credential(), table_endpoint=tables),
         connectors=DefenderConnectors(credential(), arm_endpoint=chosen.arm_endpoint),
         snapshot=ResourceGraphSnapshot(credential(), arm_endpoint=chosen.arm_endpoint, clock=clock),
+        subscriptions=ArmSubscriptions(credential(), arm_endpoint=chosen.arm_endpoint, clock=clock),
+        compliance=ArmCompliance(credential(), arm_endpoint=chosen.arm_endpoint),
         pacer=TablePacer(credential(), table_endpoint=tables, rate=chosen.pacing.rate(), clock=clock),
         policy=_policy(),
         clock=clock,

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
-from shared.application.onboard import CLAIM_SECONDS
+from shared.application.onboard_ports import CLAIM_SECONDS
 from shared.domain.pacing import WriteRate
 from shared.domain.retry import RetrySchedule
 

@@ -64,9 +64,9 @@ def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, sett
 
 
 def connectors_of(account_id: str, policy: Policy, ports: OnboardPorts) -> list[Connector]:
-    """The AWS account's connectors in the whole tenant. What seems to be another's is read anew: it may be gone or ours.
+    """The AWS account's connectors in the whole tenant; a GCP project number may have twelve digits, too.
 
-    A GCP project number may have twelve digits, too.
+    What seems to be another's is read anew: it may be gone, or ours by now.
     """
     found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
     present: list[Connector] = []
@@ -102,14 +102,12 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
     connector_id = _resolve(wanted.connector_id, existing, task.policy)
     current = next((found for found in existing if found.connector_id.same_as(connector_id)), None)
-    known = current is not None and task.record is not None and task.record.connector_id != ""
-    if known and current is not None and not differences(wanted.desired, current.body):
-        if not aftercare_due(task.decision.profile, task.record):
-            return task.settlement.finish(Result.UNCHANGED, connector_id)
+    if _is_current(current, wanted, task) and not aftercare_due(task.decision.profile, task.record):
+        return task.settlement.finish(Result.UNCHANGED, connector_id)
     checked = _checked(task, creates=current is None)
     if checked.profile != task.decision.profile:
         wanted = place(task.policy, task.account_id, checked.profile, task.decision.target)
-    if known and current is not None and not differences(wanted.desired, current.body):
+    if _is_current(current, wanted, task):
         return _finish(Result.UNCHANGED, connector_id, checked, task)
     ports, settlement = task.ports, task.settlement
     owner, now = settlement.owner or "", ports.clock.now()
@@ -117,6 +115,15 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
         unclaimed = replace(settlement, owner=None)
         return unclaimed.wait("another worker holds this account", ports.schedule.contended_seconds)
     return _ensure(replace(wanted, connector_id=connector_id), checked, task)
+
+
+def _is_current(current: Connector | None, wanted: Placement, task: _Task) -> bool:
+    """Whether the snapshot may be believed that nothing is to be done.
+
+    An account that was offboarded, or that the ledger does not know, is looked up in Resource Manager itself.
+    """
+    known = task.record is not None and task.record.connector_id != ""
+    return known and current is not None and not differences(wanted.desired, current.body)
 
 
 def _resolve(wanted: ConnectorId, existing: Sequence[Connector], policy: Policy) -> ConnectorId:
@@ -147,7 +154,7 @@ def _refuse_foreign(connector: Connector, policy: Policy) -> None:
 
 
 def _checked(task: _Task, *, creates: bool) -> Checked:
-    """What the prechecks come to. Raises PermanentError where they refuse, TransientError where something is awaited."""
+    """What the prechecks come to. Raises PermanentError where they refuse, TransientError where a parent is awaited."""
     target, profile = task.decision.target, task.decision.profile
     facts = task.ports.subscriptions.inspect(target, max_age_seconds=FACTS_AGE_SECONDS)
     checked = check(facts, profile, task.policy.prechecks, task.account_id)

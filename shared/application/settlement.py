@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,9 +11,12 @@ from shared.application.outcome import Outcome
 from shared.application.parking import Parking
 from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
+from shared.domain.findings import Finding
 from shared.domain.instance_failures import diagnose_instance
 from shared.domain.ledger import HistoryEntry, Result, State
-from shared.errors import ConfigurationError, RollcallError
+from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS
+from shared.domain.retry import budget_spent
+from shared.errors import ConfigurationError, RollcallError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 
 logger = logging.getLogger(__name__)
@@ -20,7 +24,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Settlement:
-    """The ends that one attempt at a request can have; `owner` names the claim that ends with it, if any."""
+    """The ends that one attempt at a request can have; `owner` names the claim that ends with it.
+
+    None as owner: another worker holds the account, and its state is that worker's to tell.
+    """
 
     request: ConnectorRequest
     queue: RequestQueue
@@ -28,12 +35,31 @@ class Settlement:
     ledger: Ledger
     clock: Clock
     owner: str | None = None
+    budget_hours: float = DEFAULT_RETRY_BUDGET_HOURS
 
-    def finish(self, result: Result, connector_id: ConnectorId) -> Outcome:
-        """The connector is as the policy asks."""
-        entry = self._entry(result, State.CONNECTED)
-        self.ledger.record(replace(entry, connector_id=str(connector_id)), release=self.owner)
-        return Outcome(result=result, connector_id=str(connector_id))
+    def finish(
+        self, result: Result, connector_id: ConnectorId, *, findings: Sequence[Finding] = (), aftercare: str = ""
+    ) -> Outcome:
+        """The connector is as the policy asks, but for what `findings` say."""
+        reason = "; ".join(finding.reason for finding in findings)
+        entry = replace(
+            self._entry(result, State.CONNECTED),
+            connector_id=str(connector_id),
+            reason=reason,
+            remedy=" ".join(finding.remedy for finding in findings),
+            aftercare=aftercare,
+        )
+        self.ledger.record(entry, release=self.owner)
+        key = findings[0].key if findings else ""
+        return Outcome(result=result, reason=reason, connector_id=str(connector_id), key=key)
+
+    def offboard(self, removed: Sequence[ConnectorId]) -> Outcome:
+        """Nothing of ours is left."""
+        gone = ", ".join(map(str, removed))
+        reason = f"removed {gone}" if gone else "there was no connector of ours"
+        result = Result.DELETED if removed else Result.UNCHANGED
+        self.ledger.record(replace(self._entry(result, State.OFFBOARDED), reason=reason), release=self.owner)
+        return Outcome(result=result, reason=reason)
 
     def note(self) -> Outcome:
         """Only remembers what the request reports."""
@@ -51,12 +77,31 @@ class Settlement:
         self.ledger.record(replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason))
         return Outcome(result=Result.SKIPPED, reason=reason)
 
-    def defer(self, reason: str, delay_seconds: float, *, write_slot: datetime | None = None) -> Outcome:
+    def put_off(self, error: TransientError, delay_seconds: float) -> Outcome:
+        """What failed is tried again later."""
+        outcome = self._defer(self.request.next_attempt(failed=True), error.reason, delay_seconds, remedy=error.remedy)
+        return replace(outcome, key=error.key)
+
+    def wait(self, reason: str, delay_seconds: float, *, write_slot: datetime | None = None) -> Outcome:
+        """Nothing failed, but others come first. `write_slot` is kept for the copy, so that its turn comes."""
+        return self._defer(self.request.next_attempt(failed=False), reason, delay_seconds, write_slot=write_slot)
+
+    def _defer(
+        self,
+        again: ConnectorRequest,
+        reason: str,
+        delay_seconds: float,
+        *,
+        remedy: str = "",
+        write_slot: datetime | None = None,
+    ) -> Outcome:
         """Puts a later copy on the queue, then remembers it: a crash in between repeats an attempt, loses none.
 
-        `write_slot` is kept for the copy, so that its turn comes although others ask meanwhile.
+        Parks where the request has been tried for its whole budget.
         """
-        again = self.request.next_attempt()
+        if budget_spent(self.request.first_enqueued_at, self.clock.now(), self.budget_hours):
+            spent = f"tried for {self.budget_hours:g} hours; last: {reason}"
+            return self.park(spent, remedy or "Remove the cause and replay the request.")
         self.queue.send(again, delay_seconds=delay_seconds)
         due = self.clock.now() + timedelta(seconds=delay_seconds)
         entry = replace(
@@ -66,17 +111,17 @@ class Settlement:
             next_attempt_at=due,
             write_slot=write_slot,
         )
-        # Without a claim another worker holds the account: its state is that worker's to tell.
         tells = self.owner is not None and self.request.data.action is Action.CONNECT
         self._remember(entry if tells else replace(entry, state=None))
         return Outcome(result=Result.DEFERRED, reason=reason)
 
-    def park(self, reason: str, remedy: str) -> Outcome:
+    def park(self, reason: str, remedy: str, key: str = "") -> Outcome:
         """Puts the request on the poison queue, where it waits for a person."""
         body = self.request.to_json().encode()
         self.parking.put(body, reason=reason, remedy=remedy)
-        self._remember(replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy))
-        return Outcome(result=Result.PARKED, reason=reason)
+        entry = replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy)
+        self._remember(entry if self.owner is not None else replace(entry, state=None))
+        return Outcome(result=Result.PARKED, reason=reason, key=key)
 
     def fail(self, error: ConfigurationError) -> None:
         """Remembers that the deployment is wrong and lets go of the account; the message stays with the queue."""

@@ -23,7 +23,7 @@ from shared.domain.profiles import Plan, Profile
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 """What an Owner may do and a Contributor may not."""
-_USABLE_STATES = frozenset({"enabled", "warned", "pastdue"})
+_USABLE_STATES = frozenset({"enabled", "pastdue"})  # a warned one is read-only already
 NEEDED_PLANS: Mapping[Plan, str] = {
     Plan.DEFENDER_CSPM: "CloudPosture",
     Plan.SERVERS: "VirtualMachines",

@@ -7,6 +7,7 @@ most 48 KiB, and never expires. Readers take this version and the one before it;
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -18,7 +19,13 @@ from shared.domain.ledger import AccountKey, State
 SCHEMA: Literal["connector-request/1"] = "connector-request/1"
 _NAMESPACE = uuid.UUID("b1a4e4f6-3a0e-5c55-8a59-9b1f5a6f7d10")
 
+MOST_ATTEMPTS = 1_000_000
+"""Far beyond any retry budget, and what a table's Int32 holds."""
+
 HierarchyIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1601, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
+"""A time that a table can hold. Source: "Understanding the Table service data model", Edm.DateTime."""
 
 
 class Action(StrEnum):
@@ -53,7 +60,11 @@ class RequestData(BaseModel):
 
 
 class ConnectorRequest(BaseModel):
-    """One request. `attempt` counts from 0; `first_enqueued_at` never changes, the retry budget counts from it."""
+    """One request. `attempt` counts from 0; `first_enqueued_at` never changes, the retry budget counts from it.
+
+    `delays` says how many of the attempts ended in a failure, and not in waiting for others: the next delay grows
+    with these only.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, populate_by_name=True)
 
@@ -61,9 +72,10 @@ class ConnectorRequest(BaseModel):
     message_id: uuid.UUID
     correlation_id: str = Field(min_length=1, max_length=128)
     traceparent: str = Field(default="", max_length=128)
-    occurred_at: AwareDatetime
-    first_enqueued_at: AwareDatetime
-    attempt: int = Field(default=0, ge=0)
+    occurred_at: Moment
+    first_enqueued_at: Moment
+    attempt: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
+    delays: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
     policy_hash: str = Field(default="", max_length=64)
     data: RequestData
 
@@ -72,9 +84,9 @@ class ConnectorRequest(BaseModel):
         """Whose request it is."""
         return AccountKey(provider=self.data.provider, hierarchy_identifier=self.data.hierarchy_identifier)
 
-    def next_attempt(self) -> ConnectorRequest:
+    def next_attempt(self, *, failed: bool) -> ConnectorRequest:
         """The copy that is sent when this attempt has to be repeated; age and identity stay."""
-        return self.model_copy(update={"attempt": self.attempt + 1})
+        return self.model_copy(update={"attempt": self.attempt + 1, "delays": self.delays + failed})
 
     def to_json(self) -> str:
         """The message as it is written."""

@@ -286,8 +286,6 @@ def test_an_account_s_arc_machines_are_found_by_their_tag(azure_ports: World, ac
             }
         )
     surroundings = ArmSurroundings(FixedCredential(azure_ports), arm_endpoint=azure_ports.azure.arm_url)
-    assert [(found.name, found.status) for found in surroundings.list_machines(account_id)] == [
-        ("i-1", "Disconnected")
-    ]
+    assert [(found.name, found.status) for found in surroundings.list_machines(account_id)] == [("i-1", "Disconnected")]
     with pytest.raises(PermanentError):
         list(surroundings.list_machines("' or true"))

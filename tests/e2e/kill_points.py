@@ -15,7 +15,7 @@ from typing import Literal, get_type_hints
 from sandbox.faults import Hold
 from shared.application import ports
 from shared.application.deploy_accounts import DeployPorts
-from shared.application.onboard import OnboardPorts
+from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 
 When = Literal["before", "after"]

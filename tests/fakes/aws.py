@@ -38,6 +38,7 @@ class FakeStackSets:
     def __init__(self) -> None:
         self.instances: dict[str, StackInstance] = {}
         self.operations: dict[str, Deployment] = {}
+        self.removed: list[str] = []
         self.refused_accounts: set[str] = set()
         self.failures = Failures()
 
@@ -61,6 +62,12 @@ class FakeStackSets:
             self.instances[account_id] = StackInstance(
                 account_id=account_id, state=InstanceState.IN_PROGRESS, parameters=dict(deployment.parameters)
             )
+
+    def remove(self, account_id: str, operation_id: str) -> None:
+        """Deletes the instance at once."""
+        self.failures.strike("remove")
+        self.removed.append(account_id)
+        self.instances.pop(account_id, None)
 
     def finish(self, account_id: str, state: InstanceState = InstanceState.CURRENT, reason: str = "") -> None:
         """Ends the work on an instance."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.application.onboard import CLAIM_SECONDS
+from shared.application.onboard_ports import CLAIM_SECONDS
 
 ROOT = Path(__file__).parents[2]
 FILES = ["requirements.txt", "lambdas/requirements.txt", "requirements/demo.txt", "requirements/dev.txt"]

@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters.policy.problems import parse_policy
 from shared.application.deploy_accounts import DeployPorts
-from shared.application.onboard import OnboardPorts
+from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 from shared.domain.policy import Policy
 from tests.fakes.aws import FakeAccountDirectory, FakePolicySource, FakeStackSets

@@ -11,7 +11,7 @@ import pytest
 
 from shared.application import ports
 from shared.application.deploy_accounts import DeployPorts
-from shared.application.onboard import OnboardPorts
+from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 from tests.e2e.kill_points import EFFECTS, EXCUSED, HOST_STEPS, PROCESSES, hold_of, kill_points, missing, port_methods
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.application.onboard import CLAIM_SECONDS, onboard
+from shared.application.onboard import onboard
+from shared.application.onboard_ports import CLAIM_SECONDS
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError

@@ -43,7 +43,7 @@ def test_a_subscription_that_has_everything_refuses_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("state", "refused"),
-    [("Enabled", False), ("enabled", False), ("Warned", False), ("PastDue", False), ("Disabled", True), ("", True)],
+    [("Enabled", False), ("enabled", False), ("Warned", True), ("PastDue", False), ("Disabled", True), ("", True)],
 )
 def test_a_subscription_has_to_be_usable(state: str, refused: bool) -> None:
     checked = check(replace(FACTS, state=state), FOUNDATIONAL, LENIENT, ACCOUNT_ID)

@@ -13,7 +13,7 @@ from shared.adapters.defender.connectors import PUT_TIMEOUT_SECONDS, DefenderCon
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
-from shared.application.onboard import CLAIM_SECONDS
+from shared.application.onboard_ports import CLAIM_SECONDS
 from shared.domain.pacing import WriteRate
 
 TABLES = "https://account.table.core.windows.net"
@@ -45,7 +45,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return [
         *(table._client._client for table in tables),
         DefenderConnectors(who, arm_endpoint=arm)._client("s")._client,
-        ResourceGraphSnapshot(who, arm_endpoint=arm, clock=SystemClock())._client,
+        ResourceGraphSnapshot(who, arm_endpoint=arm, clock=SystemClock())._graph._client,
         identity._credential._client,
         federated._client,
     ]

@@ -21,10 +21,10 @@ from shared.adapters.azure.refusals import diagnose
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.adapters.diagnosis import SETTLING_SECONDS
+from shared.domain.connector_api import API_VERSION
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
-from shared.errors import Patience, TransientError
+from shared.errors import Patience, PermanentError, TransientError
 
-API_VERSION = "2024-08-01-preview"
 REGISTER_API_VERSION = "2021-04-01"
 REGISTRATION_WAIT_SECONDS = 30.0
 PUT_TIMEOUT_SECONDS = 150  # Defender checks the other cloud while we wait; 35 s were recorded
@@ -79,6 +79,29 @@ class DefenderConnectors:
             except HttpResponseError as error:
                 self._register_if_missing(connector_id.subscription_id, error)
                 raise
+        return Connector(connector_id=connector_id, body=written)
+
+    def delete(self, connector_id: ConnectorId) -> None:
+        """Deletes the connector; one that is not there is no error."""
+        client = self._client(connector_id.subscription_id)
+        with translated(f"DELETE {connector_id}"):
+            client.security_connectors.delete(connector_id.resource_group, connector_id.name, api_version=API_VERSION)
+
+    def tag(self, connector_id: ConnectorId, name: str, value: str) -> Connector:
+        """Adds one tag. PATCH with tags replaces all of them, so those that are there go along."""
+        found = self.find(connector_id)
+        if found is None:
+            raise PermanentError(f"{connector_id} is gone", remedy="Ask again.", key=reasons.RESOURCE_MISSING.key)
+        client = self._client(connector_id.subscription_id)
+        theirs = {key: tag for key, tag in (found.body.get("tags") or {}).items() if key.lower() != name.lower()}
+        with translated(f"tag {connector_id}"):
+            written: Any = client.security_connectors.update(
+                connector_id.resource_group,
+                connector_id.name,
+                {"tags": {**theirs, name: value}},
+                api_version=API_VERSION,
+                cls=_raw,
+            )
         return Connector(connector_id=connector_id, body=written)
 
     def _register_if_missing(self, subscription_id: str, error: HttpResponseError) -> None:

@@ -1,0 +1,339 @@
+"""What stands before and after a connector: prechecks, modes, adoption, standards; and offboarding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from shared.application.onboard import onboard
+from shared.application.outcome import Outcome
+from shared.domain.connectors import Connector, ConnectorId, connector_id_for, desired_body, to_create
+from shared.domain.ledger import AccountRecord, Result, State
+from shared.domain.placement import place
+from shared.domain.policy import (
+    Mode,
+    OnMissingOwner,
+    OnMissingPlan,
+    OrganizationConnector,
+    Policy,
+    Prechecks,
+)
+from shared.errors import TransientError
+from tests.fakes.subscriptions import CONTRIBUTOR, OWNER
+from tests.fixtures.profiles import FOUNDATIONAL, FULL
+from tests.fixtures.read import ACCOUNT_ID, request
+from tests.unit.conftest import AzureSide
+from tests.unit.test_aftercare import PROFILE
+
+MANAGEMENT = "111111111111"
+PARENT = OrganizationConnector(name="aws-org", management_account=MANAGEMENT, stack_set_name="rollcall-roles")
+
+
+@dataclass
+class Case:
+    """Azure's side under a changed policy."""
+
+    azure: AzureSide
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.azure.source.policy = replace(self.azure.policy, rules=(), default_profile=FULL)
+        self.change(**self.changes)
+
+    @property
+    def policy(self) -> Policy:
+        return self.azure.source.policy
+
+    def change(self, **changes: Any) -> None:
+        self.azure.source.policy = replace(self.policy, **changes)
+
+    def ask(self, account_id: str = ACCOUNT_ID, **changes: Any) -> Outcome:
+        data = {"hierarchy_identifier": account_id, **changes.pop("data", {})}
+        return onboard(request(data=data, **changes), self.azure.ports)
+
+    def record(self, account_id: str = ACCOUNT_ID) -> AccountRecord:
+        found = self.azure.ledger.find(request(data={"hierarchy_identifier": account_id}).key)
+        assert found is not None
+        return found
+
+    def plant(self, connector_id: ConnectorId, body: dict[str, Any]) -> Connector:
+        planted = self.azure.connectors.plant(connector_id, body)
+        self.azure.snapshot.refresh()
+        return planted
+
+    def plant_parent(self) -> None:
+        wanted = place(self.policy, MANAGEMENT, self.policy.default_profile, self.policy.target)
+        self.plant(wanted.connector_id, to_create(wanted.desired))
+
+    def only_parked(self) -> tuple[str, str]:
+        [parked] = self.azure.queue.parked
+        return parked.reason, parked.remedy
+
+
+@pytest.fixture
+def case(azure: AzureSide) -> Case:
+    return Case(azure)
+
+
+# Prechecks
+
+
+@pytest.mark.parametrize(
+    ("lack", "key"),
+    [
+        ({"state": "Disabled"}, "subscription-not-enabled"),
+        ({"classic_connectors": {ACCOUNT_ID: "/subscriptions/s/classic"}}, "classic-connector"),
+        ({"plans": frozenset()}, "subscription-plan-off"),
+        ({"permissions": (CONTRIBUTOR,)}, "owner-missing"),
+    ],
+)
+def test_what_a_precheck_refuses_is_parked_with_reason_and_remedy_and_nothing_is_written(
+    case: Case, lack: dict[str, Any], key: str
+) -> None:
+    case.azure.subscriptions.present.update(lack)
+    outcome = case.ask()
+    assert (outcome.result, outcome.key) == (Result.PARKED, key)
+    assert case.azure.connectors.puts == []
+    record = case.record()
+    assert record.state is State.PARKED
+    assert f"Runbook: {key}" in record.remedy
+    assert case.only_parked() == (record.reason, record.remedy)
+
+
+def test_facts_are_read_anew_before_they_refuse_anybody(case: Case) -> None:
+    case.azure.subscriptions.present["plans"] = frozenset()
+    assert case.ask().result is Result.PARKED
+    case.azure.clock.advance(31)
+    case.azure.subscriptions.present["plans"] = frozenset(
+        {"CloudPosture", "VirtualMachines", "SqlServerVirtualMachines"}
+    )
+    assert case.ask().result is Result.CREATED
+
+
+def test_the_facts_of_a_batch_are_read_once(case: Case) -> None:
+    for number in range(20):
+        case.ask(f"{number:012d}")
+    assert case.azure.subscriptions.reads == 1
+
+
+def test_a_lenient_policy_connects_with_less_and_says_what_is_left_out(case: Case) -> None:
+    case.azure.subscriptions.present |= {"permissions": (CONTRIBUTOR,), "plans": frozenset()}
+    case.change(prechecks=Prechecks(subscription_plans=OnMissingPlan.WARN, owner_features=OnMissingOwner.DOWNGRADE))
+    assert case.ask().result is Result.CREATED
+    [(_, body)] = case.azure.connectors.puts
+    servers = next(one for one in body["properties"]["offerings"] if one["offeringType"] == "DefenderForServersAws")
+    assert servers["arcAutoProvisioning"] == {"enabled": False}
+    record = case.record()
+    assert record.state is State.CONNECTED
+    assert "Arc provisioning" in record.reason
+    assert "have these plans off" in record.reason or "has these plans off" in record.reason
+    assert case.ask().result is Result.UNCHANGED
+    assert len(case.azure.connectors.puts) == 1
+
+
+def test_what_was_left_out_comes_once_the_owner_is_there(case: Case) -> None:
+    case.azure.subscriptions.present["permissions"] = (CONTRIBUTOR,)
+    case.change(prechecks=Prechecks(owner_features=OnMissingOwner.DOWNGRADE))
+    case.ask()
+    case.azure.subscriptions.present["permissions"] = (OWNER,)
+    case.azure.clock.advance(301)
+    assert case.ask().result is Result.UPDATED
+    assert case.record().reason == ""
+
+
+def test_facts_without_an_answer_are_tried_again_later(case: Case) -> None:
+    case.azure.subscriptions.failures.plan("inspect", TransientError("no answer"))
+    assert case.ask().result is Result.DEFERRED
+
+
+# Another's connector, and adoption
+
+
+def foreign(case: Case, tags: dict[str, str] | None = None) -> ConnectorId:
+    target = case.policy.target
+    where = ConnectorId(subscription_id=target.subscription_id, resource_group="theirs", name="portal-made")
+    body = to_create(desired_body(ACCOUNT_ID, FOUNDATIONAL, target, "o-x"))
+    case.plant(where, body | {"tags": tags or {}})
+    return where
+
+
+def test_another_s_connector_is_refused_with_its_id_and_how_to_adopt_it(case: Case) -> None:
+    where = foreign(case)
+    assert case.ask().key == "duplicate-connector"
+    reason, remedy = case.only_parked()
+    assert str(where) in reason
+    assert "--adopt" in remedy
+
+
+def test_a_connector_that_was_adopted_meanwhile_is_ours_whatever_the_snapshot_says(case: Case) -> None:
+    where = foreign(case, {"owner": "secops"})
+    case.azure.connectors.tag(where, "rollcall", case.policy.organization)
+    outcome = case.ask()
+    assert (outcome.result, outcome.connector_id) == (Result.UPDATED, str(where))
+    [(put, body)] = case.azure.connectors.puts
+    assert put == where
+    assert body["tags"] == {"owner": "secops", "rollcall": case.policy.organization}
+
+
+def test_another_s_connector_that_is_gone_by_now_stands_in_nobody_s_way(case: Case) -> None:
+    where = foreign(case)
+    case.azure.connectors.delete(where)
+    assert case.ask().result is Result.CREATED
+
+
+def test_a_member_that_defender_made_is_refused_in_mode_standalone_with_the_way_out(case: Case) -> None:
+    member = place(
+        replace(case.policy, mode=Mode.MEMBER, organization_connector=PARENT), ACCOUNT_ID, FULL, case.policy.target
+    )
+    case.plant(member.connector_id, to_create(member.desired) | {"tags": {}})
+    case.ask()
+    assert "Organization connector" in case.only_parked()[1]
+
+
+# Modes
+
+
+def test_a_member_waits_for_its_organization_connector(case: Case) -> None:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    outcome = case.ask()
+    assert (outcome.result, outcome.key) == (Result.DEFERRED, "organization-connector-missing")
+    assert case.azure.connectors.puts == []
+    case.plant_parent()
+    [later] = case.azure.queue.sent
+    assert onboard(later.request, case.azure.ports).result is Result.CREATED
+    [(where, body)] = case.azure.connectors.puts
+    assert where.name == f"aws-org_{ACCOUNT_ID}"
+    assert body["properties"]["environmentData"]["organizationalData"] == {
+        "organizationMembershipType": "Member",
+        "parentHierarchyId": MANAGEMENT,
+    }
+
+
+def test_the_management_account_s_connector_is_the_organization_connector(case: Case) -> None:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    assert case.ask(MANAGEMENT).result is Result.CREATED
+    [(where, body)] = case.azure.connectors.puts
+    assert where.name == "aws-org"
+    data = body["properties"]["environmentData"]["organizationalData"]
+    assert (data["organizationMembershipType"], data["stacksetName"]) == ("Organization", "rollcall-roles")
+    assert data["excludedAccountIds"] == ["098765432109"]
+
+
+def test_a_member_that_defender_made_first_becomes_ours_and_there_is_never_a_second(case: Case) -> None:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    case.plant_parent()
+    wanted = place(case.policy, ACCOUNT_ID, FULL, case.policy.target)
+    case.plant(wanted.connector_id, to_create(wanted.desired) | {"tags": {}})
+    outcome = case.ask()
+    assert (outcome.result, outcome.connector_id) == (Result.UPDATED, str(wanted.connector_id))
+    assert len(case.azure.connectors.everything()) == 2
+    assert case.ask().result is Result.UNCHANGED
+
+
+def test_native_mode_writes_nothing_waits_and_says_when_a_member_is_overdue(case: Case) -> None:
+    case.change(mode=Mode.NATIVE, organization_connector=PARENT)
+    assert case.ask().result is Result.DEFERRED
+    case.azure.clock.advance(24 * 3600)
+    outcome = case.ask()
+    assert (outcome.result, outcome.key) == (Result.PARKED, "native-member-overdue")
+    wanted = place(case.policy, ACCOUNT_ID, FULL, case.policy.target)
+    case.plant(wanted.connector_id, to_create(wanted.desired) | {"tags": {}})
+    found = case.ask()
+    assert (found.result, found.connector_id) == (Result.UNCHANGED, str(wanted.connector_id))
+    assert case.record().state is State.CONNECTED
+    assert case.azure.connectors.puts == []
+
+
+# Standards and governance rules
+
+
+def test_standards_and_rules_follow_the_connector_and_are_asked_for_once(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    assert case.ask().result is Result.CREATED
+    assert len(case.azure.compliance.writes) == 3
+    case.azure.compliance.failures.plan("list_standards", TransientError("nobody asks again"))
+    assert case.ask().result is Result.UNCHANGED
+    assert len(case.azure.connectors.puts) == 1
+
+
+def test_standards_that_did_not_get_through_are_seen_to_by_the_next_attempt(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    case.azure.compliance.failures.plan("assign", TransientError("no answer"))
+    assert case.ask().result is Result.DEFERRED
+    [sent] = case.azure.queue.sent
+    assert onboard(sent.request, case.azure.ports).result is Result.UNCHANGED
+    assert len(case.azure.connectors.puts) == 1
+    assert len(case.azure.compliance.assignments) == 2
+
+
+def test_what_defender_refuses_leaves_the_account_connected_with_the_reason(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    case.azure.compliance.refuses = "the plan is too low"
+    outcome = case.ask()
+    assert (outcome.result, outcome.key) == (Result.CREATED, "standard-refused")
+    record = case.record()
+    assert record.state is State.CONNECTED
+    assert "the plan is too low" in record.reason
+    assert "governance-refused" in record.remedy
+
+
+def test_a_connector_that_is_made_again_gets_its_standards_again(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    made = case.ask()
+    case.azure.connectors.delete(ConnectorId.parse(made.connector_id))
+    case.azure.snapshot.refresh()
+    case.azure.compliance.assignments.clear()
+    assert case.ask().result is Result.CREATED
+    assert len(case.azure.compliance.assignments) == 2
+
+
+# Offboarding
+
+
+def disconnect(case: Case) -> Outcome:
+    return case.ask(data={"action": "disconnect", "status": "offboarded"})
+
+
+def test_a_request_to_disconnect_removes_what_is_ours(case: Case) -> None:
+    made = case.ask()
+    case.azure.clock.advance(1)
+    outcome = disconnect(case)
+    assert outcome.result is Result.DELETED
+    assert [str(each) for each in case.azure.connectors.deletes] == [made.connector_id]
+    record = case.record()
+    assert (record.state, record.connector_id, record.claimed_by) == (State.OFFBOARDED, "", "")
+    case.azure.clock.advance(1)
+    assert disconnect(case).result is Result.UNCHANGED
+
+
+def test_a_connector_that_the_snapshot_does_not_show_yet_is_removed_too(case: Case) -> None:
+    case.ask()
+    case.azure.snapshot.forget(connector_id_for(ACCOUNT_ID, case.policy.target))
+    assert disconnect(case).result is Result.DELETED
+
+
+def test_another_s_connector_is_never_removed(case: Case) -> None:
+    foreign(case)
+    outcome = disconnect(case)
+    assert (outcome.result, outcome.key) == (Result.PARKED, "duplicate-connector")
+    assert case.azure.connectors.deletes == []
+
+
+def test_a_disconnect_waits_for_whoever_works_on_the_account(case: Case) -> None:
+    case.azure.ledger.claim(request().key, owner="other", now=case.azure.clock.now(), seconds=180)
+    assert disconnect(case).result is Result.DEFERRED
+    assert case.azure.connectors.deletes == []
+
+
+def test_an_account_that_comes_back_is_connected_although_an_old_snapshot_shows_its_connector(case: Case) -> None:
+    case.ask()
+    other = AzureSide(
+        case.azure.policy, ledger=case.azure.ledger, connectors=case.azure.connectors, clock=case.azure.clock
+    )
+    other.source.policy = case.policy
+    case.azure.clock.advance(1)
+    disconnect(case)
+    case.azure.clock.advance(1)
+    assert onboard(request(), other.ports).result is Result.CREATED
