@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.azure.directory import OPERATOR, QUEUE_SENDER
 from shared.adapters.defender.connectors import DefenderConnectors
-from shared.adapters.resource_graph import snapshot as graph
+from shared.adapters.resource_graph import query as graph
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.application.ports import Connectors, TenantSnapshot
 from shared.domain.connectors import Connector, ConnectorId, connector_id_for, desired_body, merge, to_create
@@ -24,6 +24,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakeSnapshot
 from tests.fixtures.profiles import CSPM_ONLY as FULL
 from tests.fixtures.profiles import FOUNDATIONAL as BASIC
+from tests.fixtures.profiles import FULL as RECOMMENDED
 
 ORGANIZATION = "o-exampleorg1"
 
@@ -94,21 +95,43 @@ def test_a_connector_is_replaced_by_the_next_put(tenant: Tenant, account_id: str
 
 
 def test_what_we_do_not_know_survives_reading_merging_and_writing(tenant: Tenant, account_id: str) -> None:
-    place, wanted = connector_id_for(account_id, tenant.target), body(tenant, account_id)
+    place, wanted = connector_id_for(account_id, tenant.target), body(tenant, account_id, RECOMMENDED)
     strange = body(tenant, account_id)
     servers = {"offeringType": "DefenderForServersAws", "subPlan": "P1", "fieldOfTomorrow": {"kept": [1]}}
-    role = f"arn:aws:iam::{account_id}:role/DefenderForCloud-DataThreatProtectionDB"
-    databases = {"offeringType": "DefenderForDatabasesAws", "rds": {"enabled": True, "cloudRoleArn": role}}
-    strange["properties"]["offerings"] = [databases, servers]
+    strange["properties"]["offerings"].append(servers)
     strange["tags"] = {"rollcall": ORGANIZATION, "owner": "secops"}
     tenant.connectors.put(place, strange)
     found = tenant.connectors.find(place)
     assert found is not None
     written = tenant.connectors.put(place, merge(found.body, wanted))
     assert differences(wanted, written.body) == ()
-    assert servers in written.body["properties"]["offerings"]
-    assert databases in written.body["properties"]["offerings"]
+    [kept] = [one for one in written.body["properties"]["offerings"] if one["offeringType"] == "DefenderForServersAws"]
+    assert (kept["fieldOfTomorrow"], kept["subPlan"]) == ({"kept": [1]}, "P2")
     assert written.body["tags"]["owner"] == "secops"
+
+
+def test_a_tag_is_added_to_those_that_are_there(tenant: Tenant, account_id: str) -> None:
+    place = connector_id_for(account_id, tenant.target)
+    theirs = body(tenant, account_id)
+    theirs["tags"] = {"owner": "secops", "RollCall": "o-elsewhere"}
+    tenant.connectors.put(place, theirs)
+    tenant.connectors.tag(place, "rollcall", ORGANIZATION)
+    found = tenant.connectors.find(place)
+    assert found is not None
+    assert (found.organization, found.body["tags"]["owner"]) == (ORGANIZATION, "secops")
+    assert differences(theirs | {"tags": {}}, found.body) == ()
+
+
+def test_a_connector_that_is_deleted_is_gone_and_stays_out_of_the_snapshot(tenant: Tenant, account_id: str) -> None:
+    place = connector_id_for(account_id, tenant.target)
+    tenant.connectors.put(place, body(tenant, account_id))
+    snapshot = tenant.snapshot()
+    assert snapshot.find_by_hierarchy(account_id)
+    tenant.connectors.delete(place)
+    snapshot.forget(place)
+    assert snapshot.find_by_hierarchy(account_id) == ()
+    assert tenant.connectors.find(place) is None
+    tenant.connectors.delete(place)
 
 
 def test_a_snapshot_shows_what_was_remembered(tenant: Tenant, account_id: str) -> None:

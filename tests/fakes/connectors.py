@@ -43,7 +43,8 @@ class FakeConnectors:
         """Adds a tag."""
         self.failures.strike("tag")
         place, body = self._bodies[str(connector_id).lower()]
-        return self.plant(place, body | {"tags": {**(body.get("tags") or {}), name: value}})
+        theirs = {key: tag for key, tag in (body.get("tags") or {}).items() if key.lower() != name.lower()}
+        return self.plant(place, body | {"tags": {**theirs, name: value}})
 
     def plant(self, connector_id: ConnectorId, body: ConnectorBody) -> Connector:
         """Makes a connector without anybody having asked."""
