@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -37,6 +37,16 @@ class AccountDirectory(Protocol):
 
     def find_account(self, account_id: str, *, with_tags: bool) -> Account | None:
         """The account as it is now; None where the organization has none of that id. Raises TransientError."""
+
+
+class AccountListing(Protocol):
+    """The organization's whole list of accounts, as cheap as it can be had."""
+
+    def list_accounts(self) -> tuple[Account, ...]:
+        """Every account once, without its tags; all of them or an error. Raises TransientError, ConfigurationError."""
+
+    def tags_of(self, account_id: str) -> Mapping[str, str]:
+        """One account's tags, at a pace that the organization bears. Raises TransientError, ConfigurationError."""
 
 
 class StackSets(Protocol):
@@ -113,6 +123,9 @@ class TenantSnapshot(Protocol):
 
     def find_by_hierarchy(self, hierarchy_identifier: str) -> tuple[Connector, ...]:
         """The connectors of that account, wherever they are. Raises TransientError, ConfigurationError."""
+
+    def list_all(self) -> tuple[Connector, ...]:
+        """Every connector that may be read; all of them or an error. Raises TransientError, ConfigurationError."""
 
     def remember(self, connector: Connector) -> None:
         """Puts a connector that was just written into the snapshot."""
