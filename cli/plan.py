@@ -139,7 +139,7 @@ def _show_account(account: PlannedAccount) -> None:
     else:
         _indented(words(account.reason))
     if account.action is Action.CREATE and (place := account.connector_id):
-        _indented(words(f"in {place.resource_group} of subscription {place.subscription_id}"))
+        _indented(words(f"in {place.subscription_id}/{place.resource_group}"))
     elif account.connector_id and account.action not in {Action.CHANGE, Action.UNCHANGED}:
         console.print(words(" " * INDENT + str(account.connector_id)), soft_wrap=True, highlight=False)
     for change in account.changes:
