@@ -7,19 +7,29 @@ from functools import cache
 from pathlib import Path
 
 import boto3
+from azure.core.credentials import TokenCredential
+from botocore.config import Config
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from cli.settings import Settings
+from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.event_bus import AwsEventBus
+from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.ledger.table_ledger import TableLedger
+from shared.adapters.policy.blob import BlobPolicyStore
+from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+from shared.application.plan import PlanPorts
 from shared.application.request_onboarding import WaitPorts
 from shared.errors import ConfigurationError
 
 SANDBOX_ENVIRONMENT = Path(".sandbox") / "operator.env"
 BUS_REGION = "us-east-1"  # Organizations' events appear there only
+
+_AWS = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=20)
 
 
 def adopt_sandbox() -> bool:
@@ -53,16 +63,48 @@ def settings() -> Settings:
 
 
 @cache
+def credential() -> TokenCredential:
+    """Who the operator is on Azure."""
+    return make_credential(settings().credential, client_id=settings().client_id)
+
+
+@cache
 def ledger() -> TableLedger:
     """The ledger of the deployment."""
-    credential = make_credential(settings().credential, client_id=settings().client_id)
-    return TableLedger(credential, table_endpoint=settings().ledger.tableserviceuri)
+    return TableLedger(credential(), table_endpoint=settings().ledger.tableserviceuri)
 
 
 @cache
 def event_bus() -> AwsEventBus:
     """The event bus of the management account."""
     return AwsEventBus(boto3.client("events", region_name=BUS_REGION))
+
+
+def policy_source(origin: str | None) -> CachedPolicySource:
+    """The policy at `origin`, a file, `s3://` or an https address; None means the setting `ROLLCALL_POLICY`."""
+    origin = origin or settings().policy
+    if not origin:
+        raise ConfigurationError(
+            "no policy is named", setting="ROLLCALL_POLICY", remedy="Set it, or give the option --policy."
+        )
+    store: PolicyStore
+    if origin.startswith("https://"):
+        store = BlobPolicyStore(credential(), origin)
+    elif origin.startswith("s3://"):
+        store = S3PolicyStore(boto3.client("s3", config=_AWS), origin)
+    else:
+        store = FilePolicyStore(Path(origin))
+    return CachedPolicySource(store, origin=origin, clock=SystemClock())
+
+
+def plan_ports(policy: str | None) -> PlanPorts:
+    """What `rollcall plan` reads from; `policy` as in `policy_source`."""
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
+    return PlanPorts(
+        policy=policy_source(policy),
+        listing=AwsAccountListing(organizations, SystemClock()),
+        snapshot=ResourceGraphSnapshot(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock()),
+    )
 
 
 def wait_ports() -> WaitPorts:

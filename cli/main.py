@@ -13,6 +13,7 @@ from cli import bootstrap
 from cli.demo.command import demo
 from cli.onboard import onboard
 from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, progress, words, write_json
+from cli.plan import plan
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from shared.errors import ConfigurationError, RollcallError, TransientError
@@ -21,9 +22,10 @@ app = typer.Typer(name="rollcall", no_args_is_help=True, rich_markup_mode=None, 
 app.command()(demo)
 app.command()(status)
 app.command()(onboard)
+app.command()(plan)
 app.add_typer(sandbox_app, name="sandbox")
 
-WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard"})
+WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan"})
 """Commands that need the settings of one; the others make or end a sandbox."""
 
 

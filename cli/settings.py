@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import CredentialKind
+from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
 
 
 class LedgerSettings(BaseModel):
@@ -23,4 +24,6 @@ class Settings(BaseSettings):
 
     credential: CredentialKind = CredentialKind.AZURE_CLI
     client_id: str | None = None
+    policy: str | None = None
+    arm_endpoint: str = Field(default=PUBLIC_ENDPOINT, pattern=r"^https://")
     ledger: LedgerSettings

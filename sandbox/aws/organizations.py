@@ -5,8 +5,9 @@ Source: AWS Organizations API reference 2016-11-28.
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,14 +31,12 @@ _moto_describe_unit = FakeOrganizationalUnit.describe
 _moto_move_account = OrganizationsResponse.move_account
 _moto_remove_account = OrganizationsResponse.remove_account_from_organization
 
+_MOST_PER_PAGE = 20
 # Everything but DescribeOrganization, which members may call.
 _MANAGEMENT_ONLY = (
     "describe_account",
     "describe_organizational_unit",
-    "list_accounts",
-    "list_accounts_for_parent",
     "list_children",
-    "list_organizational_units_for_parent",
     "list_parents",
     "list_roots",
     "list_tags_for_resource",
@@ -162,6 +161,43 @@ def _remove_account(self: OrganizationsResponse) -> str:
     return answer
 
 
+def _page(response: OrganizationsResponse, key: str, found: Sequence[dict[str, Any]]) -> str:
+    """One page of a list: 20 entries at most, as AWS has it, where moto gives as many as are asked for."""
+    size, token = int(response._get_param("MaxResults") or _MOST_PER_PAGE), response._get_param("NextToken")
+    start = _token_position(token)
+    if not 1 <= size <= _MOST_PER_PAGE or start is None or start > len(found):
+        raise OrganizationsClientError("InvalidInputException", "You specified an invalid value.")
+    more = {"NextToken": base64.b64encode(str(start + size).encode()).decode()} if start + size < len(found) else {}
+    return json.dumps({key: found[start : start + size]} | more)
+
+
+def _token_position(token: str | None) -> int | None:
+    try:
+        return int(base64.b64decode(token, validate=True)) if token else 0
+    except ValueError:
+        return None
+
+
+def _list_accounts(self: OrganizationsResponse) -> str:
+    _refuse_members(self)
+    return _page(self, "Accounts", [account.describe() for account in self.organizations_backend.accounts])
+
+
+def _list_accounts_for_parent(self: OrganizationsResponse) -> str:
+    _refuse_members(self)
+    backend = self.organizations_backend
+    parent = backend.validate_parent_id(self._get_param("ParentId"))
+    return _page(self, "Accounts", [each.describe() for each in backend.accounts if each.parent_id == parent])
+
+
+def _list_units_for_parent(self: OrganizationsResponse) -> str:
+    _refuse_members(self)
+    backend = self.organizations_backend
+    parent = backend.validate_parent_id(self._get_param("ParentId"))
+    units = [unit.describe()["OrganizationalUnit"] for unit in backend.ou if unit.parent_id == parent]
+    return _page(self, "OrganizationalUnits", units)
+
+
 def _for_management(name: str) -> Patch:
     original: Callable[[OrganizationsResponse], str] = getattr(OrganizationsResponse, name)
 
@@ -185,4 +221,7 @@ def patches() -> Iterable[Patch]:
     yield Patch(OrganizationsResponse, "close_account", _close_account)
     yield Patch(OrganizationsResponse, "move_account", _move_account)
     yield Patch(OrganizationsResponse, "remove_account_from_organization", _remove_account)
+    yield Patch(OrganizationsResponse, "list_accounts", _list_accounts)
+    yield Patch(OrganizationsResponse, "list_accounts_for_parent", _list_accounts_for_parent)
+    yield Patch(OrganizationsResponse, "list_organizational_units_for_parent", _list_units_for_parent)
     yield from _guards

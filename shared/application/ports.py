@@ -43,6 +43,16 @@ class AccountDirectory(Protocol):
         """The account as it is now; None where the organization has none of that id. Raises TransientError."""
 
 
+class AccountListing(Protocol):
+    """The organization's whole list of accounts, as cheap as it can be had."""
+
+    def list_accounts(self) -> tuple[Account, ...]:
+        """Every account once, without its tags; all of them or an error. Raises TransientError, ConfigurationError."""
+
+    def tags_of(self, account_id: str) -> Mapping[str, str]:
+        """One account's tags, at a pace that the organization bears. Raises TransientError, ConfigurationError."""
+
+
 class StackSets(Protocol):
     """The one StackSet that carries Defender's roles into accounts."""
 
@@ -192,6 +202,9 @@ class TenantSnapshot(Protocol):
 
     def find_by_hierarchy(self, hierarchy_identifier: str) -> tuple[Connector, ...]:
         """The connectors of that account, wherever they are. Raises TransientError, ConfigurationError."""
+
+    def list_all(self) -> tuple[Connector, ...]:
+        """Every connector that may be read; all of them or an error. Raises TransientError, ConfigurationError."""
 
     def remember(self, connector: Connector) -> None:
         """Puts a connector that was just written into the snapshot."""

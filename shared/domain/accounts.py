@@ -19,13 +19,17 @@ class Provider(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Life cycle of an AWS account. Source: Organizations API 2016-11-28, `Account.State`."""
+    """Life cycle of an AWS account. Source: Organizations API 2016-11-28, `Account.State`.
+
+    `UNKNOWN` is ours, for a state that AWS has added since.
+    """
 
     PENDING_ACTIVATION = "PENDING_ACTIVATION"
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     PENDING_CLOSURE = "PENDING_CLOSURE"
     CLOSED = "CLOSED"
+    UNKNOWN = "UNKNOWN"
 
 
 def is_account_id(text: str) -> bool:

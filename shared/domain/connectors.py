@@ -119,6 +119,11 @@ def to_create(desired: ConnectorBody) -> ConnectorBody:
     return _overlay({}, desired)
 
 
+def without_absent(value: Any) -> Any:
+    """A desired value without what must not be there."""
+    return _overlay({}, value) if isinstance(value, dict) else value
+
+
 def respelled(desired: ConnectorBody, actual: ConnectorBody) -> ConnectorBody:
     """`desired` with the names of its tags as `actual` spells them: Azure's tag names have no case."""
     theirs = {name.lower(): name for name in actual.get("tags") or {}}

@@ -145,6 +145,12 @@ class Decision:
     rule: int | None = None
 
 
+_WAITING = {
+    AccountState.PENDING_ACTIVATION: "the account is not activated yet",
+    AccountState.UNKNOWN: "the account is in a state that this version does not know",
+}
+
+
 def decide(policy: Policy, account: Account) -> Decision:
     """Decides about one account from its present state; the first rule that matches wins."""
     profile, target, number, why = policy.default_profile, policy.target, None, "default profile"
@@ -157,8 +163,8 @@ def decide(policy: Policy, account: Account) -> Decision:
     def decision(verdict: Verdict, reason: str) -> Decision:
         return Decision(verdict=verdict, reason=reason, profile=profile, target=target, rule=number)
 
-    if account.state is AccountState.PENDING_ACTIVATION:
-        return decision(Verdict.WAIT, "the account is not activated yet")
+    if account.state in _WAITING:
+        return decision(Verdict.WAIT, _WAITING[account.state])
     if account.state is not AccountState.ACTIVE:
         return decision(Verdict.EXCLUDE, f"the account is {account.state}")
     if account.is_management:

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.clock import SystemClock
-from shared.application.ports import AccountDirectory, StackSets
+from shared.application.ports import AccountDirectory, AccountListing, StackSets
 from shared.domain.accounts import Account, AccountState
 from shared.domain.stack_sets import Deployment, InstanceState, StackInstance, Step, next_step
-from shared.errors import ConfigurationError, PermanentError
-from tests.fakes.aws import FakeAccountDirectory, FakeStackSets
+from shared.errors import ConfigurationError, PermanentError, TransientError
+from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakeStackSets
 from tests.fakes.aws_world import AwsWorld, wait_until
 
 EXTENDED = {"Extended": "true"}
@@ -31,6 +32,10 @@ class FakeOrganization:
     directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
     stack_sets: FakeStackSets = field(default_factory=FakeStackSets)
     failing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def listing(self) -> FakeAccountListing:
+        return FakeAccountListing(self.directory)
 
     def add(self, name: str, *units: str, state: str = "ACTIVE", tags: Mapping[str, str] | None = None) -> str:
         account_id = f"{len(self.directory.accounts) + 1:012d}"
@@ -63,6 +68,7 @@ class SandboxOrganization:
         self.world = world
         organizations = world.client("organizations")
         self.directory = AwsOrganization(organizations, SystemClock())
+        self.listing = AwsAccountListing(organizations, SystemClock())
         self.stack_sets = CloudFormationStackSets(
             world.client("cloudformation"), organizations, name="roles", region="us-east-1"
         )
@@ -71,8 +77,10 @@ class SandboxOrganization:
         organizations = self.world.client("organizations")
         parent = organizations.list_roots()["Roots"][0]["Id"]
         for unit in units:
-            made = organizations.create_organizational_unit(ParentId=parent, Name=unit)
-            parent = made["OrganizationalUnit"]["Id"]
+            there = organizations.list_organizational_units_for_parent(ParentId=parent)["OrganizationalUnits"]
+            if unit not in {each["Name"] for each in there}:
+                there.append(organizations.create_organizational_unit(ParentId=parent, Name=unit)["OrganizationalUnit"])
+            parent = next(each["Id"] for each in there if each["Name"] == unit)
         return self.world.cloud.add_account(name, parent_id=parent, state=state, tags=tags)
 
     def fail(self, account_id: str, reason: str) -> None:
@@ -141,6 +149,101 @@ def test_the_state_of_an_account_is_told(organization: Organization, state: str)
     found = organization.directory.find_account(organization.add("closing", state=state), with_tags=False)
     assert found is not None
     assert found.state is AccountState(state)
+
+
+def listed(listing: AccountListing) -> dict[str, Account]:
+    """The members of the organization by id, every one once."""
+    found = [account for account in listing.list_accounts() if not account.is_management]
+    assert len({account.account_id for account in found}) == len(found)
+    return {account.account_id: account for account in found}
+
+
+def test_the_listing_has_every_account_as_the_directory_finds_it(organization: Organization) -> None:
+    added = [organization.add(f"payments-{number}", "Workloads", "Prod/EU", "Team") for number in range(22)]
+    added += [organization.add(f"dev-{number}", "Workloads", "Dev") for number in range(3)]
+    added += [organization.add("top"), organization.add("closing", state="SUSPENDED"), organization.add("a", "Empty")]
+    found = listed(organization.listing)
+    assert found.keys() == set(added)
+    for account_id in added:
+        assert found[account_id] == organization.directory.find_account(account_id, with_tags=False)
+    assert found[added[0]].ou_path == "/Workloads/Prod%2FEU/Team"
+
+
+def test_tags_are_read_apart_from_the_listing(organization: Organization) -> None:
+    tagged, plain = organization.add("tagged", tags={"team": "payments"}), organization.add("plain")
+    assert listed(organization.listing)[tagged].tags == {}
+    assert organization.listing.tags_of(tagged) == {"team": "payments"}
+    assert organization.listing.tags_of(plain) == {}
+
+
+def counted(world: AwsWorld, before: int) -> list[str]:
+    return [entry.operation.partition(":")[2] for entry in world.journal.entries(since=before)]
+
+
+def test_a_listing_takes_a_page_for_twenty_accounts_and_a_request_for_each_unit_with_units(
+    aws_ports: AwsWorld,
+) -> None:
+    organization = SandboxOrganization(aws_ports)
+    for number in range(41):
+        organization.add(f"one-{number}", "Workloads", "Prod")
+    before = len(aws_ports.journal)
+    assert len(listed(organization.listing)) == 41
+    assert counted(aws_ports, before) == ["ListAccounts"] * 3 + ["ListOrganizationalUnitsForParent"] * 2
+
+
+def strip_paths(client: Any, operation: str = "ListAccounts") -> None:
+    """Lets a client see answers as they were before 2026."""
+
+    def strip(parsed: dict[str, Any], **_: Any) -> None:
+        for account in parsed.get("Accounts", ()):
+            account.pop("Paths", None)
+
+    client.meta.events.register(f"after-call.organizations.{operation}", strip)
+
+
+def test_without_paths_every_unit_is_asked_for_its_accounts(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    added = [organization.add(f"one-{number}", "Workloads", "Prod/EU") for number in range(21)]
+    added += [organization.add("top"), organization.add("dev", "Workloads")]
+    told = listed(organization.listing)
+    client = aws_ports.client("organizations")
+    strip_paths(client)
+    assert listed(AwsAccountListing(client, SystemClock())) == told
+    assert told.keys() == set(added)
+
+
+def test_paths_that_know_no_unit_are_not_believed(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    nested = organization.add("one", "Workloads", "Prod")
+    client, root = aws_ports.client("organizations"), aws_ports.root()
+
+    def flatten(parsed: dict[str, Any], **_: Any) -> None:
+        for account in parsed["Accounts"]:
+            account["Paths"] = [f"o-exampleorg1/{root}/{account['Id']}/"]
+
+    client.meta.events.register("after-call.organizations.ListAccounts", flatten)
+    assert listed(AwsAccountListing(client, SystemClock()))[nested].ou_path == "/Workloads/Prod"
+
+
+def test_an_account_that_moves_out_of_sight_while_it_is_listed_makes_the_listing_fail(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    organization.add("one", "Workloads")
+    client = aws_ports.client("organizations")
+    strip_paths(client)
+
+    def lose(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Accounts"] = []
+
+    client.meta.events.register("after-call.organizations.ListAccountsForParent", lose)
+    with pytest.raises(TransientError, match="changed while it was listed"):
+        AwsAccountListing(client, SystemClock()).list_accounts()
+
+
+def test_a_state_that_aws_adds_is_the_trouble_of_its_account_alone(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    strange, usual = organization.add("strange", state="HIBERNATING"), organization.add("usual")
+    found = listed(organization.listing)
+    assert (found[strange].state, found[usual].state) == (AccountState.UNKNOWN, AccountState.ACTIVE)
 
 
 def test_an_account_without_an_instance_has_none(organization: Organization) -> None:
@@ -254,3 +357,5 @@ def test_a_member_account_may_not_read_the_organization(aws_ports: AwsWorld) -> 
     directory = AwsOrganization(aws_ports.member("organizations", member), SystemClock())
     with pytest.raises(ConfigurationError, match="AccessDenied"):
         directory.find_account(member, with_tags=False)
+    with pytest.raises(ConfigurationError, match="AccessDenied"):
+        AwsAccountListing(aws_ports.member("organizations", member), SystemClock()).list_accounts()

@@ -146,6 +146,22 @@ def test_a_snapshot_shows_what_was_remembered(tenant: Tenant, account_id: str) -
     assert snapshot.find_by_hierarchy(account_id) == (newer,)
 
 
+def test_a_snapshot_lists_the_whole_tenant_with_what_was_remembered(tenant: Tenant, account_id: str) -> None:
+    place, wanted = connector_id_for(account_id, tenant.target), body(tenant, account_id)
+    tenant.connectors.put(place, wanted)
+    snapshot = tenant.snapshot()
+
+    def mine() -> list[Connector]:
+        return [found for found in snapshot.list_all() if found.hierarchy_identifier == account_id]
+
+    [found] = mine()
+    assert found.connector_id.same_as(place)
+    assert differences(wanted, found.body) == ()
+    newer = Connector(connector_id=place, body=body(tenant, account_id, BASIC))
+    snapshot.remember(newer)
+    assert mine() == [newer]
+
+
 def test_a_snapshot_is_read_again_after_a_minute(azure_ports: World, account_id: str) -> None:
     clock = FakeClock()
     tenant = real_tenant(azure_ports, clock)
@@ -177,6 +193,7 @@ def test_a_tenant_of_many_pages_is_read_to_its_end(
     monkeypatch.setattr(graph, "PAGE_SIZE", 2)
     snapshot = tenant.snapshot()
     assert all(snapshot.find_by_hierarchy(number) for number in numbers)
+    assert set(numbers) <= {connector.hierarchy_identifier for connector in snapshot.list_all()}
 
 
 def test_roles_that_are_missing_are_a_reason_to_wait(azure_ports: World, account_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.domain.accounts import Account
@@ -30,6 +31,26 @@ class FakeAccountDirectory:
         self.failures.strike(f"find_account {account_id}")
         found = self.accounts.get(account_id)
         return found if found is None or with_tags else replace(found, tags={})
+
+
+class FakeAccountListing:
+    """The accounts of a directory as a list; `tags_read` remembers whose tags were asked for."""
+
+    def __init__(self, directory: FakeAccountDirectory) -> None:
+        self.directory = directory
+        self.tags_read: list[str] = []
+        self.failures = Failures()
+
+    def list_accounts(self) -> tuple[Account, ...]:
+        """Every account, without tags."""
+        self.failures.strike("list_accounts")
+        return tuple(replace(account, tags={}) for account in self.directory.accounts.values())
+
+    def tags_of(self, account_id: str) -> Mapping[str, str]:
+        """One account's tags."""
+        self.tags_read.append(account_id)
+        self.failures.strike("tags_of")
+        return self.directory.accounts[account_id].tags
 
 
 class FakeStackSets:

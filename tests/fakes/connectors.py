@@ -80,6 +80,11 @@ class FakeSnapshot:
         self.failures.strike("find_by_hierarchy")
         return tuple(found for found in self._seen.values() if found.hierarchy_identifier == hierarchy_identifier)
 
+    def list_all(self) -> tuple[Connector, ...]:
+        """Every connector."""
+        self.failures.strike("list_all")
+        return tuple(self._seen.values())
+
     def remember(self, connector: Connector) -> None:
         """Puts a connector in."""
         self._seen[str(connector.connector_id).lower()] = connector

@@ -64,6 +64,31 @@ def functions_stack(world: AwsWorld) -> str:
     return str(stack["Outputs"][0]["OutputValue"])
 
 
+@pytest.mark.parametrize(
+    ("operation", "key"),
+    [
+        ("list_accounts", "Accounts"),
+        ("list_accounts_for_parent", "Accounts"),
+        ("list_organizational_units_for_parent", "OrganizationalUnits"),
+    ],
+)
+def test_organizations_gives_twenty_entries_at_most(world: AwsWorld, operation: str, key: str) -> None:
+    organizations, root = world.client("organizations"), world.root()
+    for number in range(23):
+        world.cloud.add_account(f"account-{number}")
+        organizations.create_organizational_unit(ParentId=root, Name=f"unit-{number}")
+    given = {} if operation == "list_accounts" else {"ParentId": root}
+    first = getattr(organizations, operation)(**given)
+    rest = getattr(organizations, operation)(**given, NextToken=first["NextToken"])
+    assert len(first[key]) == 20
+    assert "NextToken" not in rest
+    assert len({entry["Id"] for entry in [*first[key], *rest[key]]}) == 20 + len(rest[key])
+    assert len(rest[key]) == 3 + (key == "Accounts")  # the management account, too
+    for wrong in ({"MaxResults": 21}, {"NextToken": "made up"}):
+        with pytest.raises(ClientError, match="InvalidInputException"):
+            getattr(organizations, operation)(**given, **wrong)
+
+
 def test_a_new_account_is_announced_by_whole_events(world: AwsWorld) -> None:
     url = world.queue_of({"source": ["aws.organizations"], "detail": {"eventName": ["CreateAccountResult"]}})
 

@@ -27,6 +27,7 @@ def test_an_active_account_gets_the_default_profile(policy: Policy) -> None:
     ("state", "verdict"),
     [
         (AccountState.PENDING_ACTIVATION, Verdict.WAIT),
+        (AccountState.UNKNOWN, Verdict.WAIT),
         (AccountState.ACTIVE, Verdict.INCLUDE),
         (AccountState.SUSPENDED, Verdict.EXCLUDE),
         (AccountState.PENDING_CLOSURE, Verdict.EXCLUDE),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import chain
 
 from azure.core.credentials import TokenCredential
 
@@ -38,19 +40,28 @@ class ResourceGraphSnapshot:
     def find_by_hierarchy(self, hierarchy_identifier: str) -> tuple[Connector, ...]:
         """The connectors of one account, wherever they are in the tenant."""
         with self._lock:
-            now = self._clock.now()
-            if self._read_at is None or now - self._read_at > MAX_AGE:
-                self._found = self._read()
-                self._read_at = now
-                self._written = {key: own for key, own in self._written.items() if now - own[0] <= MAX_AGE}
-                self._deleted = {key: at for key, at in self._deleted.items() if now - at <= MAX_AGE}
-            seen = self._found.get(hierarchy_identifier, ())
-            found = [each for each in seen if str(each.connector_id).lower() not in self._deleted]
-            for _, own in self._written.values():
-                if own.hierarchy_identifier == hierarchy_identifier:
-                    found = [other for other in found if not other.connector_id.same_as(own.connector_id)]
-                    found.append(own)
-            return tuple(found)
+            self._refresh()
+            own = [each for _, each in self._written.values() if each.hierarchy_identifier == hierarchy_identifier]
+            return self._overlaid(self._found.get(hierarchy_identifier, ()), own)
+
+    def list_all(self) -> tuple[Connector, ...]:
+        """Every connector of the tenant that the identity may read."""
+        with self._lock:
+            self._refresh()
+            return self._overlaid(chain(*self._found.values()), [own for _, own in self._written.values()])
+
+    def _refresh(self) -> None:
+        now = self._clock.now()
+        if self._read_at is None or now - self._read_at > MAX_AGE:
+            self._found = self._read()
+            self._read_at = now
+            self._written = {key: own for key, own in self._written.items() if now - own[0] <= MAX_AGE}
+            self._deleted = {key: at for key, at in self._deleted.items() if now - at <= MAX_AGE}
+
+    def _overlaid(self, found: Iterable[Connector], own: list[Connector]) -> tuple[Connector, ...]:
+        """What the graph says, with what was written since in its place, and without what was deleted since."""
+        newer = {str(each.connector_id).lower() for each in own} | self._deleted.keys()
+        return (*(each for each in found if str(each.connector_id).lower() not in newer), *own)
 
     def remember(self, connector: Connector) -> None:
         """Keeps a connector that was just read or written; it is newer than the graph."""

@@ -1,0 +1,164 @@
+"""`rollcall plan`: what the policy would change about every connector, before anything does it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.padding import Padding
+from rich.text import Text
+
+from cli import bootstrap
+from cli.output import FOUND, RefusedError, console, progress, words, write_json
+from cli.status import account_key
+from shared.application.plan import Preview, PreviewWarning, Selection
+from shared.application.plan import plan as plan_roll
+from shared.domain.preview import NEEDS_NOTHING, Action, Change, PlannedAccount
+
+INDENT = 4
+STYLES = {
+    Action.CREATE: "green",
+    Action.CHANGE: "yellow",
+    Action.REMOVE: "red",
+    Action.REFUSED: "red",
+    Action.EXCLUDED: "dim",
+    Action.UNCHANGED: "dim",
+}
+_ACTION_WIDTH = max(len(action) for action in Action)
+
+
+def plan(
+    policy: Annotated[
+        str | None, typer.Option("--policy", metavar="FILE", help="a policy instead of the one in ROLLCALL_POLICY")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", metavar="ID", help="this account only; may be repeated")
+    ] = None,
+    ou: Annotated[
+        str | None, typer.Option("--ou", metavar="PATH", help="accounts in this organizational unit and below only")
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="list accounts that need nothing, too")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+) -> None:
+    """Show what the policy would change, account by account; nothing is written.
+
+    Exit code 1 where another's connector is in the way.
+    Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json
+    """
+    selection = _selection(account or [], ou or "")
+    ports = bootstrap.plan_ports(policy)
+    with progress.status("reading the organization and the tenant"):
+        found = plan_roll(selection, ports)
+    _refuse_strangers(found, selection)
+    if as_json:
+        write_json(plan_json(found))
+    else:
+        show(found, show_all=show_all)
+    if found.totals[Action.REFUSED]:
+        raise typer.Exit(FOUND)
+
+
+def _selection(account_ids: list[str], ou_path: str) -> Selection:
+    if ou_path and not ou_path.startswith("/"):
+        raise typer.BadParameter(f"{ou_path!r} is no path of an organizational unit: it begins with a slash")
+    named = frozenset(account_key(text).hierarchy_identifier for text in account_ids)
+    return Selection(account_ids=named, ou_path=ou_path)
+
+
+def _refuse_strangers(found: Preview, selection: Selection) -> None:
+    """Refuses a selection that means nobody: a slip of the pen would look like a plan without changes."""
+    if not found.accounts and selection.ou_path:
+        raise RefusedError(f"no such account in {selection.ou_path}", remedy="see the unit's path in AWS Organizations")
+    strangers = selection.account_ids - {account.hierarchy_identifier for account in found.accounts}
+    if strangers:
+        raise RefusedError(
+            f"the organization does not list {', '.join(sorted(strangers))}"
+            + (f" in {selection.ou_path}" if selection.ou_path else ""),
+            remedy="check the id, or wait where the account is new",
+        )
+
+
+def plan_json(found: Preview) -> dict[str, Any]:
+    """The whole plan as JSON, accounts that need nothing included."""
+    return {
+        "policy_hash": found.policy_hash,
+        "totals": found.totals,
+        "warnings": [_warning_json(warning) for warning in found.warnings],
+        "accounts": [_account_json(account) for account in found.accounts],
+    }
+
+
+def _warning_json(warning: PreviewWarning) -> dict[str, Any]:
+    return {"key": warning.note.key, "message": warning.note.message, "accounts": warning.account_ids}
+
+
+def _account_json(account: PlannedAccount) -> dict[str, Any]:
+    return {
+        "provider": account.provider,
+        "hierarchy_identifier": account.hierarchy_identifier,
+        "name": account.name,
+        "ou_path": account.ou_path,
+        "action": account.action,
+        "reason": account.reason,
+        "profile": account.profile or None,
+        "connector_id": str(account.connector_id) if account.connector_id else None,
+        "changes": list(account.changes),
+    }
+
+
+def show(found: Preview, *, show_all: bool) -> None:
+    """The plan for people, accounts of one action together; those that need nothing only where they are wanted."""
+    for action in Action:
+        if action in NEEDS_NOTHING and not show_all:
+            continue
+        for account in found.accounts:
+            if account.action is action:
+                _show_account(account)
+    for warning in found.warnings:
+        count = len(warning.account_ids)
+        told = f"warning: {warning.note.message} ({count} account{'s' if count > 1 else ''})"
+        console.print(words(told, style="yellow"), highlight=False)
+    totals = " · ".join(f"{count} {action}" for action, count in found.totals.items() if count)
+    console.print(words(totals or "no accounts"), highlight=False)
+    if hidden := sum(found.totals[action] for action in NEEDS_NOTHING) if not show_all else 0:
+        progress.print(words(f"{hidden} need nothing and are not listed; see them with --all", style="dim"))
+
+
+def _show_account(account: PlannedAccount) -> None:
+    head = Text.assemble(
+        words(account.hierarchy_identifier, style="bold"),
+        "  ",
+        Text(account.action.ljust(_ACTION_WIDTH), style=STYLES.get(account.action, "cyan")),
+        "  ",
+        words(f"{account.name}  {account.ou_path}".strip()),
+    )
+    console.print(head, highlight=False)
+    if account.action is Action.REFUSED:
+        _indented(words("another's connector, which is not ours; remove it or exclude the account:"))
+    else:
+        _indented(words(account.reason))
+    if account.action is Action.CREATE and (place := account.connector_id):
+        _indented(words(f"in {place.subscription_id}/{place.resource_group}"))
+    elif account.connector_id and account.action not in {Action.CHANGE, Action.UNCHANGED}:
+        console.print(words(" " * INDENT + str(account.connector_id)), soft_wrap=True, highlight=False)
+    for change in account.changes:
+        _indented(_change_text(change))
+
+
+def _indented(text: Text) -> None:
+    console.print(Padding(text, (0, 0, 0, INDENT), expand=False), highlight=False)
+
+
+def _change_text(change: Change) -> Text:
+    name = change.path.removeprefix("properties.")
+    if name.startswith("offerings["):
+        offering, _, field = name.removeprefix("offerings[").partition("]")
+        if not field:
+            return words(f"{offering}: {'added' if change.now is None else 'taken off'}")
+        name = f"{offering}{field}"
+    return words(f"{name}: {_value(change.now)} → {_value(change.wanted)}")
+
+
+def _value(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)

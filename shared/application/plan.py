@@ -1,0 +1,123 @@
+"""Use case of `rollcall plan`: what a policy would change about every account's connector; it writes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from shared.application.ports import AccountListing, PolicySource, TenantSnapshot
+from shared.domain.accounts import Account
+from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.matching import Matcher
+from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.preview import Action, Note, PlannedAccount, plan_account, plan_departed
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanPorts:
+    """What the use case works with; none of them can write to a cloud."""
+
+    listing: AccountListing
+    snapshot: TenantSnapshot
+    policy: PolicySource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which accounts are asked about; what is empty asks for all. An OU path is one of the policy's patterns."""
+
+    account_ids: frozenset[str] = frozenset()
+    ou_path: str = ""
+
+    def holds(self, account: Account) -> bool:
+        """Whether the account is asked about."""
+        unit = Matcher(ou_paths=(self.ou_path,))
+        return self._names(account.account_id) and (not self.ou_path or unit.match_every(account) is not None)
+
+    def holds_departed(self, account_id: str) -> bool:
+        """Whether an account that is in no unit any more is asked about."""
+        return self._names(account_id) and not self.ou_path
+
+    def _names(self, account_id: str) -> bool:
+        return not self.account_ids or account_id in self.account_ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewWarning:
+    """A note and all accounts that it is about."""
+
+    note: Note
+    account_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What would be done, by hierarchy identifier."""
+
+    policy_hash: str
+    accounts: tuple[PlannedAccount, ...] = field(default_factory=tuple)
+
+    @property
+    def totals(self) -> dict[Action, int]:
+        """Accounts by action, every action named."""
+        counted = Counter(account.action for account in self.accounts)
+        return {action: counted[action] for action in Action}
+
+    @property
+    def warnings(self) -> tuple[PreviewWarning, ...]:
+        """Every note once, by its key."""
+        about: dict[Note, list[str]] = defaultdict(list)
+        for account in self.accounts:
+            for note in account.notes:
+                about[note].append(account.hierarchy_identifier)
+        return tuple(
+            PreviewWarning(note=note, account_ids=tuple(about[note]))
+            for note in sorted(about, key=lambda note: (note.key, note.message))
+        )
+
+
+def plan(selection: Selection, ports: PlanPorts) -> Preview:
+    """Plans every account that is asked for, from one complete listing of the organization and of the tenant.
+
+    Raises TransientError, PermanentError, ConfigurationError: then nothing is planned at all, since half a listing
+    would take accounts for departed.
+    """
+    policy = ports.policy.current()
+    accounts = ports.listing.list_accounts()
+    connectors = _by_account(ports.snapshot.list_all())
+    selected = [_with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
+    planned = [plan_account(policy, account, connectors.get(account.account_id, ())) for account in selected]
+    planned += _departed(policy, selection, {account.account_id for account in accounts}, connectors)
+    # Findings about an account or its subscription belong here: each is a `Note` of its `PlannedAccount`.
+    return Preview(
+        policy_hash=policy.content_hash,
+        accounts=tuple(sorted(planned, key=lambda account: account.hierarchy_identifier)),
+    )
+
+
+def _by_account(connectors: Iterable[Connector]) -> dict[str, list[Connector]]:
+    found: dict[str, list[Connector]] = defaultdict(list)
+    for connector in connectors:
+        if connector.environment == ENVIRONMENT:  # a GCP project number may have twelve digits too
+            found[connector.hierarchy_identifier].append(connector)
+    return found
+
+
+def _with_tags(account: Account, policy: Policy, listing: AccountListing) -> Account:
+    """The account with its tags where they can matter: none takes an exclusion back."""
+    if not policy.uses_tags or decide(policy, account).verdict is not Verdict.INCLUDE:
+        return account
+    return replace(account, tags=listing.tags_of(account.account_id))
+
+
+def _departed(
+    policy: Policy, selection: Selection, listed: set[str], connectors: dict[str, list[Connector]]
+) -> Iterator[PlannedAccount]:
+    for account_id, found in connectors.items():
+        if account_id not in listed and selection.holds_departed(account_id):
+            yield from (plan_departed(policy, each) for each in _ours(found, policy))
+
+
+def _ours(connectors: Sequence[Connector], policy: Policy) -> Iterator[Connector]:
+    return (each for each in connectors if each.organization == policy.organization)
