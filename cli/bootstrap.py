@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 from azure.core.credentials import TokenCredential
@@ -14,17 +15,31 @@ from pydantic import ValidationError
 
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
+from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
 from shared.adapters.aws.event_bus import AwsEventBus
+from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_store import S3PolicyStore
+from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
+from shared.adapters.defender.automations import ArmAutomations
+from shared.adapters.defender.connectors import DefenderConnectors
+from shared.adapters.defender.subscriptions import ArmSubscriptions
+from shared.adapters.defender.surroundings import ArmSurroundings
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+from shared.application.offboard import OffboardPorts
 from shared.application.plan import PlanPorts
 from shared.application.request_onboarding import WaitPorts
+from shared.application.subscription_plans import SubscriptionPorts
+from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam.client import IAMClient
 
 SANDBOX_ENVIRONMENT = Path(".sandbox") / "operator.env"
 BUS_REGION = "us-east-1"  # Organizations' events appear there only
@@ -103,7 +118,66 @@ def plan_ports(policy: str | None) -> PlanPorts:
     return PlanPorts(
         policy=policy_source(policy),
         listing=AwsAccountListing(organizations, SystemClock()),
-        snapshot=ResourceGraphSnapshot(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock()),
+        snapshot=snapshot(),
+    )
+
+
+def policy() -> Policy:
+    """The policy that the setting names."""
+    return policy_source(None).current()
+
+
+def subscription_ports(gap_seconds: float) -> SubscriptionPorts:
+    """What `rollcall subscription` works with."""
+    plans = ArmSubscriptions(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
+    return SubscriptionPorts(plans=plans, clock=SystemClock(), gap_seconds=gap_seconds)
+
+
+def automations() -> ArmAutomations:
+    """What tells a Logic App of alerts."""
+    return ArmAutomations(credential(), arm_endpoint=settings().arm_endpoint)
+
+
+def connectors() -> DefenderConnectors:
+    """Connectors, by the operator's own rights."""
+    return DefenderConnectors(credential(), arm_endpoint=settings().arm_endpoint)
+
+
+def snapshot() -> ResourceGraphSnapshot:
+    """The tenant's connectors, as far as the operator may read them."""
+    return ResourceGraphSnapshot(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
+
+
+def offboard_ports() -> OffboardPorts:
+    """What `rollcall offboard` works with."""
+    chosen, clock = settings(), SystemClock()
+    if chosen.queue is None:
+        raise ConfigurationError("no queue is named", setting="ROLLCALL_QUEUE__QUEUESERVICEURI")
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
+    sts = boto3.client("sts", region_name=BUS_REGION, config=_AWS)
+    return OffboardPorts(
+        directory=AwsOrganization(organizations, clock),
+        snapshot=snapshot(),
+        surroundings=ArmSurroundings(credential(), arm_endpoint=chosen.arm_endpoint),
+        stack_sets=CloudFormationStackSets(
+            cloudformation, organizations, name=chosen.stack_set_name, region=BUS_REGION
+        ),
+        roles=MemberAccountRoles(sts, _iam_of, role_name=chosen.reader_role),
+        sender=StorageRequestQueue(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name),
+        ledger=ledger(),
+        policy=policy_source(None),
+        clock=clock,
+    )
+
+
+def _iam_of(keys: TemporaryKeys) -> IAMClient:
+    return boto3.client(
+        "iam",
+        config=_AWS,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        aws_session_token=keys.session_token,
     )
 
 

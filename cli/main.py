@@ -11,21 +11,25 @@ import typer
 
 from cli import bootstrap
 from cli.demo.command import demo
+from cli.offboard import offboard
 from cli.onboard import onboard
 from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, progress, words, write_json
 from cli.plan import plan
 from cli.sandbox import app as sandbox_app
 from cli.status import status
+from cli.subscription import app as subscription_app
 from shared.errors import ConfigurationError, RollcallError, TransientError
 
 app = typer.Typer(name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(demo)
 app.command()(status)
 app.command()(onboard)
+app.command()(offboard)
 app.command()(plan)
+app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
 
-WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan"})
+WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "offboard", "subscription"})
 """Commands that need the settings of one; the others make or end a sandbox."""
 
 

@@ -9,7 +9,7 @@ import typer
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.status import account_key, record_json, state_text
-from shared.application.request_onboarding import request_onboarding, wait_until_settled
+from shared.application.request_onboarding import AdoptPorts, adopt, request_onboarding, wait_until_settled
 from shared.domain.ledger import AccountRecord, State
 
 
@@ -18,14 +18,22 @@ def onboard(
     wait_seconds: Annotated[
         float, typer.Option("--wait", min=0, help="seconds to wait for the end; 0 returns at once")
     ] = 300.0,
+    adopt_theirs: Annotated[
+        bool, typer.Option("--adopt", help="take over the account's connector that somebody else made")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Bring one account to the state that the policy asks for, and wait for the end.
 
     The account takes the same path as a new one, so doing it twice changes nothing.
-    Example: rollcall onboard 012345678901
+    With --adopt a connector that is not ours gets our tag first; the merge keeps what the policy does not say.
+    Examples: rollcall onboard 012345678901 · rollcall onboard 012345678901 --adopt
     """
     key = account_key(account)
+    if adopt_theirs:
+        ports = AdoptPorts(snapshot=bootstrap.snapshot(), connectors=bootstrap.connectors())
+        adopted = adopt(key, bootstrap.policy(), ports)
+        progress.print(words(f"adopted {adopted.connector_id}" if adopted else "no connector of another's to adopt"))
     before = bootstrap.ledger().find(key)
     event_id = request_onboarding(key, bootstrap.event_bus())
     if wait_seconds == 0:

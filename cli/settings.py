@@ -17,6 +17,15 @@ class LedgerSettings(BaseModel):
     tableserviceuri: str = Field(pattern=r"^https://")
 
 
+class QueueSettings(BaseModel):
+    """`ROLLCALL_QUEUE__*`: where an operator puts requests that need no event."""
+
+    model_config = ConfigDict(frozen=True)
+
+    queueserviceuri: str = Field(pattern=r"^https://")
+    name: str = "onboarding"
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of an operator's shell."""
 
@@ -27,3 +36,6 @@ class Settings(BaseSettings):
     policy: str | None = None
     arm_endpoint: str = Field(default=PUBLIC_ENDPOINT, pattern=r"^https://")
     ledger: LedgerSettings
+    queue: QueueSettings | None = None
+    stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
+    reader_role: str = "rollcall-reader"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cli import bootstrap
 from cli.output import WRONG_USAGE, RefusedError, console, progress, words, write_json
-from shared.application.subscription_plans import GAP_SECONDS, PlanPorts, enable_plans, ensure_alert_export
+from shared.application.subscription_plans import GAP_SECONDS, SubscriptionPorts, enable_plans, ensure_alert_export
 from shared.domain.prechecks import NEEDED_PLANS
 from shared.domain.subscription_plans import PLAN_WORDS, AlertExport, SubscriptionPlan
 
@@ -28,7 +28,7 @@ def show(subscription: Subscription = None, as_json: AsJson = False) -> None:
     Example: rollcall subscription show
     """
     subscription_id = _subscription(subscription)
-    plans = bootstrap.plan_ports(GAP_SECONDS).plans.list_plans(subscription_id)
+    plans = bootstrap.subscription_ports(GAP_SECONDS).plans.list_plans(subscription_id)
     if as_json:
         write_json({"subscription": subscription_id, "plans": [_plan_json(plan) for plan in plans]})
         return
@@ -62,7 +62,7 @@ def enable(
     names = [PLAN_WORDS.get(word.strip().lower(), word.strip()) for word in plans.split(",") if word.strip()]
     if not names and export_to is None:
         raise RefusedError("nothing to enable", remedy="give --plans or --export-to", exit_code=WRONG_USAGE)
-    subscription_id, ports = _subscription(subscription), bootstrap.plan_ports(gap_seconds)
+    subscription_id, ports = _subscription(subscription), bootstrap.subscription_ports(gap_seconds)
     _refuse_unknown(names, subscription_id, ports)
     done: list[dict[str, Any]] = []
     for plan, result in enable_plans(names, subscription_id, ports):
@@ -86,7 +86,7 @@ def enable(
         console.print("done")
 
 
-def _refuse_unknown(names: list[str], subscription_id: str, ports: PlanPorts) -> None:
+def _refuse_unknown(names: list[str], subscription_id: str, ports: SubscriptionPorts) -> None:
     """Before anything is written."""
     known = {plan.name: plan for plan in ports.plans.list_plans(subscription_id)}
     unknown = [name for name in names if name not in known or known[name].deprecated]

@@ -13,6 +13,7 @@ from sandbox.admin import AdminApi
 from sandbox.aws.cloud import AwsCloud
 from sandbox.azure.cloud import AzureCloud
 from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
+from sandbox.azure.seeding import PREPARED, plant
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
 from sandbox.deployment import ARTEFACT_BUCKET, TEMPLATE, Deployment, deploy
@@ -110,6 +111,7 @@ class Sandbox:
         )
         self._stack.callback(self.azure.stop)
         self.azure.start()
+        plant(self.azure, PREPARED)
 
     def _trust_ourselves(self) -> None:
         """Lets the SDKs of this process speak with our own https endpoints, until the sandbox stops."""
@@ -230,6 +232,7 @@ class Sandbox:
             "ROLLCALL_POLICY": policy_url,
             "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
             "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
+            "ROLLCALL_READER_ROLE": "OrganizationAccountAccessRole",  # moto gives it to every account
         }
         path = self.folder / OPERATOR_ENVIRONMENT
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.azure.classic_connectors import Answer
+from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.locks import Level
 from sandbox.azure.resources import SubscriptionState
 
@@ -75,6 +76,21 @@ class AzureSeed(_Part):
     pricings: list[SeedPricing] = Field(default_factory=list)
     classic_connectors: list[SeedClassicConnector] = Field(default_factory=list)
     classic_answer: Answer | None = Field(default=None, description="how their list is answered")
+
+
+PREPARED = AzureSeed(
+    pricings=[
+        SeedPricing(name="CloudPosture", properties={"pricingTier": "Standard"}),
+        SeedPricing(name="VirtualMachines", properties={"pricingTier": "Standard", "subPlan": "P2"}),
+        SeedPricing(name="SqlServerVirtualMachines", properties={"pricingTier": "Standard"}),
+        SeedPricing(name="Containers", properties={"pricingTier": "Standard"}),
+    ],
+    roles=[
+        SeedRole(identity=FUNCTIONS, role="User Access Administrator"),
+        SeedRole(identity=OPERATOR, role="Security Admin"),
+    ],
+)
+"""What was done for a deployment that uses every plan: they are on, and the Function App may assign roles."""
 
 
 def plant(azure: AzureCloud, seed: AzureSeed) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.application.ports import Clock, Ledger
+from shared.application.ports import Clock, Connectors, Ledger, TenantSnapshot
+from shared.domain.connectors import OWNER_TAG, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
+from shared.domain.placement import is_defenders_own_member
+from shared.domain.policy import Mode, Policy
+from shared.errors import PermanentError
 
 SETTLED = frozenset({State.CONNECTED, State.EXCLUDED, State.DEPLOY_FAILED, State.PARKED, State.DEPARTED})
 
@@ -16,6 +20,14 @@ class AccountEvents(Protocol):
 
     def request_onboarding(self, account_id: str) -> str:
         """Asks for an account; returns the event's id. Raises TransientError, ConfigurationError."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptPorts:
+    """What taking a connector over needs."""
+
+    snapshot: TenantSnapshot
+    connectors: Connectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +41,30 @@ class WaitPorts:
 def request_onboarding(key: AccountKey, events: AccountEvents) -> str:
     """Sends the request; returns the event's id."""
     return events.request_onboarding(key.hierarchy_identifier)
+
+
+def adopt(key: AccountKey, policy: Policy, ports: AdoptPorts) -> Connector | None:
+    """Tags the account's one connector as ours, so that the usual path may work on it; None where none is another's.
+
+    Raises PermanentError where there are several, or where Defender made it under an Organization connector.
+    """
+    found = [each for each in ports.snapshot.find_by_hierarchy(key.hierarchy_identifier) if each.environment == "AWS"]
+    theirs = [each for each in found if each.organization != policy.organization]
+    if not theirs or (policy.mode is Mode.MEMBER and all(is_defenders_own_member(each, policy) for each in theirs)):
+        return None
+    if len(found) > 1:
+        ids = ", ".join(str(each.connector_id) for each in found)
+        raise PermanentError(
+            f"the account has several connectors: {ids}", remedy="Remove all but one.", key="duplicate-connector"
+        )
+    [connector] = theirs
+    if connector.organizational_data.get("organizationMembershipType") == "Member":
+        raise PermanentError(
+            f"{connector.connector_id} belongs to an Organization connector, which would change it back",
+            remedy="Exclude the account there first, or use mode member.",
+            key="duplicate-connector",
+        )
+    return ports.connectors.tag(connector.connector_id, OWNER_TAG, policy.organization)
 
 
 def wait_until_settled(

@@ -17,7 +17,7 @@ _TRIES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanPorts:
+class SubscriptionPorts:
     """What the use cases work with."""
 
     plans: SubscriptionPlans
@@ -26,7 +26,7 @@ class PlanPorts:
 
 
 def enable_plans(
-    names: Sequence[str], subscription_id: str, ports: PlanPorts
+    names: Sequence[str], subscription_id: str, ports: SubscriptionPorts
 ) -> Iterator[tuple[SubscriptionPlan, Result]]:
     """Switches plans on, one after the other; what is on already is left alone, its sub-plan with it.
 
@@ -45,7 +45,7 @@ def enable_plans(
         written = True
 
 
-def _enable(name: str, subscription_id: str, ports: PlanPorts) -> SubscriptionPlan:
+def _enable(name: str, subscription_id: str, ports: SubscriptionPorts) -> SubscriptionPlan:
     """One plan; somebody else's change in the same seconds is waited out, a bounded number of times."""
     for attempt in range(1, _TRIES):
         try:

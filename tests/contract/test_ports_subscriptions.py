@@ -15,7 +15,7 @@ from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
 from shared.application.aftercare import ensure_aftercare
 from shared.application.ports import Compliance, Subscriptions
-from shared.application.subscription_plans import PlanPorts, enable_plans, ensure_alert_export
+from shared.application.subscription_plans import SubscriptionPorts, enable_plans, ensure_alert_export
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
 from shared.domain.ledger import Result
 from shared.domain.prechecks import ASSIGN_ROLES, NEEDED_PLANS
@@ -152,7 +152,10 @@ def test_plans_are_switched_on_once_and_with_a_pause_between_them(azure_ports: W
         FixedCredential(azure_ports, "operator"), arm_endpoint=azure_ports.azure.arm_url, clock=clock
     )
     plant(azure_ports.azure, AzureSeed.model_validate({"roles": [{"identity": "operator", "role": "Security Admin"}]}))
-    ports, subscription = PlanPorts(plans=adapter, clock=clock, gap_seconds=12), azure_ports.azure.subscription_id
+    ports, subscription = (
+        SubscriptionPorts(plans=adapter, clock=clock, gap_seconds=12),
+        azure_ports.azure.subscription_id,
+    )
     asked = ["CloudPosture", "VirtualMachines", "SqlServerVirtualMachines"]
     started = clock.now()
     results = {plan.name: (plan.is_on, result) for plan, result in enable_plans(asked, subscription, ports)}
@@ -177,10 +180,10 @@ def test_a_change_of_somebody_else_s_is_waited_out(azure_ports: World) -> None:
     adapter.enable_plan(subscription, "KeyVaults")
     azure_ports.azure.pricings.gap_seconds = 3600
     with pytest.raises(PermanentError, match="in progress"):
-        list(enable_plans(["Arm"], subscription, PlanPorts(plans=adapter, clock=clock)))
+        list(enable_plans(["Arm"], subscription, SubscriptionPorts(plans=adapter, clock=clock)))
     assert clock.slept
     azure_ports.azure.pricings.gap_seconds = 0
-    [(plan, result)] = enable_plans(["Arm"], subscription, PlanPorts(plans=adapter, clock=clock))
+    [(plan, result)] = enable_plans(["Arm"], subscription, SubscriptionPorts(plans=adapter, clock=clock))
     assert (plan.is_on, result) == (True, Result.UPDATED)
 
 

@@ -6,6 +6,7 @@ Source: STS AssumeRole 2011-06-15, IAM ListRoles 2010-05-08; the provider's addr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -21,11 +22,20 @@ _OURS = frozenset(str(role) for role in Role)
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
+@dataclass(frozen=True, kw_only=True)
+class TemporaryKeys:
+    """Credentials of a role, for an hour, kept in memory only."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
 class MemberAccountRoles:
     """Reads the roles of member accounts; nothing is written."""
 
-    def __init__(self, sts: STSClient, make_iam: Callable[[dict[str, str]], IAMClient], *, role_name: str) -> None:
-        """`make_iam` makes a client of temporary credentials, named as boto3 names them."""
+    def __init__(self, sts: STSClient, make_iam: Callable[[TemporaryKeys], IAMClient], *, role_name: str) -> None:
+        """`make_iam` makes a client of temporary credentials; `role_name` is the read-only role."""
         self._sts = sts
         self._make_iam = make_iam
         self._role_name = role_name
@@ -41,13 +51,13 @@ class MemberAccountRoles:
                 if error_code(error) in _DENIED:
                     return None
                 raise
-            keys = answer["Credentials"]
+            given = answer["Credentials"]
             iam = self._make_iam(
-                {
-                    "aws_access_key_id": keys["AccessKeyId"],
-                    "aws_secret_access_key": keys["SecretAccessKey"],
-                    "aws_session_token": keys["SessionToken"],
-                }
+                TemporaryKeys(
+                    access_key_id=given["AccessKeyId"],
+                    secret_access_key=given["SecretAccessKey"],
+                    session_token=given["SessionToken"],
+                )
             )
             return tuple(sorted(name for name in self._trusting(iam) if name not in _OURS))
 
