@@ -17,6 +17,7 @@ from sandbox.config import SandboxSettings
 from shared.adapters.policy.document import PolicyDocument
 from shared.adapters.policy.problems import parse_policy
 from shared.domain.ledger import Result, State
+from shared.domain.preview import Action
 from shared.domain.profiles import Plan
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -71,4 +72,4 @@ def test_the_guide_names_every_setting_of_the_sandbox_with_its_default() -> None
 
 
 def test_the_guide_explains_every_state_and_outcome() -> None:
-    assert {word for word in [*State, *Result] if f"`{word}`" not in OPERATIONS} == set()
+    assert {word for word in [*State, *Result, *Action] if f"`{word}`" not in OPERATIONS} == set()
