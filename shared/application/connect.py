@@ -18,7 +18,7 @@ from shared.domain.drift import differences
 from shared.domain.findings import NATIVE_MEMBER_OVERDUE, ORGANIZATION_CONNECTOR_MISSING
 from shared.domain.ledger import AccountRecord, Result
 from shared.domain.pacing import is_stale
-from shared.domain.placement import Placement, is_defenders_own_member, place
+from shared.domain.placement import Placement, is_ours, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked, check
 from shared.errors import PermanentError, TransientError
@@ -71,7 +71,7 @@ def connectors_of(account_id: str, policy: Policy, ports: OnboardPorts) -> list[
     found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
     present: list[Connector] = []
     for connector in found:
-        if connector.organization == policy.organization or is_defenders_own_member(connector, policy):
+        if is_ours(connector, policy):
             present.append(connector)
         elif (actual := ports.connectors.find(connector.connector_id)) is not None:
             ports.snapshot.remember(actual)
@@ -136,9 +136,7 @@ def _resolve(wanted: ConnectorId, existing: Sequence[Connector], policy: Policy)
 
 
 def _refuse_foreign(connector: Connector, policy: Policy) -> None:
-    if connector.organization == policy.organization:
-        return
-    if policy.mode is Mode.MEMBER and is_defenders_own_member(connector, policy):
+    if is_ours(connector, policy):
         return
     remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
     if connector.organizational_data.get("organizationMembershipType") == "Member":
@@ -188,7 +186,7 @@ def _need_organization_connector(task: _Task) -> None:
 def _verify_native(existing: Sequence[Connector], task: _Task) -> Outcome:
     """In mode `native` Defender makes the connectors: ours is to see that it does."""
     for connector in existing:
-        if is_defenders_own_member(connector, task.policy) or _is_parent(connector, task.policy):
+        if is_ours(connector, task.policy) or _is_parent(connector, task.policy):
             return task.settlement.finish(Result.UNCHANGED, connector.connector_id)
         _refuse_foreign(connector, task.policy)
     hours = task.policy.sweep.native_member_hours

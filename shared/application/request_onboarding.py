@@ -8,8 +8,8 @@ from typing import Protocol
 from shared.application.ports import Clock, Connectors, Ledger, TenantSnapshot
 from shared.domain.connectors import OWNER_TAG, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
-from shared.domain.placement import is_defenders_own_member
-from shared.domain.policy import Mode, Policy
+from shared.domain.placement import is_ours
+from shared.domain.policy import Policy
 from shared.errors import PermanentError
 
 SETTLED = frozenset({State.CONNECTED, State.EXCLUDED, State.DEPLOY_FAILED, State.PARKED, State.DEPARTED})
@@ -49,8 +49,8 @@ def adopt(key: AccountKey, policy: Policy, ports: AdoptPorts) -> Connector | Non
     Raises PermanentError where there are several, or where Defender made it under an Organization connector.
     """
     found = [each for each in ports.snapshot.find_by_hierarchy(key.hierarchy_identifier) if each.environment == "AWS"]
-    theirs = [each for each in found if each.organization != policy.organization]
-    if not theirs or (policy.mode is Mode.MEMBER and all(is_defenders_own_member(each, policy) for each in theirs)):
+    theirs = [each for each in found if not is_ours(each, policy)]
+    if not theirs:
         return None
     if len(found) > 1:
         ids = ", ".join(str(each.connector_id) for each in found)

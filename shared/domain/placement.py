@@ -58,3 +58,9 @@ def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:
         and connector.organizational_data.get("parentHierarchyId") == parent.management_account
         and connector.connector_id.name.lower() == f"{parent.name}_{connector.hierarchy_identifier}".lower()
     )
+
+
+def is_ours(connector: Connector, policy: Policy) -> bool:
+    """Whether Rollcall may work with it: our tag, or, where there is an Organization connector, one of its members."""
+    ours = connector.organization == policy.organization
+    return ours or (policy.mode is not Mode.STANDALONE and is_defenders_own_member(connector, policy))

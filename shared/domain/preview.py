@@ -10,7 +10,7 @@ from typing import Any
 from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import Connector, ConnectorId, without_absent
 from shared.domain.drift import Difference, differences
-from shared.domain.placement import Placement, is_defenders_own_member, place
+from shared.domain.placement import Placement, is_ours, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.profiles import Plan, Profile
 
@@ -129,7 +129,7 @@ def _plan_included(
         profile=decision.profile.name,
     )
     for connector in connectors:
-        if not _is_ours(connector, policy):
+        if not is_ours(connector, policy):
             return replace(
                 planned,
                 action=Action.REFUSED,
@@ -144,12 +144,6 @@ def _plan_included(
         return replace(planned, action=Action.CREATE, connector_id=wanted.connector_id, notes=notes)
     standing = next((each for each in connectors if each.connector_id.same_as(wanted.connector_id)), connectors[0])
     return _plan_standing(planned, decision, wanted, standing)
-
-
-def _is_ours(connector: Connector, policy: Policy) -> bool:
-    if policy.mode is Mode.NATIVE and is_defenders_own_member(connector, policy):
-        return True
-    return connector.organization == policy.organization
 
 
 def _plan_native(planned: PlannedAccount, connectors: Sequence[Connector]) -> PlannedAccount:
