@@ -37,5 +37,5 @@ def publish_policy(policy: bytes, azure: AzureCloud) -> str:
     """Puts the policy where the Function App reads it; returns the blob's URL."""
     with BlobServiceClient(azure.blob_url, credential=_Minted(azure)) as service:
         blob = service.get_blob_client(CONTAINER, "policy.yaml")
-        blob.upload_blob(policy)
+        blob.upload_blob(policy, overwrite=True)
         return str(blob.url)
