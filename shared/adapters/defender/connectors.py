@@ -16,7 +16,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.security import SecurityManagementClient
 
 from shared.adapters.azure import reasons
-from shared.adapters.azure.errors import read_failure, translated
+from shared.adapters.azure.errors import names_no_resource, read_failure, translated
 from shared.adapters.azure.refusals import diagnose
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
@@ -55,7 +55,7 @@ class DefenderConnectors:
                     cls=_raw,
                 )
             except ResourceNotFoundError as error:
-                if read_failure(error).code in {"ResourceNotFound", "NotFound"}:
+                if names_no_resource(error):
                     return None
                 raise
             except HttpResponseError as error:

@@ -12,10 +12,10 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableClient, UpdateMode
+from azure.data.tables import UpdateMode
 
-from shared.adapters.azure.errors import translated
-from shared.adapters.azure.timeouts import TIMEOUTS
+from shared.adapters.azure.errors import names_no_resource, translated
+from shared.adapters.ledger.tables import table
 from shared.application.ports import Clock
 from shared.domain.pacing import WriteRate
 from shared.errors import TransientError
@@ -30,7 +30,7 @@ class TablePacer:
 
     def __init__(self, credential: TokenCredential, *, table_endpoint: str, rate: WriteRate, clock: Clock) -> None:
         """`table_endpoint` is the account's table address, https."""
-        self._table = TableClient(table_endpoint, PACING, credential=credential, retry_total=3, **TIMEOUTS)
+        self._table = table(credential, table_endpoint, PACING)
         self._rate = rate
         self._clock = clock
         self._slots: dict[str, deque[datetime]] = {}
@@ -61,9 +61,9 @@ class TablePacer:
         try:
             entity = self._table.get_entity("arm-writes", subscription_id)
         except ResourceNotFoundError as error:
-            if getattr(error, "error_code", None) == "TableNotFound":
-                raise
-            return None, None
+            if names_no_resource(error):
+                return None, None
+            raise
         moment: datetime = entity["next_free_at"]
         return datetime.fromtimestamp(moment.timestamp(), tz=UTC), entity.metadata["etag"]
 
