@@ -11,9 +11,9 @@ from shared.adapters.azure import refusals
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body
 from shared.domain.policy import Profile, Target
-from shared.errors import TransientError
+from shared.errors import ConfigurationError, TransientError
 from tests.contract.conftest import FixedCredential
-from tests.fakes.answering_azure import PLACE, AnsweringAzure, connectors, refused
+from tests.fakes.answering_azure import PLACE, AnsweringAzure, AnyToken, connectors, refused
 from tests.fakes.azure_world import World
 from tests.fixtures.read import fixture
 
@@ -74,9 +74,21 @@ def test_a_subscription_is_registered_once_and_never_polled(answers: AnsweringAz
         assert raised.value.retry_after_seconds == 30
     assert [asked for asked in answers.asked if asked == REGISTER] == [REGISTER]
     assert len(answers.asked) == 4
-    lasting = raised.value.lasting(901)
-    assert lasting is not None
-    assert lasting.setting == "the subscription"
+
+
+def test_a_registration_has_a_quarter_of_an_hour_however_old_the_request_is(answers: AnsweringAzure) -> None:
+    now = [0.0]
+    adapter = DefenderConnectors(AnyToken(), arm_endpoint=answers.url, monotonic=lambda: now[0])
+    answers.plan(NOT_REGISTERED, {"status": 200, "body": {"registrationState": "Registering"}}, NOT_REGISTERED)
+    for seconds in (0, 900):
+        now[0] = seconds
+        with pytest.raises(TransientError) as raised:
+            adapter.put(PLACE, {"location": "centralus"})
+        assert raised.value.lasting(7 * 24 * 3600) is None
+    now[0] = 901
+    with pytest.raises(ConfigurationError) as lasting:
+        adapter.put(PLACE, {"location": "centralus"})
+    assert (lasting.value.key, lasting.value.setting) == ("subscription-not-registered", "the subscription")
 
 
 def test_a_read_registers_too_and_another_subscription_has_its_own(answers: AnsweringAzure) -> None:

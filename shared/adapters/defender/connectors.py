@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -22,7 +24,7 @@ from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.adapters.diagnosis import SETTLING_SECONDS
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
-from shared.errors import Patience, TransientError
+from shared.errors import TransientError
 
 API_VERSION = "2024-08-01-preview"
 REGISTER_API_VERSION = "2021-04-01"
@@ -35,12 +37,15 @@ logger = logging.getLogger(__name__)
 class DefenderConnectors:
     """The connectors of any subscription that the credential may write to."""
 
-    def __init__(self, credential: TokenCredential, *, arm_endpoint: str) -> None:
+    def __init__(
+        self, credential: TokenCredential, *, arm_endpoint: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Speaks with the Resource Manager at `arm_endpoint`, https, without a trailing slash."""
         self._credential = credential
         self._endpoint = arm_endpoint.rstrip("/")
         self._clients: dict[str, SecurityManagementClient] = {}
-        self._registered: set[str] = set()
+        self._monotonic = monotonic
+        self._registered_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def find(self, connector_id: ConnectorId) -> Connector | None:
@@ -84,26 +89,28 @@ class DefenderConnectors:
     def _register_if_missing(self, subscription_id: str, error: HttpResponseError) -> None:
         """Asks once per subscription and process for what the subscription lacks, and leaves waiting to the queue.
 
-        Nothing is polled. A registration takes minutes; one that is still missing when a request has grown old
-        is a wrong deployment. The identity's role has to contain Microsoft.Security/register/action.
+        Nothing is polled. A registration takes minutes; one that is still missing a quarter of an hour after it
+        was asked for, however old the request, is a wrong deployment and left to the table. The identity's role
+        has to contain Microsoft.Security/register/action.
         Source: Resource Manager "Providers - Register", 2021-04-01.
         """
         failure = read_failure(error)
         if diagnose(failure.status, failure.code, failure.message) is not reasons.NOT_REGISTERED:
             return
         with self._lock:
-            if subscription_id not in self._registered:
+            if subscription_id not in self._registered_at:
                 path = f"{self._endpoint}/subscriptions/{subscription_id}/providers/Microsoft.Security/register"
                 request = HttpRequest("POST", path, params={"api-version": REGISTER_API_VERSION})
                 self._client(subscription_id).send_request(request).raise_for_status()
-                self._registered.add(subscription_id)
+                self._registered_at[subscription_id] = self._monotonic()
                 logger.info("resource_provider_registered", extra={"subscription_id": subscription_id})
+            if self._monotonic() - self._registered_at[subscription_id] > SETTLING_SECONDS:
+                return
         raise TransientError(
             f"subscription {subscription_id} is being registered for Microsoft.Security",
             remedy=f"{reasons.NOT_REGISTERED.remedy} Runbook: {reasons.NOT_REGISTERED.key}.",
             key=reasons.NOT_REGISTERED.key,
             retry_after_seconds=REGISTRATION_WAIT_SECONDS,
-            patience=Patience(seconds=SETTLING_SECONDS, setting=reasons.NOT_REGISTERED.setting),
         ) from error
 
     def _client(self, subscription_id: str) -> SecurityManagementClient:
