@@ -7,6 +7,7 @@ most 48 KiB, and never expires. Readers take this version and the one before it;
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -18,7 +19,13 @@ from shared.domain.ledger import AccountKey, State
 SCHEMA: Literal["connector-request/1"] = "connector-request/1"
 _NAMESPACE = uuid.UUID("b1a4e4f6-3a0e-5c55-8a59-9b1f5a6f7d10")
 
+MOST_ATTEMPTS = 1_000_000
+"""Far beyond any retry budget, and what a table's Int32 holds."""
+
 HierarchyIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1601, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
+"""A time that a table can hold. Source: "Understanding the Table service data model", Edm.DateTime."""
 
 
 class Action(StrEnum):
@@ -61,9 +68,9 @@ class ConnectorRequest(BaseModel):
     message_id: uuid.UUID
     correlation_id: str = Field(min_length=1, max_length=128)
     traceparent: str = Field(default="", max_length=128)
-    occurred_at: AwareDatetime
-    first_enqueued_at: AwareDatetime
-    attempt: int = Field(default=0, ge=0)
+    occurred_at: Moment
+    first_enqueued_at: Moment
+    attempt: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
     policy_hash: str = Field(default="", max_length=64)
     data: RequestData
 

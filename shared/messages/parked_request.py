@@ -43,7 +43,9 @@ class ParkedRequest(BaseModel):
         """Parks whatever arrived, losing nothing of it."""
         original = _json_object(body)
         if original is not None:
-            return cls(original=original, reason=reason, remedy=remedy, parked_at=at)
+            parked = cls(original=original, reason=reason, remedy=remedy, parked_at=at)
+            if parked._can_be_read_back():
+                return parked
         raw = base64.b64encode(body).decode("ascii")
         return cls(raw_base64=raw, reason=reason, remedy=remedy, parked_at=at)
 
@@ -57,6 +59,13 @@ class ParkedRequest(BaseModel):
         """Whether the queue takes it."""
         return len(self.to_json().encode()) <= MOST_BYTES
 
+    def _can_be_read_back(self) -> bool:
+        """Whether it is the same again after the queue: no NaN, half a character, or nesting that readers refuse."""
+        try:
+            return self.from_json(self.to_json()) == self
+        except ValueError:  # pydantic's ValidationError and PydanticSerializationError are both
+            return False
+
     def to_json(self) -> str:
         """The message as it is written."""
         return self.model_dump_json(by_alias=True, exclude_none=True)
@@ -68,10 +77,9 @@ class ParkedRequest(BaseModel):
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in `body`; None where there is none that can be written again as it was."""
+    """The JSON object in `body`; None where there is none."""
     try:
         found = json.loads(body)
-        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()  # refuses NaN, overflow, lone surrogates
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -125,7 +125,21 @@ def test_a_request_has_one_closing_line_with_its_facts(azure: AzureSide, caplog:
     assert facts["connector_id"]
 
 
-@pytest.mark.parametrize("body", [b"no json", b"{}", b'{"schema": "connector-request/9"}', b'{"half": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no json",
+        b"{}",
+        b'{"schema": "connector-request/9"}',
+        b'{"half": "\\ud800"}',
+        b'{"a":' * 300 + b"1" + b"}" * 300,
+        fixture("messages/connector-request-1.connect.json").replace('"attempt": 0', '"attempt": 2147483648').encode(),
+        fixture("messages/connector-request-1.connect.json")
+        .replace("2026-11-20T11:59:30Z", "0001-01-01T00:00:00+14:00")
+        .encode(),
+    ],
+    ids=lambda body: str(body[:20]),
+)
 def test_a_message_that_nobody_can_read_is_parked(
     azure: AzureSide, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:

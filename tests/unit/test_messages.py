@@ -108,6 +108,10 @@ def test_fields_that_a_later_writer_added_are_no_reason_to_refuse() -> None:
         ({"data": {"action": "destroy"}}, "data.action"),
         ({"data": {"status": "unknown"}}, "data.status"),
         ({"data": {"organization": ""}}, "data.organization"),
+        ({"attempt": 2**31}, "attempt"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at"),
+        ({"occurred_at": "1600-12-31T23:59:59Z"}, "occurred_at"),
+        ({"first_enqueued_at": "9999-12-31T23:59:59-14:00"}, "first_enqueued_at"),
     ],
 )
 def test_a_broken_request_is_refused_at_the_field_that_is_wrong(changes: dict[str, Any], where: str) -> None:
@@ -134,7 +138,11 @@ def test_the_same_event_makes_the_same_message_id_and_another_makes_another() ->
         b'{"number": NaN}',
         b'{"huge": 1e999}',
         b'{"half": "\\ud800"}',
+        b'{"a":' * 250 + b"1" + b"}" * 250,
+        b'{"a":' * 300 + b"1" + b"}" * 300,
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
+    ids=lambda body: str(body[:12]),
 )
 def test_what_json_cannot_carry_is_parked_byte_for_byte(body: bytes) -> None:
     parked = ParkedRequest.of(body, reason="unreadable", remedy="mend it", at=NOON)
