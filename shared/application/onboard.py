@@ -34,6 +34,7 @@ from shared.domain.connectors import (
 )
 from shared.domain.drift import differences
 from shared.domain.ledger import Result
+from shared.domain.pacing import is_stale
 from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Decision, Policy, Verdict, decide
 from shared.domain.retry import RetrySchedule, budget_spent
 from shared.errors import ConfigurationError, PermanentError, TransientError
@@ -193,7 +194,8 @@ def _ensure(
     if actual is not None and not differences(desired, actual.body):
         ports.snapshot.remember(actual)
         return settlement.finish(Result.UNCHANGED, connector_id)
-    slot = slot or ports.pacer.reserve(connector_id.subscription_id)
+    if slot is None or is_stale(slot, ports.clock.now()):
+        slot = ports.pacer.reserve(connector_id.subscription_id)
     wait = (slot - ports.clock.now()).total_seconds()
     if wait > LONGEST_PACING_WAIT_SECONDS:
         return settlement.defer("the subscription's write budget is spoken for", wait, write_slot=slot)

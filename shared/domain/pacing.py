@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+STALE_AFTER = timedelta(seconds=20)
+"""How long a slot that was not used in its time still counts: kept ones would add up to a burst of their own."""
+
+
+def is_stale(slot: datetime, now: datetime) -> bool:
+    """Whether a write slot passed so long ago that another has to be taken."""
+    return now - slot > STALE_AFTER
+
 
 @dataclass(frozen=True, kw_only=True)
 class WriteRate:

@@ -158,6 +158,18 @@ def test_two_processes_together_keep_to_the_rate(pacers: Callable[[FakeClock], P
     assert slots[-1] == NOON + timedelta(seconds=7)
 
 
+def test_slots_that_processes_kept_through_an_idle_hour_are_no_burst_of_their_own(
+    pacers: Callable[[FakeClock], Pacer], account_id: str
+) -> None:
+    clock = FakeClock()
+    both = [pacers(clock), pacers(clock)]
+    for pacer in both:
+        pacer.reserve(f"subscription-{account_id}")
+    clock.advance(3600)
+    slots = [pacer.reserve(f"subscription-{account_id}") for _ in range(10) for pacer in both]
+    assert len([slot for slot in slots if slot <= clock.now()]) == RATE.burst
+
+
 @pytest.mark.parametrize("moment", [datetime(1601, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)])
 def test_the_bounds_of_a_message_are_what_the_ledger_can_hold(
     ledger: Ledger, key: AccountKey, moment: datetime

@@ -11,6 +11,7 @@ import pytest
 from shared.application.onboard import CLAIM_SECONDS, onboard
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
+from shared.domain.pacing import WriteRate
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 from tests.fakes.clock import NOON
@@ -324,6 +325,30 @@ def test_a_slot_that_is_near_is_waited_for(azure: AzureSide) -> None:
     azure.pacer.plan(20)
     assert onboard(request(), azure.ports).result is Result.CREATED
     assert azure.clock.slept == [20]
+
+
+@pytest.mark.parametrize(("late", "result"), [(20, Result.CREATED), (21, Result.DEFERRED)])
+def test_a_kept_slot_that_passed_unused_is_taken_anew(azure: AzureSide, late: float, result: Result) -> None:
+    azure.pacer.plan(60)
+    onboard(request(), azure.ports)
+    azure.clock.advance(60 + late)
+    azure.pacer.plan(60)
+    assert onboard(azure.queue.requests[0], azure.ports).result is result
+
+
+def test_copies_that_come_due_during_an_outage_are_not_all_written_at_once(azure: AzureSide) -> None:
+    ports = azure.ports
+    for number in range(100):
+        azure.pacer.plan(21 + number)
+        onboard(request(data={"hierarchy_identifier": f"{number:012d}"}), ports)
+    copies = azure.queue.requests
+    azure.clock.advance(3600)
+    now, results = azure.clock.now(), []
+    for copy in copies:
+        results.append(onboard(copy, ports).result)
+        azure.clock.advance((now - azure.clock.now()).total_seconds())  # the others did not wait for it
+    assert results.count(Result.CREATED) == WriteRate().burst + len(azure.clock.slept) == 40
+    assert results.count(Result.DEFERRED) == 60
 
 
 def test_a_slot_that_is_far_defers_the_request(azure: AzureSide) -> None:

@@ -17,7 +17,7 @@ from azure.data.tables import UpdateMode
 from shared.adapters.azure.errors import names_no_resource, translated
 from shared.adapters.ledger.tables import table
 from shared.application.ports import Clock
-from shared.domain.pacing import WriteRate
+from shared.domain.pacing import WriteRate, is_stale
 from shared.errors import TransientError
 
 PACING = "pacing"
@@ -37,9 +37,11 @@ class TablePacer:
         self._lock = threading.Lock()
 
     def reserve(self, subscription_id: str) -> datetime:
-        """When the next write to that subscription may be made (UTC)."""
+        """When the next write to that subscription may be made (UTC). Slots of a block expire unused."""
         with self._lock:
             slots = self._slots.setdefault(subscription_id, deque())
+            while slots and is_stale(slots[0], self._clock.now()):
+                slots.popleft()
             if not slots:
                 slots.extend(self._take_block(subscription_id))
             return slots.popleft()
