@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.application import refusals
 from shared.application.outcome import Outcome
 from shared.application.patience import unless_lasting
 from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
@@ -87,10 +88,7 @@ def _look_at(signal: AccountSignal, run: _Run) -> _Task | Outcome:
     policy, ports = run.policy, run.ports
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
-        raise TransientError(
-            "the organization does not list this account",
-            remedy="If it left the organization there is nothing to do; if it was just created, wait.",
-        )
+        raise refusals.ACCOUNT_NOT_LISTED.error("the organization does not list this account")
     decision = decide(policy, account)
     if decision.verdict is Verdict.WAIT:
         raise TransientError(decision.reason)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared.application import refusals
 from shared.application.outcome import Outcome
 from shared.application.parking import Parking
 from shared.application.ports import (
@@ -21,7 +22,7 @@ from shared.application.ports import (
     TenantSnapshot,
 )
 from shared.application.settlement import Settlement
-from shared.domain.accounts import Account, AccountState
+from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import (
     ENVIRONMENT,
     OWNER_TAG,
@@ -35,8 +36,8 @@ from shared.domain.connectors import (
 from shared.domain.drift import differences
 from shared.domain.ledger import Result
 from shared.domain.pacing import is_stale
-from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS, Decision, Policy, Verdict, decide
-from shared.domain.retry import RetrySchedule, budget_spent
+from shared.domain.policy import Decision, Policy, Verdict, decide
+from shared.domain.retry import RetrySchedule
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 
@@ -74,7 +75,28 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
     queue, with reason and remedy). Raises ConfigurationError, and TransientError where not even a copy could
     be put: both leave the message to the queue's own tries.
     """
-    settlement = Settlement(
+    settlement = _settlement(request, ports)
+    try:
+        _refuse_unsupported(request)
+        if request.data.action is Action.NOTE:
+            return settlement.note()
+        policy = ports.policy.current()
+        settlement = replace(settlement, budget_hours=policy.retry_budget_hours)
+        return _connect(request, policy, ports, settlement)
+    except PermanentError as error:
+        return settlement.park(error.reason, error.remedy, error.key)
+    except TransientError as error:
+        if lasting := error.lasting((ports.clock.now() - request.first_enqueued_at).total_seconds()):
+            settlement.fail(lasting)
+            raise lasting from error
+        return settlement.put_off(error, ports.schedule.delay(request.delays, error.retry_after_seconds))
+    except ConfigurationError as error:
+        settlement.fail(error)
+        raise
+
+
+def _settlement(request: ConnectorRequest, ports: OnboardPorts) -> Settlement:
+    return Settlement(
         request=request,
         queue=ports.queue,
         parking=ports.parking,
@@ -82,41 +104,20 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
         clock=ports.clock,
         owner=f"{request.message_id}/{request.attempt}/{uuid.uuid4()}",
     )
+
+
+def _refuse_unsupported(request: ConnectorRequest) -> None:
     if request.data.action is Action.DISCONNECT:
-        return settlement.park("disconnect requests are not supported yet", "Remove the connector by hand.")
-    budget_hours = DEFAULT_RETRY_BUDGET_HOURS
-    try:
-        if request.data.action is Action.NOTE:
-            return settlement.note()
-        policy = ports.policy.current()
-        budget_hours = policy.retry_budget_hours
-        return _connect(request, policy, ports, settlement)
-    except PermanentError as error:
-        return replace(settlement.park(error.reason, error.remedy), key=error.key)
-    except TransientError as error:
-        if lasting := error.lasting((ports.clock.now() - request.first_enqueued_at).total_seconds()):
-            settlement.fail(lasting)
-            raise lasting from error
-        return replace(_put_off(error, budget_hours, ports, settlement), key=error.key)
-    except ConfigurationError as error:
-        settlement.fail(error)
-        raise
-
-
-def _put_off(error: TransientError, budget_hours: float, ports: OnboardPorts, settlement: Settlement) -> Outcome:
-    """Another attempt later, or the poison queue where the request has been tried for its whole budget."""
-    request = settlement.request
-    if budget_spent(request.first_enqueued_at, ports.clock.now(), budget_hours):
-        reason = f"tried for {budget_hours:g} hours; last: {error.reason}"
-        return settlement.park(reason, error.remedy or "Remove the cause and replay the request.")
-    return settlement.defer(error.reason, ports.schedule.delay(request.attempt, error.retry_after_seconds))
+        raise refusals.DISCONNECT_UNSUPPORTED.error("disconnect requests are not supported yet")
+    if request.data.action is Action.CONNECT and request.data.provider is not Provider.AWS:
+        raise refusals.GCP_UNSUPPORTED.error(f"connecting {request.data.provider} is not supported yet")
 
 
 def park_unreadable(body: bytes, reason: str, ports: OnboardPorts) -> Outcome:
     """Parks a message that no reader understands, byte for byte."""
-    remedy = "Export it, mend it and put it back, or discard it with a reason."
-    ports.parking.put(body, reason=reason, remedy=remedy)
-    return Outcome(result=Result.PARKED, reason=reason)
+    kind = refusals.UNREADABLE_MESSAGE
+    ports.parking.put(body, reason=reason, remedy=kind.advice)
+    return Outcome(result=Result.PARKED, reason=reason, key=kind.key)
 
 
 def _connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, settlement: Settlement) -> Outcome:
@@ -137,7 +138,7 @@ def _connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, set
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         unclaimed = replace(settlement, owner=None)
-        return unclaimed.defer("another worker holds this account", ports.schedule.contended_seconds)
+        return unclaimed.wait("another worker holds this account", ports.schedule.contended_seconds)
     slot = record.slot_of(str(request.message_id), request.attempt) if record else None
     return _ensure(connector_id, desired, slot, ports, settlement)
 
@@ -148,10 +149,7 @@ def _decide(request: ConnectorRequest, policy: Policy) -> Decision:
         logger.warning("policy_skew", extra={"theirs": request.policy_hash, "ours": policy.content_hash})
     theirs, ours = request.data.organization, policy.organization
     if theirs != ours:
-        raise PermanentError(
-            f"the request is about organization {theirs}, the policy about {ours}",
-            remedy="Send it to the deployment of its own organization.",
-        )
+        raise refusals.OTHER_ORGANIZATION.error(f"the request is about organization {theirs}, the policy about {ours}")
     account = Account(
         account_id=request.key.hierarchy_identifier,
         name=request.data.name,
@@ -198,7 +196,7 @@ def _ensure(
         slot = ports.pacer.reserve(connector_id.subscription_id)
     wait = (slot - ports.clock.now()).total_seconds()
     if wait > LONGEST_PACING_WAIT_SECONDS:
-        return settlement.defer("the subscription's write budget is spoken for", wait, write_slot=slot)
+        return settlement.wait("the subscription's write budget is spoken for", wait, write_slot=slot)
     if wait > 0:
         ports.clock.sleep(wait)
     written = ports.connectors.put(connector_id, merge(actual.body, desired) if actual else desired)

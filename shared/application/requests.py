@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
+from shared.application import refusals
 from shared.domain.accounts import Account, Provider
 from shared.domain.ledger import AccountKey, State
 from shared.domain.policy import Policy
@@ -37,7 +40,19 @@ class Report:
 
 
 def request_for(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:
-    """The message that asks for, or reports about, one AWS account."""
+    """The message that asks for, or reports about, one AWS account.
+
+    Raises PermanentError where the account's facts go beyond what a message may carry.
+    """
+    try:
+        return _request(account, policy, cause, report)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        reason = f"account {account.account_id} does not fit into a message: {wrong}"
+        raise refusals.ACCOUNT_UNSENDABLE.error(reason) from error
+
+
+def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:
     key = AccountKey(provider=Provider.AWS, hierarchy_identifier=account.account_id)
     return ConnectorRequest(
         message_id=message_id_for(cause.event_id, key, report.action, report.status),

@@ -12,7 +12,9 @@ from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
 from shared.domain.instance_failures import diagnose_instance
 from shared.domain.ledger import HistoryEntry, Result, State
-from shared.errors import ConfigurationError, RollcallError
+from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS
+from shared.domain.retry import budget_spent
+from shared.errors import ConfigurationError, RollcallError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 
 logger = logging.getLogger(__name__)
@@ -20,7 +22,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Settlement:
-    """The ends that one attempt at a request can have; `owner` names the claim that ends with it, if any."""
+    """The ends that one attempt at a request can have; `owner` names the claim that ends with it.
+
+    None as owner: another worker holds the account, and its state is that worker's to tell.
+    """
 
     request: ConnectorRequest
     queue: RequestQueue
@@ -28,6 +33,7 @@ class Settlement:
     ledger: Ledger
     clock: Clock
     owner: str | None = None
+    budget_hours: float = DEFAULT_RETRY_BUDGET_HOURS
 
     def finish(self, result: Result, connector_id: ConnectorId) -> Outcome:
         """The connector is as the policy asks."""
@@ -51,12 +57,31 @@ class Settlement:
         self.ledger.record(replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason))
         return Outcome(result=Result.SKIPPED, reason=reason)
 
-    def defer(self, reason: str, delay_seconds: float, *, write_slot: datetime | None = None) -> Outcome:
+    def put_off(self, error: TransientError, delay_seconds: float) -> Outcome:
+        """What failed is tried again later."""
+        outcome = self._defer(self.request.next_attempt(failed=True), error.reason, delay_seconds, remedy=error.remedy)
+        return replace(outcome, key=error.key)
+
+    def wait(self, reason: str, delay_seconds: float, *, write_slot: datetime | None = None) -> Outcome:
+        """Nothing failed, but others come first. `write_slot` is kept for the copy, so that its turn comes."""
+        return self._defer(self.request.next_attempt(failed=False), reason, delay_seconds, write_slot=write_slot)
+
+    def _defer(
+        self,
+        again: ConnectorRequest,
+        reason: str,
+        delay_seconds: float,
+        *,
+        remedy: str = "",
+        write_slot: datetime | None = None,
+    ) -> Outcome:
         """Puts a later copy on the queue, then remembers it: a crash in between repeats an attempt, loses none.
 
-        `write_slot` is kept for the copy, so that its turn comes although others ask meanwhile.
+        Parks where the request has been tried for its whole budget.
         """
-        again = self.request.next_attempt()
+        if budget_spent(self.request.first_enqueued_at, self.clock.now(), self.budget_hours):
+            spent = f"tried for {self.budget_hours:g} hours; last: {reason}"
+            return self.park(spent, remedy or "Remove the cause and replay the request.")
         self.queue.send(again, delay_seconds=delay_seconds)
         due = self.clock.now() + timedelta(seconds=delay_seconds)
         entry = replace(
@@ -66,17 +91,17 @@ class Settlement:
             next_attempt_at=due,
             write_slot=write_slot,
         )
-        # Without a claim another worker holds the account: its state is that worker's to tell.
         tells = self.owner is not None and self.request.data.action is Action.CONNECT
         self._remember(entry if tells else replace(entry, state=None))
         return Outcome(result=Result.DEFERRED, reason=reason)
 
-    def park(self, reason: str, remedy: str) -> Outcome:
+    def park(self, reason: str, remedy: str, key: str = "") -> Outcome:
         """Puts the request on the poison queue, where it waits for a person."""
         body = self.request.to_json().encode()
         self.parking.put(body, reason=reason, remedy=remedy)
-        self._remember(replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy))
-        return Outcome(result=Result.PARKED, reason=reason)
+        entry = replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy)
+        self._remember(entry if self.owner is not None else replace(entry, state=None))
+        return Outcome(result=Result.PARKED, reason=reason, key=key)
 
     def fail(self, error: ConfigurationError) -> None:
         """Remembers that the deployment is wrong and lets go of the account; the message stays with the queue."""

@@ -14,11 +14,11 @@ class RetrySchedule:
     longest_seconds: float = 6 * 3600.0
     contended_seconds: float = 30.0
 
-    def delay(self, attempt: int, retry_after_seconds: float | None = None) -> float:
-        """Seconds until the attempt after `attempt` (counted from 0); a service's own word goes before ours."""
+    def delay(self, failures: int, retry_after_seconds: float | None = None) -> float:
+        """Seconds until the next attempt, after so many failures before this one; a service's own word goes first."""
         if retry_after_seconds is not None and retry_after_seconds > 0:
             return min(retry_after_seconds, self.longest_seconds)
-        return min(self.first_seconds * 2.0 ** min(attempt, 30), self.longest_seconds)
+        return min(self.first_seconds * 2.0 ** min(failures, 30), self.longest_seconds)
 
 
 def budget_spent(first_enqueued_at: datetime, now: datetime, budget_hours: float) -> bool:

@@ -60,7 +60,11 @@ class RequestData(BaseModel):
 
 
 class ConnectorRequest(BaseModel):
-    """One request. `attempt` counts from 0; `first_enqueued_at` never changes, the retry budget counts from it."""
+    """One request. `attempt` counts from 0; `first_enqueued_at` never changes, the retry budget counts from it.
+
+    `delays` says how many of the attempts ended in a failure, and not in waiting for others: the next delay grows
+    with these only.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, populate_by_name=True)
 
@@ -71,6 +75,7 @@ class ConnectorRequest(BaseModel):
     occurred_at: Moment
     first_enqueued_at: Moment
     attempt: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
+    delays: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
     policy_hash: str = Field(default="", max_length=64)
     data: RequestData
 
@@ -79,9 +84,9 @@ class ConnectorRequest(BaseModel):
         """Whose request it is."""
         return AccountKey(provider=self.data.provider, hierarchy_identifier=self.data.hierarchy_identifier)
 
-    def next_attempt(self) -> ConnectorRequest:
+    def next_attempt(self, *, failed: bool) -> ConnectorRequest:
         """The copy that is sent when this attempt has to be repeated; age and identity stay."""
-        return self.model_copy(update={"attempt": self.attempt + 1})
+        return self.model_copy(update={"attempt": self.attempt + 1, "delays": self.delays + failed})
 
     def to_json(self) -> str:
         """The message as it is written."""

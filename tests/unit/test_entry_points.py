@@ -147,7 +147,9 @@ def test_a_message_that_nobody_can_read_is_parked(
     assert outcome.result is Result.PARKED
     [parked] = azure.queue.parked
     assert "not a connector-request/1" in parked.reason
-    assert [line.levelname for line in caplog.records] == ["ERROR"]
+    assert azure.ledger.find(request().key) is None
+    [line] = caplog.records
+    assert (line.levelname, line.__dict__["error_key"]) == ("ERROR", "unreadable-message")
 
 
 def test_a_message_with_thousands_of_faults_still_fits_on_the_poison_queue(azure: AzureSide) -> None:

@@ -1,0 +1,44 @@
+"""What the use cases themselves refuse, whatever the clouds say; each kind has its heading in docs/runbook.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.errors import PermanentError, RollcallError, TransientError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """One kind of refusal; `key` is its name in logs and its heading in docs/runbook.md."""
+
+    key: str
+    remedy: str
+    transient: bool = False
+
+    @property
+    def advice(self) -> str:
+        """The remedy, with where to read more."""
+        return f"{self.remedy} Runbook: {self.key}."
+
+    def error(self, reason: str) -> RollcallError:
+        """The error of ours."""
+        kind = TransientError if self.transient else PermanentError
+        return kind(reason, remedy=self.advice, key=self.key)
+
+
+OTHER_ORGANIZATION = Refusal(
+    key="other-organization", remedy="Send the request to the deployment of its own organization."
+)
+UNREADABLE_MESSAGE = Refusal(
+    key="unreadable-message", remedy="Export it, mend it and put it back, or discard it with a reason."
+)
+DISCONNECT_UNSUPPORTED = Refusal(key="disconnect-not-supported", remedy="Remove the connector by hand.")
+GCP_UNSUPPORTED = Refusal(key="gcp-not-supported", remedy="Connect the GCP project by hand.")
+ACCOUNT_NOT_LISTED = Refusal(
+    key="account-not-listed",
+    remedy="If it left the organization there is nothing to do; if it was just created, wait.",
+    transient=True,
+)
+ACCOUNT_UNSENDABLE = Refusal(
+    key="account-unsendable", remedy="Shorten the name or tags that the message names, then ask for the account again."
+)
