@@ -7,7 +7,7 @@ import time
 
 from pydantic import ValidationError
 
-from shared.application.onboard import OnboardPorts, onboard, park_unreadable
+from shared.application.onboard import OnboardPorts, onboard, park_given_up, park_unreadable
 from shared.application.outcome import Outcome
 from shared.domain.ledger import Result
 from shared.errors import RollcallError
@@ -15,12 +15,16 @@ from shared.messages.connector_request import ConnectorRequest
 
 logger = logging.getLogger(__name__)
 
+LAST_TRY = 5  # maxDequeueCount of host.json: after it the host moves the bare message to the poison queue
 _LONGEST_REASON = 1000  # a message may have thousands of faults, and has to fit on the poison queue
 _LEVELS = {Result.PARKED: logging.ERROR, Result.DEFERRED: logging.WARNING}
 
 
 def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outcome:
-    """Does what the message asks and says so in one line. Raises what the queue has to try again."""
+    """Does what the message asks and says so in one line. Raises what the queue has to try again.
+
+    What the last of its tries would raise is parked, with reason and remedy; unknown exceptions stay with the host.
+    """
     started = time.perf_counter()
     try:
         request = ConnectorRequest.from_json(body)
@@ -41,7 +45,9 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
         facts |= {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
         facts["error_key"] = error.key
         logger.critical("request_failed", extra=facts | {"outcome": str(Result.FAILED)})
-        raise
+        if dequeue_count < LAST_TRY:
+            raise
+        outcome = park_given_up(request, error, ports)
     facts["duration_ms"] = round((time.perf_counter() - started) * 1000)
     logger.log(_LEVELS.get(outcome.result, logging.INFO), "request_handled", extra=facts | outcome.log_fields())
     return outcome

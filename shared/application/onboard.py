@@ -38,7 +38,7 @@ from shared.domain.ledger import Result
 from shared.domain.pacing import is_stale
 from shared.domain.policy import Decision, Policy, Verdict, decide
 from shared.domain.retry import RetrySchedule
-from shared.errors import ConfigurationError, PermanentError, TransientError
+from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,13 @@ def _refuse_unsupported(request: ConnectorRequest) -> None:
         raise refusals.DISCONNECT_UNSUPPORTED.error("disconnect requests are not supported yet")
     if request.data.action is Action.CONNECT and request.data.provider is not Provider.AWS:
         raise refusals.GCP_UNSUPPORTED.error(f"connecting {request.data.provider} is not supported yet")
+
+
+def park_given_up(request: ConnectorRequest, error: RollcallError, ports: OnboardPorts) -> Outcome:
+    """Parks a request whose tries on the queue ended with `error`: the host would do so without a word."""
+    reason = f"given up after the queue's own tries; last: {error.reason}"
+    remedy = error.remedy or "Remove the cause and replay the request."
+    return _settlement(request, ports).park(reason, remedy, error.key)
 
 
 def park_unreadable(body: bytes, reason: str, ports: OnboardPorts) -> Outcome:
