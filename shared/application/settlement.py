@@ -107,6 +107,7 @@ class Settlement:
         entry = replace(
             self._entry(Result.DEFERRED, State.DEFERRED),
             reason=f"{reason}; next attempt at {due:%Y-%m-%dT%H:%M:%SZ}",
+            remedy=remedy,
             next_attempt=again.attempt,
             next_attempt_at=due,
             write_slot=write_slot,

@@ -12,9 +12,9 @@ from shared.adapters.defender.connectors import DefenderConnectors
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
 from shared.domain.profiles import FOUNDATIONAL
 from shared.domain.targets import Target
-from shared.errors import TransientError
+from shared.errors import ConfigurationError, TransientError
 from tests.contract.conftest import FixedCredential
-from tests.fakes.answering_azure import PLACE, AnsweringAzure, connectors, refused
+from tests.fakes.answering_azure import PLACE, AnsweringAzure, AnyToken, connectors, refused
 from tests.fakes.azure_world import World
 from tests.fixtures.read import fixture
 
@@ -75,9 +75,21 @@ def test_a_subscription_is_registered_once_and_never_polled(answers: AnsweringAz
         assert raised.value.retry_after_seconds == 30
     assert [asked for asked in answers.asked if asked == REGISTER] == [REGISTER]
     assert len(answers.asked) == 4
-    lasting = raised.value.lasting(901)
-    assert lasting is not None
-    assert lasting.setting == "the subscription"
+
+
+def test_a_registration_has_a_quarter_of_an_hour_however_old_the_request_is(answers: AnsweringAzure) -> None:
+    now = [0.0]
+    adapter = DefenderConnectors(AnyToken(), arm_endpoint=answers.url, monotonic=lambda: now[0])
+    answers.plan(NOT_REGISTERED, {"status": 200, "body": {"registrationState": "Registering"}}, NOT_REGISTERED)
+    for seconds in (0, 900):
+        now[0] = seconds
+        with pytest.raises(TransientError) as raised:
+            adapter.put(PLACE, {"location": "centralus"})
+        assert raised.value.lasting(7 * 24 * 3600) is None
+    now[0] = 901
+    with pytest.raises(ConfigurationError) as lasting:
+        adapter.put(PLACE, {"location": "centralus"})
+    assert (lasting.value.key, lasting.value.setting) == ("subscription-not-registered", "the subscription")
 
 
 def test_a_read_registers_too_and_another_subscription_has_its_own(answers: AnsweringAzure) -> None:
@@ -105,7 +117,7 @@ def test_an_identity_that_may_not_register_is_told_which_action_it_lacks(answers
 
 
 @pytest.mark.parametrize(
-    "body", ['{"error": null}', '{"error": "words"}', '{"error": {"code": {"a": 1}, "message": []}}', "[[[", "\ufeff{}"]
+    "body", ['{"error": null}', '{"error": "words"}', '{"error": {"code": {"a": 1}, "message": []}}', "\ufeff{}"]
 )
 def test_a_form_that_nobody_knows_is_still_an_error_of_ours(answers: AnsweringAzure, body: str) -> None:
     answers.plan({"status": 418, "body": body})

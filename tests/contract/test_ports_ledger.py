@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.data.tables import TableServiceClient
@@ -18,6 +18,7 @@ from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
 from shared.domain.pacing import WriteRate
 from shared.errors import ConfigurationError, TransientError
+from shared.messages.connector_request import MOST_ATTEMPTS
 from tests.contract.conftest import FixedCredential, becomes_wrong_deployment
 from tests.fakes.azure_world import World
 from tests.fakes.clock import NOON, FakeClock
@@ -155,6 +156,27 @@ def test_two_processes_together_keep_to_the_rate(pacers: Callable[[FakeClock], P
             window = (slots[last] - slot).total_seconds()
             assert last - first + 1 <= RATE.burst + window + 0.001
     assert slots[-1] == NOON + timedelta(seconds=7)
+
+
+def test_slots_that_processes_kept_through_an_idle_hour_are_no_burst_of_their_own(
+    pacers: Callable[[FakeClock], Pacer], account_id: str
+) -> None:
+    clock = FakeClock()
+    both = [pacers(clock), pacers(clock)]
+    for pacer in both:
+        pacer.reserve(f"subscription-{account_id}")
+    clock.advance(3600)
+    slots = [pacer.reserve(f"subscription-{account_id}") for _ in range(10) for pacer in both]
+    assert len([slot for slot in slots if slot <= clock.now()]) == RATE.burst
+
+
+@pytest.mark.parametrize("moment", [datetime(1601, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)])
+def test_the_bounds_of_a_message_are_what_the_ledger_can_hold(
+    ledger: Ledger, key: AccountKey, moment: datetime
+) -> None:
+    extreme = replace(entry(key), at=moment, sent_at=moment, attempt=MOST_ATTEMPTS, next_attempt=MOST_ATTEMPTS + 1)
+    ledger.record(extreme)
+    assert list(ledger.history(key)) == [extreme]
 
 
 def test_subscriptions_do_not_wait_for_each_other(pacers: Callable[[FakeClock], Pacer], account_id: str) -> None:

@@ -17,13 +17,29 @@ from sandbox.certificates import Certificates
 from sandbox.serving import ConnectionDroppedError, Service
 from shared.adapters.azure.credentials import CredentialKind, federated_credential, make_credential
 from shared.adapters.defender.connectors import DefenderConnectors
+from shared.adapters.ledger.pacing import TablePacer
+from shared.adapters.ledger.parked_bodies import TableParkedBodies
+from shared.adapters.ledger.table_ledger import TableLedger
+from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.domain.connectors import ConnectorId
+from shared.domain.ledger import HistoryEntry, Result
+from shared.domain.pacing import WriteRate
 from shared.errors import RollcallError
-from tests.fakes.clock import FakeClock
+from shared.messages.parked_request import ParkedRequest
+from tests.fakes.clock import NOON, FakeClock
 from tests.fixtures.read import request
 
+ENTRY = HistoryEntry(
+    key=request().key,
+    at=NOON,
+    step="connect:deployed",
+    result=Result.CREATED,
+    message_id="m",
+    attempt=0,
+    correlation_id="c",
+)
 PLACE = ConnectorId(
     subscription_id="00000000-0000-4000-8000-000000000001", resource_group="rg", name="aws-012345678901"
 )
@@ -65,6 +81,18 @@ def connectors(azure: AnsweringAzure, credential: TokenCredential | None = None)
     return DefenderConnectors(credential or AnyToken(), arm_endpoint=azure.url)
 
 
+def queue(azure: AnsweringAzure) -> StorageRequestQueue:
+    return StorageRequestQueue(AnyToken(), queue_endpoint=f"{azure.url}/account")
+
+
+def ledger(azure: AnsweringAzure) -> TableLedger:
+    return TableLedger(AnyToken(), table_endpoint=f"{azure.url}/account")
+
+
+def bodies(azure: AnsweringAzure) -> TableParkedBodies:
+    return TableParkedBodies(AnyToken(), table_endpoint=f"{azure.url}/account")
+
+
 def put_with(azure: AnsweringAzure, credential: TokenCredential) -> None:
     connectors(azure, credential).put(PLACE, {"location": "centralus"})
 
@@ -75,7 +103,19 @@ CALLS: dict[str, Callable[[AnsweringAzure], object]] = {
     "query": lambda azure: ResourceGraphSnapshot(
         AnyToken(), arm_endpoint=azure.url, clock=FakeClock()
     ).find_by_hierarchy("012345678901"),
-    "send": lambda azure: StorageRequestQueue(AnyToken(), queue_endpoint=f"{azure.url}/account").send(request()),
+    "send": lambda azure: queue(azure).send(request()),
+    "park": lambda azure: queue(azure).park(ParkedRequest.of(b"{}", reason="r", remedy="m", at=NOON)),
+    "ledger find": lambda azure: ledger(azure).find(request().key),
+    "ledger claim": lambda azure: ledger(azure).claim(request().key, owner="o", now=NOON, seconds=1),
+    "ledger record": lambda azure: ledger(azure).record(ENTRY),
+    "ledger list": lambda azure: list(ledger(azure).list_records()),
+    "ledger history": lambda azure: list(ledger(azure).history(request().key)),
+    "pace": lambda azure: TablePacer(
+        AnyToken(), table_endpoint=f"{azure.url}/account", rate=WriteRate(), clock=FakeClock()
+    ).reserve("subscription"),
+    "keep body": lambda azure: bodies(azure).keep("digest", b"bytes"),
+    "find body": lambda azure: bodies(azure).find("digest"),
+    "policy": lambda azure: BlobPolicyStore(AnyToken(), f"{azure.url}/account/policy/policy.yaml").fetch(None),
     "entra": lambda azure: put_with(
         azure,
         federated_credential(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.queue_entry import LAST_TRY
 from shared.application.onboard_ports import CLAIM_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ def test_the_function_app_is_published_from_an_allow_list() -> None:
 def test_the_queue_trigger_is_set_for_the_encoding_that_the_senders_use() -> None:
     queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
     assert queues["messageEncoding"] == "base64"
-    assert queues["maxDequeueCount"] == 5
+    assert queues["maxDequeueCount"] == LAST_TRY
 
 
 def test_a_message_comes_back_after_its_claim_has_ended() -> None:

@@ -184,3 +184,15 @@ def test_an_instance_that_failed_is_tried_again_for_a_new_event_only(aws: AwsSid
     )
     assert result_of(deploy_accounts([later], aws.deploy)[ACCOUNT_ID]) is Result.CREATED
     assert len(aws.stack_sets.operations) == 2
+
+
+@pytest.mark.parametrize("excluded", [True, False])
+def test_an_account_that_fits_into_no_message_fails_alone(aws: AwsSide, excluded: bool) -> None:
+    aws.directory.add(account(DEV, name="n" * 300, ou_path="/Sandbox" if excluded else "/Workloads/Prod"))
+    results = deploy_accounts([signal(), signal(DEV)], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.CREATED
+    failed = results[DEV]
+    assert isinstance(failed, PermanentError)
+    assert failed.key == "account-unsendable"
+    assert "name: String should have at most 256 characters" in failed.reason
+    assert "nnn" not in failed.reason

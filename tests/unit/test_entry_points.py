@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import Any
 
 import azure.functions as func
 import pytest
 
 import function_app
-from functions.queue_entry import handle_request
+from functions.queue_entry import LAST_TRY, handle_request
 from lambdas.batch import run_batch
 from shared.adapters.aws.events import read_account_event, read_stack_event
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.report_instance import report_instances
-from shared.domain.ledger import Result
+from shared.domain.ledger import Result, State
+from shared.domain.policy import Policy
 from shared.errors import ConfigurationError, TransientError
 from shared.messages.parked_request import MOST_BYTES
 from tests.fixtures.read import ACCOUNT_ID, fixture, request
@@ -125,7 +127,21 @@ def test_a_request_has_one_closing_line_with_its_facts(azure: AzureSide, caplog:
     assert facts["connector_id"]
 
 
-@pytest.mark.parametrize("body", [b"no json", b"{}", b'{"schema": "connector-request/9"}', b'{"half": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"no json",
+        b"{}",
+        b'{"schema": "connector-request/9"}',
+        b'{"half": "\\ud800"}',
+        b'{"a":' * 300 + b"1" + b"}" * 300,
+        fixture("messages/connector-request-1.connect.json").replace('"attempt": 0', '"attempt": 2147483648').encode(),
+        fixture("messages/connector-request-1.connect.json")
+        .replace("2026-11-20T11:59:30Z", "0001-01-01T00:00:00+14:00")
+        .encode(),
+    ],
+    ids=lambda body: str(body[:20]),
+)
 def test_a_message_that_nobody_can_read_is_parked(
     azure: AzureSide, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -133,7 +149,9 @@ def test_a_message_that_nobody_can_read_is_parked(
     assert outcome.result is Result.PARKED
     [parked] = azure.queue.parked
     assert "not a connector-request/1" in parked.reason
-    assert [line.levelname for line in caplog.records] == ["ERROR"]
+    assert azure.ledger.find(request().key) is None
+    [line] = caplog.records
+    assert (line.levelname, line.__dict__["error_key"]) == ("ERROR", "unreadable-message")
 
 
 def test_a_message_with_thousands_of_faults_still_fits_on_the_poison_queue(azure: AzureSide) -> None:
@@ -177,6 +195,54 @@ def test_what_has_to_be_tried_again_is_raised_with_a_line(azure: AzureSide, capl
     with pytest.raises(ConfigurationError):
         handle_request(request().to_json().encode(), 1, azure.ports)
     assert [line.levelname for line in caplog.records] == ["CRITICAL"]
+
+
+def wrong_deployment() -> ConfigurationError:
+    return ConfigurationError("no such group", setting="target", remedy="Make it.", key="resource-group-missing")
+
+
+def test_a_wrong_deployment_is_parked_with_its_reason_on_the_last_try(
+    azure: AzureSide, caplog: pytest.LogCaptureFixture
+) -> None:
+    azure.connectors.failures.plan("put", *[wrong_deployment() for _ in range(LAST_TRY)])
+    for dequeue_count in range(1, LAST_TRY):
+        with pytest.raises(ConfigurationError):
+            handle_request(request().to_json().encode(), dequeue_count, azure.ports)
+        assert azure.queue.parked == []
+    outcome = handle_request(request().to_json().encode(), LAST_TRY, azure.ports)
+    assert (outcome.result, outcome.key) == (Result.PARKED, "resource-group-missing")
+    [parked] = azure.queue.parked
+    assert (parked.reason, parked.remedy) == ("given up after the queue's own tries; last: no such group", "Make it.")
+    assert parked.original == request().model_dump(mode="json", by_alias=True)
+    record = azure.ledger.find(request().key)
+    assert record is not None
+    assert (record.state, record.reason, record.claimed_by) == (State.PARKED, parked.reason, "")
+    lines = [line.message for line in caplog.records if line.levelname == "CRITICAL"]
+    assert lines == ["request_failed"] * LAST_TRY
+
+
+def test_a_copy_that_cannot_be_put_is_parked_on_the_last_try(azure: AzureSide) -> None:
+    azure.connectors.failures.plan("put", TransientError("throttled"))
+    azure.queue.failures.plan("send", TransientError("the queue does not answer"))
+    assert handle_request(request().to_json().encode(), LAST_TRY, azure.ports).result is Result.PARKED
+    assert "the queue does not answer" in azure.queue.parked[0].reason
+
+
+def test_what_cannot_even_be_parked_is_left_to_the_host(azure: AzureSide) -> None:
+    azure.source.failures.plan("current", wrong_deployment())
+    azure.queue.failures.plan("park", TransientError("the queue does not answer"))
+    with pytest.raises(TransientError, match="does not answer"):
+        handle_request(request().to_json().encode(), LAST_TRY, azure.ports)
+
+
+def test_an_unknown_exception_is_left_to_the_host_on_the_last_try_too(azure: AzureSide) -> None:
+    class Broken:
+        def current(self) -> Policy:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        handle_request(request().to_json().encode(), LAST_TRY, replace(azure.ports, policy=Broken()))
+    assert azure.queue.parked == []
 
 
 def test_the_function_app_registers_one_queue_trigger() -> None:

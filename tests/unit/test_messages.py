@@ -38,6 +38,7 @@ def requests(draw: st.DrawFn) -> ConnectorRequest:
             "occurred_at": draw(moment),
             "first_enqueued_at": draw(moment),
             "attempt": draw(st.integers(0, 10_000)),
+            "delays": draw(st.integers(0, 10_000)),
             "data": {
                 "provider": "aws" if aws else "gcp",
                 "organization": "o-exampleorg1",
@@ -84,9 +85,20 @@ def test_a_request_survives_writing_and_reading(made: ConnectorRequest) -> None:
 
 def test_the_next_attempt_keeps_age_and_identity() -> None:
     first = request()
-    again = first.next_attempt()
-    assert again.attempt == first.attempt + 1
-    assert again.model_copy(update={"attempt": 0}) == first
+    again = first.next_attempt(failed=True)
+    assert (again.attempt, again.delays) == (first.attempt + 1, first.delays + 1)
+    assert again.model_copy(update={"attempt": 0, "delays": 0}) == first
+
+
+def test_waiting_for_others_is_an_attempt_but_no_delay() -> None:
+    again = request(attempt=3, delays=2).next_attempt(failed=False)
+    assert (again.attempt, again.delays) == (4, 2)
+
+
+def test_a_request_of_a_writer_that_counted_no_delays_is_read() -> None:
+    body = loaded("messages/connector-request-1.connect.json")
+    del body["delays"]
+    assert ConnectorRequest.model_validate(body) == request()
 
 
 def test_fields_that_a_later_writer_added_are_no_reason_to_refuse() -> None:
@@ -108,6 +120,11 @@ def test_fields_that_a_later_writer_added_are_no_reason_to_refuse() -> None:
         ({"data": {"action": "destroy"}}, "data.action"),
         ({"data": {"status": "unknown"}}, "data.status"),
         ({"data": {"organization": ""}}, "data.organization"),
+        ({"attempt": 2**31}, "attempt"),
+        ({"delays": -1}, "delays"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at"),
+        ({"occurred_at": "1600-12-31T23:59:59Z"}, "occurred_at"),
+        ({"first_enqueued_at": "9999-12-31T23:59:59-14:00"}, "first_enqueued_at"),
     ],
 )
 def test_a_broken_request_is_refused_at_the_field_that_is_wrong(changes: dict[str, Any], where: str) -> None:
@@ -134,7 +151,11 @@ def test_the_same_event_makes_the_same_message_id_and_another_makes_another() ->
         b'{"number": NaN}',
         b'{"huge": 1e999}',
         b'{"half": "\\ud800"}',
+        b'{"a":' * 250 + b"1" + b"}" * 250,
+        b'{"a":' * 300 + b"1" + b"}" * 300,
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
+    ids=lambda body: str(body[:12]),
 )
 def test_what_json_cannot_carry_is_parked_byte_for_byte(body: bytes) -> None:
     parked = ParkedRequest.of(body, reason="unreadable", remedy="mend it", at=NOON)

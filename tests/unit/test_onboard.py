@@ -12,6 +12,7 @@ from shared.application.onboard import onboard
 from shared.application.onboard_ports import CLAIM_SECONDS
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
+from shared.domain.pacing import WriteRate
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 from tests.fakes.clock import NOON
@@ -161,6 +162,21 @@ def test_a_disconnect_is_parked_until_it_is_supported(azure: AzureSide) -> None:
     assert onboard(request("connector-request-1.disconnect"), azure.ports).result is Result.PARKED
 
 
+def test_a_gcp_project_is_parked_and_gets_no_aws_connector(azure: AzureSide) -> None:
+    outcome = onboard(request(data={"provider": "gcp"}), azure.ports)
+    assert (outcome.result, outcome.key) == (Result.PARKED, "gcp-not-supported")
+    assert azure.queue.parked[0].remedy
+    assert not azure.connectors.puts
+    record = azure.ledger.find(request(data={"provider": "gcp"}).key)
+    assert record is not None
+    assert record.state is State.PARKED
+
+
+def test_a_note_about_a_gcp_project_is_remembered(azure: AzureSide) -> None:
+    noted = request("connector-request-1.note", data={"provider": "gcp"})
+    assert onboard(noted, azure.ports).result is Result.SKIPPED
+
+
 @pytest.mark.parametrize(
     ("fake", "method"),
     [("ledger", "find"), ("ledger", "claim"), ("snapshot", "find_by_hierarchy"), ("connectors", "find"),
@@ -168,10 +184,10 @@ def test_a_disconnect_is_parked_until_it_is_supported(azure: AzureSide) -> None:
 )  # fmt: skip
 def test_whatever_may_pass_is_deferred_with_a_later_copy(azure: AzureSide, fake: str, method: str) -> None:
     getattr(azure, fake).failures.plan(method, TransientError("throttled"))
-    outcome = onboard(request(attempt=3), azure.ports)
+    outcome = onboard(request(attempt=5, delays=3), azure.ports)
     assert (outcome.result, outcome.reason) == (Result.DEFERRED, "throttled")
     [sent] = azure.queue.sent
-    assert sent.request == request(attempt=4)
+    assert sent.request == request(attempt=6, delays=4)
     assert sent.delay_seconds == 240
     assert row(azure).state is State.DEFERRED
     assert "throttled; next attempt at 2026-11-20T12:04:00Z" in row(azure).reason
@@ -325,6 +341,63 @@ def test_a_slot_that_is_near_is_waited_for(azure: AzureSide) -> None:
     azure.pacer.plan(20)
     assert onboard(request(), azure.ports).result is Result.CREATED
     assert azure.clock.slept == [20]
+
+
+def test_waiting_for_others_does_not_lengthen_the_next_delay(azure: AzureSide) -> None:
+    one = request()
+    for _ in range(6):
+        azure.ledger.claim(KEY, owner="another", now=azure.clock.now(), seconds=CLAIM_SECONDS)
+        assert onboard(one, azure.ports).result is Result.DEFERRED
+        one = azure.queue.requests[-1]
+        azure.clock.advance(CLAIM_SECONDS)
+    azure.pacer.plan(21)
+    onboard(one, azure.ports)
+    one = azure.queue.requests[-1]
+    azure.clock.advance(21)
+    azure.connectors.failures.plan("put", TransientError("not ready"))
+    onboard(one, azure.ports)
+    assert (one.attempt, azure.queue.sent[-1].delay_seconds) == (7, 30)
+    assert azure.queue.requests[-1] == request(attempt=8, delays=1)
+
+
+def test_waiting_for_a_slot_ends_with_the_budget(azure: AzureSide) -> None:
+    azure.clock.advance(48 * 3600)
+    azure.pacer.plan(21)
+    assert onboard(request(), azure.ports).result is Result.PARKED
+    assert azure.queue.parked[0].reason.startswith("tried for 48 hours; last: the subscription's write budget")
+    assert (azure.queue.sent, row(azure).state, row(azure).claimed_by) == ([], State.PARKED, "")
+
+
+def test_waiting_for_another_worker_ends_with_the_budget_and_leaves_the_state_to_that_worker(azure: AzureSide) -> None:
+    azure.clock.advance(48 * 3600)
+    azure.ledger.claim(KEY, owner="another", now=azure.clock.now(), seconds=CLAIM_SECONDS)
+    assert onboard(request(), azure.ports).result is Result.PARKED
+    assert azure.queue.parked[0].reason == "tried for 48 hours; last: another worker holds this account"
+    assert (azure.queue.sent, row(azure).state, row(azure).claimed_by) == ([], State.CONNECTING, "another")
+
+
+@pytest.mark.parametrize(("late", "result"), [(20, Result.CREATED), (21, Result.DEFERRED)])
+def test_a_kept_slot_that_passed_unused_is_taken_anew(azure: AzureSide, late: float, result: Result) -> None:
+    azure.pacer.plan(60)
+    onboard(request(), azure.ports)
+    azure.clock.advance(60 + late)
+    azure.pacer.plan(60)
+    assert onboard(azure.queue.requests[0], azure.ports).result is result
+
+
+def test_copies_that_come_due_during_an_outage_are_not_all_written_at_once(azure: AzureSide) -> None:
+    ports = azure.ports
+    for number in range(100):
+        azure.pacer.plan(21 + number)
+        onboard(request(data={"hierarchy_identifier": f"{number:012d}"}), ports)
+    copies = azure.queue.requests
+    azure.clock.advance(3600)
+    now, results = azure.clock.now(), []
+    for copy in copies:
+        results.append(onboard(copy, ports).result)
+        azure.clock.advance((now - azure.clock.now()).total_seconds())  # the others did not wait for it
+    assert results.count(Result.CREATED) == WriteRate().burst + len(azure.clock.slept) == 40
+    assert results.count(Result.DEFERRED) == 60
 
 
 def test_a_slot_that_is_far_defers_the_request(azure: AzureSide) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.domain.policy import (
     Policy,
     Prechecks,
 )
+from shared.domain.profiles import Profile
 from shared.errors import TransientError
 from tests.fakes.subscriptions import CONTRIBUTOR, OWNER
 from tests.fixtures.profiles import FOUNDATIONAL, FULL
@@ -75,6 +77,59 @@ class Case:
 @pytest.fixture
 def case(azure: AzureSide) -> Case:
     return Case(azure)
+
+
+# Every kind of finding
+
+
+def lacking(**lack: Any) -> Callable[[Case], Outcome]:
+    def found(case: Case) -> Outcome:
+        case.azure.subscriptions.present.update(lack)
+        return case.ask()
+
+    return found
+
+
+def overdue(case: Case) -> Outcome:
+    case.change(mode=Mode.NATIVE, organization_connector=PARENT)
+    case.azure.clock.advance(24 * 3600)
+    return case.ask()
+
+
+def without_parent(case: Case) -> Outcome:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    return case.ask()
+
+
+def following(profile: Profile, refuses: str = "") -> Callable[[Case], Outcome]:
+    def found(case: Case) -> Outcome:
+        case.change(default_profile=profile)
+        case.azure.compliance.refuses = refuses
+        return case.ask()
+
+    return found
+
+
+FOUND: dict[str, Callable[[Case], Outcome]] = {
+    "subscription-not-enabled": lacking(state="Disabled"),
+    "classic-connector": lacking(classic_connectors={ACCOUNT_ID: "/subscriptions/s/classic"}),
+    "subscription-plan-off": lacking(plans=frozenset()),
+    "owner-missing": lacking(permissions=(CONTRIBUTOR,)),
+    "native-member-overdue": overdue,
+    "organization-connector-missing": without_parent,
+    "standard-unknown": following(replace(FULL, standards=("CIS of tomorrow",))),
+    "standard-refused": following(replace(PROFILE, governance=()), refuses="too low"),
+    "governance-refused": following(replace(PROFILE, standards=()), refuses="too low"),
+}
+
+
+@pytest.mark.parametrize("key", FOUND)
+def test_every_kind_of_finding_reaches_the_ledger_under_its_key(case: Case, key: str) -> None:
+    outcome = FOUND[key](case)
+    assert outcome.key == key
+    record = case.record()
+    assert record.reason
+    assert f"Runbook: {key}." in record.remedy
 
 
 # Prechecks

@@ -11,19 +11,26 @@ import pytest
 from shared.adapters.aws import refusals as aws
 from shared.adapters.azure import reasons
 from shared.adapters.diagnosis import Diagnosis, Kind
+from shared.application import refusals
+from shared.application.refusals import Refusal
+from shared.domain.findings import KINDS, FindingKind
 from shared.domain.instance_failures import FAILURES, InstanceFailure
 from tests.fixtures.read import fixture
+from tests.unit.test_onboard_checks import FOUND
+from tests.unit.test_use_case_refusals import PRODUCED
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
 DIAGNOSES = [found for module in (reasons, aws) for found in vars(module).values() if isinstance(found, Diagnosis)]
-KEYS = [diagnosis.key for diagnosis in DIAGNOSES] + [failure.key for failure in FAILURES]
+REFUSALS = [found for found in vars(refusals).values() if isinstance(found, Refusal)]
+KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS) for found in table]
 
 
 def produced_keys() -> set[str]:
-    return {
+    outside = {
         case["key"] for name in ("azure", "aws", "instances") for case in json.loads(fixture(f"refusals/{name}.json"))
     }
+    return outside | set(PRODUCED) | set(FOUND)
 
 
 def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:
@@ -46,6 +53,21 @@ def test_a_section_says_what_the_table_says(diagnosis: Diagnosis) -> None:
 def test_a_section_about_a_failed_instance_says_what_the_domain_says(failure: InstanceFailure) -> None:
     assert failure.remedy in SECTIONS[failure.key]
     assert f"<{failure.link}>" in SECTIONS[failure.key]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.key)
+def test_a_section_about_a_finding_says_what_the_domain_says(kind: FindingKind) -> None:
+    section = SECTIONS[kind.key]
+    assert f"**Do**: {kind.remedy}" in section
+    assert f"**More**: <{kind.link}>" in section
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.key)
+def test_a_section_about_a_refusal_of_ours_says_what_the_use_case_says(refusal: Refusal) -> None:
+    section = SECTIONS[refusal.key]
+    assert f"**Do**: {refusal.remedy}" in section
+    assert f"**Rollcall**: {'transient' if refusal.transient else 'permanent'}: " in section
+    assert "**More**: [" in section
 
 
 @pytest.mark.parametrize("diagnosis", DIAGNOSES, ids=lambda diagnosis: diagnosis.key)

@@ -46,7 +46,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         *(table._client._client for table in tables),
         DefenderConnectors(who, arm_endpoint=arm)._client("s")._client,
         ResourceGraphSnapshot(who, arm_endpoint=arm, clock=SystemClock())._graph._client,
-        identity._credential._client,
+        identity._inner._credential._client,
         federated._client,
     ]
 

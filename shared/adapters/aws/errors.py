@@ -40,10 +40,12 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> RollcallError:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Lets only our errors out of a block that speaks with AWS."""
+    """Lets only our errors out of a block that speaks with AWS and takes out of its answer what is always in it."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
         raise translate(error, doing) from error
     except ResponseParserError as error:  # no BotoCoreError: botocore 1.44 `parsers`
         raise refusals.NO_ANSWER.error(f"{doing}: an answer that cannot be read") from error
+    except (KeyError, IndexError) as error:  # botocore makes {} of a JSON service's answer that is no JSON
+        raise refusals.NO_ANSWER.error(f"{doing}: an answer without {error}") from error

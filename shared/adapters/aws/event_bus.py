@@ -32,7 +32,7 @@ class AwsEventBus:
                     }
                 ]
             )
-        entry = answer["Entries"][0]
+            entry = answer["Entries"][0]
         if "EventId" not in entry:
             raise TransientError(f"EventBridge did not take the request: {entry.get('ErrorMessage', '')}")
         return entry["EventId"]

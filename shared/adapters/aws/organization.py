@@ -38,15 +38,16 @@ class AwsOrganization:
                 raise
             path = self._path_of(account_id)
             tags = self._tags_of(account_id) if with_tags else {}
+            state, owner = found.get("State") or found["Status"], found["Arn"].split(":")[4]
         joined = found.get("JoinedTimestamp")
         return Account(
             account_id=account_id,
             name=found.get("Name", ""),
-            state=_state(found.get("State") or found["Status"], account_id),
+            state=_state(state, account_id),
             ou_path=path,
             joined_at=joined.astimezone(UTC) if isinstance(joined, datetime) else None,
             tags=tags,
-            is_management=found["Arn"].split(":")[4] == account_id,
+            is_management=owner == account_id,
         )
 
     def _path_of(self, account_id: str) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from shared.adapters.aws import refusals
 from shared.adapters.aws.errors import error_code, translated
-from shared.adapters.policy.source import Version
+from shared.adapters.policy.source import Version, is_no_document
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -31,4 +32,8 @@ class S3PolicyStore:
                 if error_code(error) in {"304", "NotModified"}:
                     return None
                 raise
-            return Version(content=answer["Body"].read(), etag=answer["ETag"])
+            version = Version(content=answer["Body"].read(), etag=answer["ETag"])
+        if is_no_document(version.content):
+            place = f"s3://{self._bucket}/{self._key}"
+            raise refusals.NO_ANSWER.error(f"read {place}: nothing, or a web page, instead of a policy")
+        return version

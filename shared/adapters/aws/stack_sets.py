@@ -70,12 +70,13 @@ class CloudFormationStackSets:
                 raise
             state = _state(found)
             tried_at = self._started_at(found.get("LastOperationId")) if state is InstanceState.FAILED else None
-        overrides = found.get("ParameterOverrides", [])
+            overrides = found.get("ParameterOverrides", [])
+            parameters = {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in overrides}
         return StackInstance(
             account_id=account_id,
             state=state,
             tried_at=tried_at,
-            parameters={entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in overrides},
+            parameters=parameters,
             reason=found.get("StatusReason", ""),
         )
 

@@ -25,6 +25,6 @@ def web_identity_assertion(sts: STSClient) -> Callable[[], str]:
             answer = sts.get_web_identity_token(
                 Audience=[AUDIENCE], SigningAlgorithm="RS256", DurationSeconds=LIFETIME_SECONDS
             )
-        return answer["WebIdentityToken"]
+            return answer["WebIdentityToken"]
 
     return assertion

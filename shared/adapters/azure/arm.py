@@ -5,6 +5,7 @@ Source: Azure Resource Manager REST conventions (`value` and `nextLink` of lists
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,12 +15,14 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
 from shared.adapters.azure.errors import read_failure, translated
+from shared.adapters.azure.registration import Registration
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.errors import PermanentError
 
 Json = dict[str, Any]
 _GONE = {404, 410}
+_SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
 
 
 class ArmClient:
@@ -28,6 +31,7 @@ class ArmClient:
     def __init__(self, credential: TokenCredential, *, arm_endpoint: str) -> None:
         """Speaks with the Resource Manager at `arm_endpoint`, https, without a trailing slash."""
         self._endpoint = arm_endpoint.rstrip("/")
+        self._registration = Registration(credential, arm_endpoint=arm_endpoint)
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
             base_url=self._endpoint, policies=pipeline_policies(credential), **TIMEOUTS
         )
@@ -95,6 +99,11 @@ class ArmClient:
     def _send(self, method: str, url: str, api_version: str | None, body: Json | None = None) -> Json:
         params = {"api-version": api_version} if api_version else {}
         response = self._client.send_request(HttpRequest(method, url, params=params, json=body))
-        response.raise_for_status()
+        try:
+            response.raise_for_status()
+        except HttpResponseError as error:
+            if subscription := _SUBSCRIPTION.search(url):
+                self._registration.ensure(subscription[1], error)
+            raise
         answer: Json = response.json()
         return answer

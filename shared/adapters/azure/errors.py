@@ -29,13 +29,17 @@ _LONGEST_MESSAGE = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What a failed answer says, whatever envelope it came in. Unknown parts are empty."""
+    """What a failed answer says, whatever envelope it came in. Unknown parts are empty.
+
+    An answer without code and JSON is not `legible`: it may be a proxy's own page.
+    """
 
     status: int
     code: str
     message: str
     correlation_id: str
     policies: tuple[str, ...] = ()
+    legible: bool = True
 
 
 def read_failure(error: HttpResponseError) -> Failure:
@@ -61,7 +65,13 @@ def read_failure(error: HttpResponseError) -> Failure:
         message=said[:_LONGEST_MESSAGE],
         correlation_id=str(correlation),
         policies=denying_policies(fields, said),
+        legible=bool(code) or _is_json(text),
     )
+
+
+def names_no_resource(error: HttpResponseError) -> bool:
+    """Whether the service itself says that the thing asked for, and not its container, is missing."""
+    return read_failure(error).code in {"ResourceNotFound", "NotFound", "EntityNotFound"}
 
 
 def _headers(error: HttpResponseError) -> Mapping[str, str]:
@@ -75,6 +85,14 @@ def _fields(text: str) -> dict[str, Any]:
     body = _lowered(text)
     inner = body.get("error") or body.get("odata.error")
     return {str(key).lower(): value for key, value in inner.items()} if isinstance(inner, dict) else body
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _lowered(text: str) -> dict[str, Any]:
@@ -108,9 +126,10 @@ def _is_about_a_token(error: HttpResponseError) -> bool:
 
 def _refusal(error: HttpResponseError, doing: str) -> RollcallError:
     failure = read_failure(error)
-    diagnosis = diagnose(failure.status, failure.code, failure.message)
+    diagnosis = diagnose(failure.status, failure.code, failure.message, legible=failure.legible)
     if diagnosis is reasons.UNREADABLE_ANSWER:
-        return diagnosis.error(f"{doing}: an answer that breaks off or cannot be read ({type(error).__name__})")
+        said = f"{failure.status}, {type(error).__name__}"
+        return diagnosis.error(f"{doing}: an answer that breaks off or cannot be read ({said})")
     said = f"{doing}: {failure.status} {failure.code} {failure.message}".replace("  ", " ")
     if failure.correlation_id:
         said = f"{said} [correlation {failure.correlation_id}]"

@@ -79,6 +79,7 @@ ROWS = (
     _row(403, ("authenticationfailed", "invalidauthenticationtoken*"), reasons.TOKEN_REFUSED),
     _row(403, ANY, reasons.FORBIDDEN),
     _row(404, ("queuenotfound", "tablenotfound", "containernotfound", "blobnotfound"), reasons.STORAGE_MISSING),
+    _row(404, NO_CODE, reasons.UNREADABLE_ANSWER),  # every service of ours names what is missing
     _row(404, ANY, reasons.RESOURCE_MISSING),
     # 409 says many things: only the code tells which.
     _row(409, ("scopelocked",), reasons.SCOPE_LOCKED),
@@ -90,10 +91,18 @@ ROWS = (
 )
 
 
-def diagnose(status: int, code: str, message: str) -> Diagnosis:
-    """What an answer of that status, error code and message means; never without an answer itself."""
+_BY_STATUS = (reasons.TOKEN_REFUSED, reasons.FORBIDDEN, reasons.CONFLICT, reasons.BAD_REQUEST)
+"""What the status alone may say: it counts only where the service itself answered."""
+
+
+def diagnose(status: int, code: str, message: str, *, legible: bool = True) -> Diagnosis:
+    """What an answer of that status, error code and message means; never without an answer itself.
+
+    One that is not `legible`, neither code nor JSON, is a proxy's wherever nothing but its status would speak.
+    """
     lowered = code.lower(), message.lower()
-    return next(row.diagnosis for row in ROWS if row.matches(status, *lowered))
+    found = next(row.diagnosis for row in ROWS if row.matches(status, *lowered))
+    return found if legible or found not in _BY_STATUS else reasons.UNREADABLE_ANSWER
 
 
 _ENTRA = (
@@ -106,6 +115,8 @@ _ENTRA = (
 """Entra's refusals by their AADSTS numbers. Source: "Microsoft Entra authentication and authorization error codes"."""
 
 _NUMBER = re.compile(r"AADSTS(\d+)")
+_NOT_ENTRA_S = re.compile(r"(unexpected response|no response content) from microsoft entra id", re.IGNORECASE)
+"""An answer that is no JSON of Entra's. Source: azure-identity 1.27 `aad_client_base._process_response`."""
 
 
 def diagnose_token(status: int, message: str) -> Diagnosis:
@@ -116,6 +127,8 @@ def diagnose_token(status: int, message: str) -> Diagnosis:
             return diagnosis
     if status in {408, 425, 429} or 500 <= status <= 599 or 200 <= status <= 399:
         return reasons.ENTRA_UNAVAILABLE  # a success without a token is none
+    if found is None and _NOT_ENTRA_S.search(message):
+        return reasons.ENTRA_UNAVAILABLE
     return _diagnose_identity_endpoint(message)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import DecodeError
 from azure.core.pipeline import policies
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from shared.adapters.azure.bodies import require_object
 
 SCOPE = "https://management.azure.com/.default"
 PUBLIC_ENDPOINT = "https://management.azure.com"
@@ -20,15 +20,8 @@ class ObjectsOnlyPolicy(SansIOHTTPPolicy[Any, Any]):
 
     def on_response(self, request: Any, response: Any) -> None:
         """Raises azure.core's DecodeError."""
-        answer = response.http_response
-        if answer.status_code not in {200, 201} or request.http_request.method == "DELETE":
-            return
-        try:
-            body = json.loads(answer.text())
-        except ValueError as error:
-            raise DecodeError(message="not JSON", response=answer, error=error) from error
-        if not isinstance(body, dict):
-            raise DecodeError(message="no JSON object", response=answer)
+        if request.http_request.method != "DELETE":
+            require_object(response)
 
 
 def pipeline_policies(credential: TokenCredential) -> list[Any]:

@@ -7,26 +7,23 @@ Source: Microsoft.Security/securityConnectors, api-version 2024-08-01-preview.
 from __future__ import annotations
 
 import logging
-import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from azure.core.rest import HttpRequest
 from azure.mgmt.security import SecurityManagementClient
 
 from shared.adapters.azure import reasons
-from shared.adapters.azure.errors import read_failure, translated
-from shared.adapters.azure.refusals import diagnose
+from shared.adapters.azure.errors import names_no_resource, translated
+from shared.adapters.azure.registration import Registration
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
-from shared.adapters.diagnosis import SETTLING_SECONDS
 from shared.domain.connector_api import API_VERSION
 from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
-from shared.errors import Patience, PermanentError, TransientError
+from shared.errors import PermanentError
 
-REGISTER_API_VERSION = "2021-04-01"
-REGISTRATION_WAIT_SECONDS = 30.0
 PUT_TIMEOUT_SECONDS = 150  # Defender checks the other cloud while we wait; 35 s were recorded
 
 logger = logging.getLogger(__name__)
@@ -35,13 +32,14 @@ logger = logging.getLogger(__name__)
 class DefenderConnectors:
     """The connectors of any subscription that the credential may write to."""
 
-    def __init__(self, credential: TokenCredential, *, arm_endpoint: str) -> None:
+    def __init__(
+        self, credential: TokenCredential, *, arm_endpoint: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Speaks with the Resource Manager at `arm_endpoint`, https, without a trailing slash."""
         self._credential = credential
         self._endpoint = arm_endpoint.rstrip("/")
         self._clients: dict[str, SecurityManagementClient] = {}
-        self._registered: set[str] = set()
-        self._lock = threading.Lock()
+        self._registration = Registration(credential, arm_endpoint=arm_endpoint, monotonic=monotonic)
 
     def find(self, connector_id: ConnectorId) -> Connector | None:
         """The connector as it is now; None where it, but not its resource group, is missing."""
@@ -55,11 +53,11 @@ class DefenderConnectors:
                     cls=_raw,
                 )
             except ResourceNotFoundError as error:
-                if read_failure(error).code in {"ResourceNotFound", "NotFound"}:
+                if names_no_resource(error):
                     return None
                 raise
             except HttpResponseError as error:
-                self._register_if_missing(connector_id.subscription_id, error)
+                self._registration.ensure(connector_id.subscription_id, error)
                 raise
         return Connector(connector_id=connector_id, body=body)
 
@@ -77,7 +75,7 @@ class DefenderConnectors:
                     read_timeout=PUT_TIMEOUT_SECONDS,
                 )
             except HttpResponseError as error:
-                self._register_if_missing(connector_id.subscription_id, error)
+                self._registration.ensure(connector_id.subscription_id, error)
                 raise
         return Connector(connector_id=connector_id, body=written)
 
@@ -103,31 +101,6 @@ class DefenderConnectors:
                 cls=_raw,
             )
         return Connector(connector_id=connector_id, body=written)
-
-    def _register_if_missing(self, subscription_id: str, error: HttpResponseError) -> None:
-        """Asks once per subscription and process for what the subscription lacks, and leaves waiting to the queue.
-
-        Nothing is polled. A registration takes minutes; one that is still missing when a request has grown old
-        is a wrong deployment. The identity's role has to contain Microsoft.Security/register/action.
-        Source: Resource Manager "Providers - Register", 2021-04-01.
-        """
-        failure = read_failure(error)
-        if diagnose(failure.status, failure.code, failure.message) is not reasons.NOT_REGISTERED:
-            return
-        with self._lock:
-            if subscription_id not in self._registered:
-                path = f"{self._endpoint}/subscriptions/{subscription_id}/providers/Microsoft.Security/register"
-                request = HttpRequest("POST", path, params={"api-version": REGISTER_API_VERSION})
-                self._client(subscription_id).send_request(request).raise_for_status()
-                self._registered.add(subscription_id)
-                logger.info("resource_provider_registered", extra={"subscription_id": subscription_id})
-        raise TransientError(
-            f"subscription {subscription_id} is being registered for Microsoft.Security",
-            remedy=f"{reasons.NOT_REGISTERED.remedy} Runbook: {reasons.NOT_REGISTERED.key}.",
-            key=reasons.NOT_REGISTERED.key,
-            retry_after_seconds=REGISTRATION_WAIT_SECONDS,
-            patience=Patience(seconds=SETTLING_SECONDS, setting=reasons.NOT_REGISTERED.setting),
-        ) from error
 
     def _client(self, subscription_id: str) -> SecurityManagementClient:
         if subscription_id not in self._clients:

@@ -12,12 +12,12 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableClient, UpdateMode
+from azure.data.tables import UpdateMode
 
-from shared.adapters.azure.errors import translated
-from shared.adapters.azure.timeouts import TIMEOUTS
+from shared.adapters.azure.errors import names_no_resource, translated
+from shared.adapters.ledger.tables import table
 from shared.application.ports import Clock
-from shared.domain.pacing import WriteRate
+from shared.domain.pacing import WriteRate, is_stale
 from shared.errors import TransientError
 
 PACING = "pacing"
@@ -30,16 +30,18 @@ class TablePacer:
 
     def __init__(self, credential: TokenCredential, *, table_endpoint: str, rate: WriteRate, clock: Clock) -> None:
         """`table_endpoint` is the account's table address, https."""
-        self._table = TableClient(table_endpoint, PACING, credential=credential, retry_total=3, **TIMEOUTS)
+        self._table = table(credential, table_endpoint, PACING)
         self._rate = rate
         self._clock = clock
         self._slots: dict[str, deque[datetime]] = {}
         self._lock = threading.Lock()
 
     def reserve(self, subscription_id: str) -> datetime:
-        """When the next write to that subscription may be made (UTC)."""
+        """When the next write to that subscription may be made (UTC). Slots of a block expire unused."""
         with self._lock:
             slots = self._slots.setdefault(subscription_id, deque())
+            while slots and is_stale(slots[0], self._clock.now()):
+                slots.popleft()
             if not slots:
                 slots.extend(self._take_block(subscription_id))
             return slots.popleft()
@@ -61,9 +63,9 @@ class TablePacer:
         try:
             entity = self._table.get_entity("arm-writes", subscription_id)
         except ResourceNotFoundError as error:
-            if getattr(error, "error_code", None) == "TableNotFound":
-                raise
-            return None, None
+            if names_no_resource(error):
+                return None, None
+            raise
         moment: datetime = entity["next_free_at"]
         return datetime.fromtimestamp(moment.timestamp(), tz=UTC), entity.metadata["etag"]
 

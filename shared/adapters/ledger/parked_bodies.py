@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceNotFoundError
-from azure.data.tables import TableClient, UpdateMode
+from azure.data.tables import UpdateMode
 
-from shared.adapters.azure.errors import translated
-from shared.adapters.azure.timeouts import TIMEOUTS
+from shared.adapters.azure.errors import names_no_resource, translated
+from shared.adapters.ledger.tables import table
 
 PARKED = "parked"
 _PARTITION = "body"
@@ -22,7 +22,7 @@ class TableParkedBodies:
 
     def __init__(self, credential: TokenCredential, *, table_endpoint: str) -> None:
         """`table_endpoint` is the account's table address, https."""
-        self._table = TableClient(table_endpoint, PARKED, credential=credential, retry_total=3, **TIMEOUTS)
+        self._table = table(credential, table_endpoint, PARKED)
 
     def keep(self, digest: str, body: bytes) -> None:
         """Writes the row; the same row again says the same."""
@@ -36,7 +36,7 @@ class TableParkedBodies:
             try:
                 body: bytes = self._table.get_entity(_PARTITION, digest)["body"]
             except ResourceNotFoundError as error:
-                if getattr(error, "error_code", None) == "TableNotFound":
-                    raise
-                return None
+                if names_no_resource(error):
+                    return None
+                raise
             return body

@@ -10,11 +10,11 @@ from datetime import datetime
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableClient, UpdateMode
+from azure.data.tables import UpdateMode
 
-from shared.adapters.azure.errors import translated
-from shared.adapters.azure.timeouts import TIMEOUTS
+from shared.adapters.azure.errors import names_no_resource, translated
 from shared.adapters.ledger.rows import account_entity, account_record, history_entity, history_entry
+from shared.adapters.ledger.tables import table
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
 from shared.errors import TransientError
 
@@ -28,8 +28,8 @@ class TableLedger:
 
     def __init__(self, credential: TokenCredential, *, table_endpoint: str) -> None:
         """`table_endpoint` is the account's table address, https."""
-        self._accounts = TableClient(table_endpoint, ACCOUNTS, credential=credential, retry_total=3, **TIMEOUTS)
-        self._history = TableClient(table_endpoint, HISTORY, credential=credential, retry_total=3, **TIMEOUTS)
+        self._accounts = table(credential, table_endpoint, ACCOUNTS)
+        self._history = table(credential, table_endpoint, HISTORY)
 
     def find(self, key: AccountKey) -> AccountRecord | None:
         """The account's line; None where nothing was ever reported."""
@@ -70,9 +70,9 @@ class TableLedger:
         try:
             entity = self._accounts.get_entity(str(key.provider), key.hierarchy_identifier)
         except ResourceNotFoundError as error:
-            if getattr(error, "error_code", None) == "TableNotFound":
-                raise
-            return None, None
+            if names_no_resource(error):
+                return None, None
+            raise
         return account_record(entity), entity.metadata["etag"]
 
     def _change(self, key: AccountKey, transform: Callable[[AccountRecord], AccountRecord | None]) -> None:

@@ -9,11 +9,13 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 
-from shared.adapters.azure.errors import translated
-from shared.adapters.policy.source import Version
+from shared.adapters.azure import reasons
+from shared.adapters.azure.errors import read_failure, translated
+from shared.adapters.policy.source import Version, is_no_document
 from shared.errors import ConfigurationError
 
 _NOT_MODIFIED = 304
+_MISSING = {"BlobNotFound", "ContainerNotFound", "ResourceNotFound"}
 
 
 class BlobPolicyStore:
@@ -35,10 +37,17 @@ class BlobPolicyStore:
         with translated(f"read {self._url}"):
             try:
                 stream = self._blob.download_blob(**conditions)
+                content = stream.readall()
             except ResourceNotFoundError as error:
+                if read_failure(error).code not in _MISSING:
+                    raise
                 raise ConfigurationError(f"{self._url} does not exist", setting="ROLLCALL_POLICY") from error
             except HttpResponseError as error:
                 if error.status_code == _NOT_MODIFIED:  # the SDK calls it ResourceModifiedError, by its code
                     return None
                 raise
-            return Version(content=stream.readall(), etag=stream.properties.etag)
+            except ValueError as error:  # a success without Content-Range: azure-storage-blob 12.31 `_download`
+                raise reasons.UNREADABLE_ANSWER.error(f"read {self._url}: no answer of a blob ({error})") from error
+        if is_no_document(content):
+            raise reasons.UNREADABLE_ANSWER.error(f"read {self._url}: nothing, or a web page, instead of a policy")
+        return Version(content=content, etag=stream.properties.etag)

@@ -24,6 +24,11 @@ class Version:
     etag: str
 
 
+def is_no_document(content: bytes) -> bool:
+    """Whether it is empty or markup, as a proxy answers: it says nothing about the policy that lies there."""
+    return content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in {b"", b"<"}
+
+
 class PolicyStore(Protocol):
     """One place that a policy can lie in."""
 

@@ -5,18 +5,24 @@ Messages are Base64, as the Functions queue trigger expects, and never expire.
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from shared.adapters.azure.errors import translated
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 
+logger = logging.getLogger(__name__)
+
 ONBOARDING = "onboarding"
 NEVER_EXPIRES = -1
+_CREATED = 201
 _LONGEST_DELAY_SECONDS = 7 * 24 * 3600
 # The SDK's own default waits 15 s and more before each retry, a refused token included; the queues wait for us.
 _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
@@ -34,17 +40,29 @@ class StorageRequestQueue:
 
     def send(self, request: ConnectorRequest, *, delay_seconds: float = 0.0) -> None:
         """Puts a request, visible after `delay_seconds`, at most seven days."""
-        with translated(f"put a message on {self._requests.queue_name}"):
-            self._requests.send_message(
-                request.to_json(),
-                visibility_timeout=min(math.ceil(max(delay_seconds, 0)), _LONGEST_DELAY_SECONDS),
-                time_to_live=NEVER_EXPIRES,
-            )
+        delay = min(math.ceil(max(delay_seconds, 0)), _LONGEST_DELAY_SECONDS)
+        _put(self._requests, request.to_json(), visibility_timeout=delay)
 
     def park(self, parked: ParkedRequest) -> None:
         """Puts a parked request where it waits for a person."""
-        with translated(f"put a message on {self._poison.queue_name}"):
-            self._poison.send_message(parked.to_json(), time_to_live=NEVER_EXPIRES)
+        _put(self._poison, parked.to_json())
+
+
+def _put(queue: QueueClient, text: str, **options: Any) -> None:
+    """Puts a message. Once the service has said 201 it is there: to fail over the rest would put it again."""
+    taken = False
+
+    def note(response: Any) -> None:
+        nonlocal taken
+        taken = response.http_response.status_code == _CREATED
+
+    with translated(f"put a message on {queue.queue_name}"):
+        try:
+            queue.send_message(text, time_to_live=NEVER_EXPIRES, raw_response_hook=note, **options)
+        except (ParseError, AzureError, LookupError, TypeError, AttributeError, ValueError):
+            if not taken:
+                raise
+            logger.warning("answer_unreadable", extra={"operation": "PutMessage", "queue": queue.queue_name})
 
 
 def _client(credential: TokenCredential, endpoint: str, name: str) -> QueueClient:
