@@ -16,6 +16,26 @@ class LedgerSettings(BaseModel):
     tableserviceuri: str = Field(pattern=r"^https://")
 
 
+class PublishSettings(BaseModel):
+    """`ROLLCALL_PUBLISH__*`: where AWS's side and Azure's side read the policy from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    s3: str | None = None
+    blob: str | None = None
+
+
+class PolicySettings(BaseSettings):
+    """`ROLLCALL_*` of an operator's shell, as far as `rollcall policy` needs them: nothing is obligatory."""
+
+    model_config = SettingsConfigDict(env_prefix="ROLLCALL_", env_nested_delimiter="__", frozen=True)
+
+    credential: CredentialKind = CredentialKind.AZURE_CLI
+    client_id: str | None = None
+    policy: str | None = None
+    publish: PublishSettings = Field(default_factory=PublishSettings)
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of an operator's shell."""
 
