@@ -42,7 +42,7 @@ _EXTERNAL_IDS = uuid.UUID("7d9a3c1e-52f4-5b0e-8c57-0b5e6a1f4d21")
 class TargetDocument(Part):
     """A place for connectors."""
 
-    subscription: Guid
+    subscription: Guid = Field(description="its id")
     resource_group: str = Field(pattern=r"^[-\w._()]{1,90}$", description="has to exist")
     location: str = Field(
         pattern=r"^[A-Za-z0-9 ]+$", description="of new connectors; that of one that exists cannot be changed"
@@ -56,8 +56,8 @@ class TargetDocument(Part):
 class OrganizationConnectorDocument(Part):
     """The connector of the management account, in modes `member` and `native`; it and its members are in `target`."""
 
-    name: Name
-    management_account: AccountId
+    name: Name = Field(description="its own; members are named after it")
+    management_account: AccountId = Field(description="of the organization")
     stack_set_name: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$", description="that Defender reaches members by"
     )
@@ -73,10 +73,12 @@ class CiemDocument(Part):
 class MatcherDocument(Part):
     """Facts about an account. Names, units and tag values may hold `*`; a unit stands for everything below it, too."""
 
-    provider: Provider | None = None
+    provider: Provider | None = Field(default=None, description="the cloud")
     ou_paths: list[OuPattern] = Field(default_factory=list, description="`*` within one name, `**` any number of units")
-    accounts: list[AccountId] = Field(default_factory=list)
-    names: list[str] = Field(default_factory=list)
+    accounts: list[AccountId] = Field(
+        default_factory=list, description="ids; in quotes, or editors take them for numbers"
+    )
+    names: list[str] = Field(default_factory=list, description="account names, case and all; `*` any number of letters")
     tags: dict[str, TagValues] = Field(default_factory=dict, description="key: value, or a list of values")
 
     def to_domain(self) -> Matcher:
@@ -94,15 +96,21 @@ class RuleDocument(Part):
     """The first rule whose every kind of fact matches gives profile and target."""
 
     name: str = Field(default="", max_length=64, description="for people; shown where the rule decided")
-    match: MatcherDocument
-    profile: str
+    match: MatcherDocument = Field(description="every kind of fact that is given has to match")
+    profile: str = Field(description="a ready-made profile or one of this file")
     target: str | None = Field(default=None, description="one of `targets`; left out: `target`")
 
 
 class RetryDocument(Part):
     """How long a request is tried before it is parked."""
 
-    budget_hours: float = Field(strict=True, default=DEFAULT_RETRY_BUDGET_HOURS, gt=0, le=24 * 14)
+    budget_hours: float = Field(
+        strict=True,
+        default=DEFAULT_RETRY_BUDGET_HOURS,
+        gt=0,
+        le=24 * 14,
+        description="counted from when it was asked for",
+    )
 
 
 class PrechecksDocument(Part):
@@ -134,13 +142,13 @@ class DeletionsDocument(Part):
     )
     departed_accounts: StrictBool = Field(default=False, description="connectors of accounts that left or were closed")
     orphaned_machines: StrictBool = Field(default=False, description="Arc machines whose instance is gone")
-    most_per_run: StrictInt = Field(default=10, ge=1, le=1000)
+    most_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of everything together")
 
 
 class NotificationDocument(Part):
     """Where findings are told."""
 
-    kind: Literal["teams", "webhook"]
+    kind: Literal["teams", "webhook"] = Field(description="a Teams workflow, or a plain JSON POST")
     setting: str = Field(
         pattern=r"^ROLLCALL_[A-Z0-9_]+$", description="the setting with the address: a Key Vault reference, no secret"
     )

@@ -76,7 +76,7 @@ def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
             if isinstance(tree.at(loc), dict) or item["type"] == "model_type":
                 continue
             item["type"] = "flag_or_parts"
-        if item["type"] == "extra_forbidden" and isinstance(tree.at(loc[:-1]), list):
+        if item["type"] == "extra_forbidden" and isinstance(tree.at(loc), list):
             continue  # a plan of the short form, which `semantic_problems` names
         about_key = item["type"] in {"extra_forbidden", "missing"} or item["loc"][-1:] == _KEY
         line, column = tree.place(loc[:-1] if item["type"] == "missing" else loc, key=about_key)

@@ -95,10 +95,10 @@ class PlansDocument(Part):
     """`true`, `false`, or the plan's parts. Foundational CSPM is part of every profile, named or not."""
 
     foundational_cspm: Literal[True] | None = Field(default=None, description="free; always on")
-    defender_cspm: StrictBool | DefenderCspmDocument | None = None
-    servers: StrictBool | ServersDocument | None = None
-    containers: StrictBool | ContainersDocument | None = None
-    databases: StrictBool | DatabasesDocument | None = None
+    defender_cspm: StrictBool | DefenderCspmDocument | None = Field(default=None, description="the paid posture plan")
+    servers: StrictBool | ServersDocument | None = Field(default=None, description="EC2 instances, through Arc")
+    containers: StrictBool | ContainersDocument | None = Field(default=None, description="EKS and ECR")
+    databases: StrictBool | DatabasesDocument | None = Field(default=None, description="SQL on machines, and RDS")
 
 
 def _switched_on(value: Any) -> Any:
@@ -122,7 +122,7 @@ Plans = Annotated[PlansDocument, BeforeValidator(_switched_on), _OrListOfPlans()
 class AgentlessScanningDocument(Part):
     """Scans of disks without an agent: one setting for Defender CSPM, Servers P2 and Containers."""
 
-    enabled: StrictBool | None = None
+    enabled: StrictBool | None = Field(default=None, description="off: no plan scans disks")
     exclusion_tags: dict[TagText, TagText] | None = Field(
         default=None, description="machines with one of these tags are not scanned"
     )
@@ -145,12 +145,12 @@ class ArcDocument(Part):
 class GovernanceDocument(Part):
     """An owner and a time for recommendations of some severities. Needs Defender CSPM."""
 
-    name: str = Field(min_length=1, max_length=128)
+    name: str = Field(min_length=1, max_length=128, description="unique within the profile")
     priority: StrictInt = Field(ge=0, le=1000, description="unique within the profile; the lowest wins")
-    severities: list[Literal["High", "Medium", "Low"]] = Field(min_length=1)
+    severities: list[Literal["High", "Medium", "Low"]] = Field(min_length=1, description="of recommendations")
     owner: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="an e-mail address")
     owner_tag: str | None = Field(default=None, min_length=1, description="or the tag that names the owner")
-    remediation_days: StrictInt = Field(default=7, ge=1, le=365)
+    remediation_days: StrictInt = Field(default=7, ge=1, le=365, description="until they are due")
     grace_period: StrictBool = Field(default=True, description="the secure score waits as long as the owner may")
 
     def to_domain(self) -> GovernanceRule:
@@ -171,12 +171,14 @@ class ProfileDocument(Part):
 
     extends: str | None = Field(default=None, description="a ready-made profile or one of this file")
     plans: Plans = Field(default_factory=PlansDocument, description="or the short form: a list of plans that are on")
-    scan_interval_hours: StrictInt | None = Field(default=None, ge=1, le=24)
+    scan_interval_hours: StrictInt | None = Field(
+        default=None, ge=1, le=24, description="how often posture is scanned; the portal offers 4, 6, 12 and 24"
+    )
     regions: list[Region] | None = Field(default=None, description="left out or empty: all regions")
     agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument)
     arc: ArcDocument = Field(default_factory=ArcDocument)
     standards: list[str] | None = Field(default=None, description="compliance standards, by display name")
-    governance: list[GovernanceDocument] | None = None
+    governance: list[GovernanceDocument] | None = Field(default=None, description="governance rules of the connector")
 
     def onto(self, name: str, base: Profile, ciem: Ciem | None, external_id: str) -> Profile:
         """The profile that this makes of `base`."""

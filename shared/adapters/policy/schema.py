@@ -24,12 +24,14 @@ def rendered_schema() -> str:
 
 
 def _plain(schema: Any) -> Any:
-    """Without what says nothing: titles made from names, and `null` as the default of what was left out."""
+    """Without titles made from names and `null` as default, which say nothing; closed to names that are none."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {key: _plain(value) for key, value in schema.items() if not _says_nothing(key, value)}
+    kept = {key: _plain(value) for key, value in schema.items() if not _says_nothing(key, value)}
+    # pydantic leaves open what becomes of names that the pattern does not allow.
+    return {"additionalProperties": False, **kept} if "patternProperties" in kept else kept
 
 
 def _says_nothing(key: str, value: Any) -> bool:
