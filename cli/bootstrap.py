@@ -13,11 +13,13 @@ from botocore.config import Config
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.organization import AwsOrganization
+from shared.adapters.aws.policy_destination import S3PolicyDestination
 from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.azure.credentials import make_credential
@@ -28,11 +30,13 @@ from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
+from shared.adapters.policy.blob_destination import BlobPolicyDestination
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.application.offboard import OffboardPorts
 from shared.application.plan import PlanPorts
+from shared.application.ports import PolicyDestination
 from shared.application.request_onboarding import WaitPorts
 from shared.application.subscription_plans import SubscriptionPorts
 from shared.domain.policy import Policy
@@ -44,15 +48,23 @@ if TYPE_CHECKING:
 SANDBOX_ENVIRONMENT = Path(".sandbox") / "operator.env"
 BUS_REGION = "us-east-1"  # Organizations' events appear there only
 
-_AWS = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=20)
+
+_NAMES_A_DEPLOYMENT = ("ROLLCALL_LEDGER", "ROLLCALL_POLICY", "ROLLCALL_PUBLISH")
+_AWS = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
 def adopt_sandbox() -> bool:
     """Works on the sandbox that runs in this folder where the shell names no deployment; True where it does so."""
-    if any(name.upper().startswith("ROLLCALL_LEDGER") for name in os.environ):
+    if any(name.upper().startswith(_NAMES_A_DEPLOYMENT) for name in os.environ):
         return False
     running = (SANDBOX_ENVIRONMENT.parent / "endpoints.json").exists()  # the settings outlive their sandbox
     return running and load_environment(SANDBOX_ENVIRONMENT)
+
+
+def announce_sandbox() -> None:
+    """`adopt_sandbox`, with a word about it on standard error."""
+    if adopt_sandbox():
+        progress.print(f"[dim]working on the sandbox in {SANDBOX_ENVIRONMENT.parent}[/dim]")
 
 
 def load_environment(path: Path) -> bool:
@@ -70,11 +82,7 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = ", ".join("ROLLCALL_" + "__".join(map(str, item["loc"])).upper() for item in error.errors())
-        raise ConfigurationError(
-            f"settings missing or wrong: {wrong}",
-            setting=wrong,
-            remedy="Set them, or start a sandbox with `rollcall sandbox up`.",
-        ) from error
+        raise _missing(wrong) from error
 
 
 @cache
@@ -83,10 +91,34 @@ def credential() -> TokenCredential:
     return make_credential(settings().credential, client_id=settings().client_id)
 
 
+def policy_destination(url: str) -> PolicyDestination:
+    """Where a policy is published to: `s3://bucket/key`, or a blob's https address."""
+    if url.startswith("s3://"):
+        return S3PolicyDestination(boto3.client("s3", config=_AWS), url)
+    return BlobPolicyDestination(credential(), url)
+
+
+@cache
+def account_directory() -> AwsOrganization:
+    """The organization, as the AWS credentials of this shell may read it."""
+    return AwsOrganization(boto3.client("organizations", region_name=BUS_REGION, config=_AWS), SystemClock())
+
+
 @cache
 def ledger() -> TableLedger:
-    """The ledger of the deployment."""
-    return TableLedger(credential(), table_endpoint=settings().ledger.tableserviceuri)
+    """The ledger of the deployment. Raises ConfigurationError where none is named."""
+    chosen = settings().ledger
+    if chosen is None:
+        raise _missing("ROLLCALL_LEDGER__TABLESERVICEURI")
+    return TableLedger(credential(), table_endpoint=chosen.tableserviceuri)
+
+
+def _missing(setting: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"settings missing or wrong: {setting}",
+        setting=setting,
+        remedy="Set them, or start a sandbox with `rollcall sandbox up`.",
+    )
 
 
 @cache
@@ -152,12 +184,12 @@ def offboard_ports() -> OffboardPorts:
     """What `rollcall offboard` works with."""
     chosen, clock = settings(), SystemClock()
     if chosen.queue is None:
-        raise ConfigurationError("no queue is named", setting="ROLLCALL_QUEUE__QUEUESERVICEURI")
+        raise _missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
     organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
     cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
     sts = boto3.client("sts", region_name=BUS_REGION, config=_AWS)
     return OffboardPorts(
-        directory=AwsOrganization(organizations, clock),
+        directory=account_directory(),
         snapshot=snapshot(),
         surroundings=ArmSurroundings(credential(), arm_endpoint=chosen.arm_endpoint),
         stack_sets=CloudFormationStackSets(

@@ -13,8 +13,9 @@ from cli import bootstrap
 from cli.demo.command import demo
 from cli.offboard import offboard
 from cli.onboard import onboard
-from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, progress, words, write_json
+from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, progress, words, write_json
 from cli.plan import plan
+from cli.policy import app as policy_app
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from cli.subscription import app as subscription_app
@@ -28,6 +29,7 @@ app.command()(offboard)
 app.command()(plan)
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(policy_app, name="policy")
 
 WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "offboard", "subscription"})
 """Commands that need the settings of one; the others make or end a sandbox."""
@@ -50,8 +52,8 @@ def _options(
     """Every new AWS account answers the roll in Microsoft Defender for Cloud."""
     _Debug.wanted = debug
     logging.getLogger("azure").setLevel(logging.ERROR)
-    if context.invoked_subcommand in WORK_ON_A_DEPLOYMENT and bootstrap.adopt_sandbox():
-        progress.print(f"[dim]working on the sandbox in {bootstrap.SANDBOX_ENVIRONMENT.parent}[/dim]")
+    if context.invoked_subcommand in WORK_ON_A_DEPLOYMENT:
+        bootstrap.announce_sandbox()
 
 
 class _Debug:
@@ -66,6 +68,8 @@ def main() -> None:
         if end.code == WRONG_USAGE:
             _refuse("wrong usage, explained on standard error", "see --help", WRONG_USAGE)
         raise
+    except ToldError as told:
+        sys.exit(told.exit_code)
     except RefusedError as error:
         progress.print(words(f"rollcall: {error}", lines=True), soft_wrap=True)
         _refuse(error.reason, error.remedy, error.exit_code)

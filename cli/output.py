@@ -31,6 +31,15 @@ class RefusedError(Exception):
         self.exit_code = exit_code
 
 
+class ToldError(Exception):
+    """Everything was said already, on standard output and as JSON where it is wanted; only the exit code is left."""
+
+    def __init__(self, exit_code: int) -> None:
+        """`exit_code` is FOUND or WRONG_USAGE."""
+        super().__init__(f"exit code {exit_code}")
+        self.exit_code = exit_code
+
+
 def words(text: str, *, style: str = "", lines: bool = False) -> Text:
     """Text from outside as people may see it: no markup, and nothing that a terminal would obey.
 

@@ -26,16 +26,26 @@ class QueueSettings(BaseModel):
     name: str = "onboarding"
 
 
+class PublishSettings(BaseModel):
+    """`ROLLCALL_PUBLISH__*`: where AWS's side and Azure's side read the policy from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    s3: str | None = None
+    blob: str | None = None
+
+
 class Settings(BaseSettings):
-    """`ROLLCALL_*` of an operator's shell."""
+    """`ROLLCALL_*` of an operator's shell. Each command says which of those that have no default it needs."""
 
     model_config = SettingsConfigDict(env_prefix="ROLLCALL_", env_nested_delimiter="__", frozen=True)
 
     credential: CredentialKind = CredentialKind.AZURE_CLI
     client_id: str | None = None
     policy: str | None = None
+    publish: PublishSettings = Field(default_factory=PublishSettings)
     arm_endpoint: str = Field(default=PUBLIC_ENDPOINT, pattern=r"^https://")
-    ledger: LedgerSettings
+    ledger: LedgerSettings | None = None
     queue: QueueSettings | None = None
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
     reader_role: str = "rollcall-reader"

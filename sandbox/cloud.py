@@ -96,7 +96,7 @@ class Sandbox:
             tenant_id=self.settings.tenant_id,
             subscription_id=self.settings.subscription_id,
         )
-        self._write_operator_environment(arm, policy_url)
+        self._write_operator_environment(arm, policy_url, f"s3://{deployment.bucket}/policy.yaml")
         endpoints.write(self.folder)
         return endpoints
 
@@ -220,7 +220,7 @@ class Sandbox:
             "ROLLCALL_PACING__BURST": str(self.settings.pacing_burst),
         }
 
-    def _write_operator_environment(self, arm: str, policy_url: str) -> None:
+    def _write_operator_environment(self, arm: str, policy_url: str, policy_object: str) -> None:
         """What `rollcall` needs to work on this sandbox as it would on the real clouds."""
         values = self._identity("operator") | {
             "AWS_ENDPOINT_URL": self.aws.url,
@@ -230,6 +230,8 @@ class Sandbox:
             "AWS_DEFAULT_REGION": REGION,
             "ROLLCALL_ARM_ENDPOINT": arm,
             "ROLLCALL_POLICY": policy_url,
+            "ROLLCALL_PUBLISH__S3": policy_object,
+            "ROLLCALL_PUBLISH__BLOB": policy_url,
             "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
             "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
             "ROLLCALL_READER_ROLE": "OrganizationAccountAccessRole",  # moto gives it to every account

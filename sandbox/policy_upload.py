@@ -9,12 +9,12 @@ from azure.core.credentials import AccessToken
 from azure.storage.blob import BlobServiceClient
 
 from sandbox.azure.cloud import AzureCloud
+from sandbox.azure.directory import POLICY_CONTAINER
 
 if TYPE_CHECKING:
     from sandbox.config import SandboxSettings
 
 _SAMPLE = Path(__file__).with_name("samples") / "policy.yaml"
-CONTAINER = "policy"
 
 
 def sample_policy(organization: str, settings: SandboxSettings) -> bytes:
@@ -36,6 +36,6 @@ class _Minted:
 def publish_policy(policy: bytes, azure: AzureCloud) -> str:
     """Puts the policy where the Function App reads it; returns the blob's URL."""
     with BlobServiceClient(azure.blob_url, credential=_Minted(azure)) as service:
-        blob = service.get_blob_client(CONTAINER, "policy.yaml")
+        blob = service.get_blob_client(POLICY_CONTAINER, "policy.yaml")
         blob.upload_blob(policy, overwrite=True)
         return str(blob.url)

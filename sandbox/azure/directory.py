@@ -13,6 +13,7 @@ from sandbox.azure.roles import ROLES, RoleDefinition
 FUNCTIONS = "rollcall-functions"
 QUEUE_SENDER = "rollcall-lambda-queue-sender"
 OPERATOR = "operator"
+POLICY_CONTAINER = "policy"
 TOKEN_EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"  # noqa: S105 - an audience, no secret
 
 
@@ -179,4 +180,6 @@ def default_directory(tenant_id: str, subscription_id: str) -> Directory:
     directory.assign(OPERATOR, "Reader", directory.root_scope)
     for role in ("Queue Data Contributor", "Table Data Reader", "Blob Data Reader"):
         directory.assign(OPERATOR, f"Storage {role}", storage)
+    policies = f"{storage}/blobServices/default/containers/{POLICY_CONTAINER}"
+    directory.assign(OPERATOR, "Storage Blob Data Contributor", policies)
     return directory

@@ -133,6 +133,12 @@ _ALL = (
         data_actions=(f"{_BLOBS}/read",),
     ),
     RoleDefinition(
+        name="Storage Blob Data Contributor",
+        id="ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+        actions=(f"{_CONTAINERS}/read", f"{_CONTAINERS}/write", f"{_CONTAINERS}/delete"),
+        data_actions=(f"{_BLOBS}/read", f"{_BLOBS}/write", f"{_BLOBS}/delete", f"{_BLOBS}/add/action"),
+    ),
+    RoleDefinition(
         name="Storage Blob Data Owner",
         id="b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
         actions=(f"{_CONTAINERS}/*",),

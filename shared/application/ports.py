@@ -12,6 +12,7 @@ from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
 from shared.domain.offboarding import Lock, Machine
 from shared.domain.policy import Policy
 from shared.domain.prechecks import SubscriptionFacts
+from shared.domain.publication import PublishedPolicy
 from shared.domain.stack_sets import Deployment, StackInstance
 from shared.domain.subscription_plans import SubscriptionPlan
 from shared.domain.targets import Target
@@ -34,6 +35,20 @@ class PolicySource(Protocol):
 
     def current(self) -> Policy:
         """The policy, at most a minute old. Raises ConfigurationError, TransientError."""
+
+
+class PolicyDestination(Protocol):
+    """A place that the policy is published to. All methods raise TransientError, ConfigurationError."""
+
+    @property
+    def url(self) -> str:
+        """Its address, as people give it."""
+
+    def find(self) -> PublishedPolicy | None:
+        """What lies there now; None where nothing does."""
+
+    def put(self, content: bytes, *, over: PublishedPolicy | None) -> None:
+        """Writes over what `find` saw. Raises TransientError where somebody else has written since."""
 
 
 class AccountDirectory(Protocol):

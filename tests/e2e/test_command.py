@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
+from dotenv import dotenv_values
 
 from tests.e2e.processes import Command, processes_of, started, wait_until_gone
 from tests.e2e.roll import wait_until
@@ -135,6 +138,80 @@ def test_an_account_that_nobody_knows_is_found_out(folder: Path) -> None:
     assert "did not settle" in onboard.err
 
 
+def plant(folder: Path, **fault: Any) -> None:
+    endpoints = json.loads((folder / ".sandbox" / "endpoints.json").read_bytes())
+    requests.post(f"{endpoints['admin']}/faults", json=fault, timeout=10).raise_for_status()
+
+
+def published_policy(folder: Path) -> tuple[Path, str]:
+    """A copy of the sandbox's own policy and the hash that it is known by."""
+    settings = dotenv_values(folder / ".sandbox" / "operator.env")
+    s3 = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"], aws_access_key_id="a", aws_secret_access_key="b")
+    bucket, _, key = str(settings["ROLLCALL_PUBLISH__S3"]).removeprefix("s3://").partition("/")
+    content = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    path = folder / "policy.yaml"
+    path.write_bytes(content)
+    return path, hashlib.sha256(content).hexdigest()
+
+
+def test_policy_explain_shows_what_onboarding_then_does(folder: Path) -> None:
+    [account_id] = seed(folder, accounts=[{"name": "explained"}])
+    explained = Command(folder, "policy", "explain", account_id, "--json")
+    assert explained.code == 0, explained.err
+    document = explained.document
+    assert (document["verdict"], document["rule"], document["profile"]["name"]) == ("include", None, "foundational")
+    assert document["policy"]["hash"] == published_policy(folder)[1]
+    assert puts(folder, account_id) == 0
+    done = Command(folder, "onboard", account_id, "--json")
+    assert done.document["connector_id"].lower() == document["connector_id"].lower()
+    said = Command(folder, "policy", "explain", account_id)
+    assert said.out.splitlines()[0] == f"{account_id}  explained  /"
+    assert said.out.splitlines()[1] == "include: profile foundational (default profile)"
+
+
+def test_policy_explain_takes_a_file_in_the_place_of_what_is_published(folder: Path) -> None:
+    [account_id] = seed(folder, accounts=[{"name": "tagged", "tags": {"tier": "gold"}}])
+    path, _ = published_policy(folder)
+    rule = "rules:\n  - {name: gold, match: {tags: {tier: gold}}, profile: recommended}\n"
+    path.write_text(path.read_text().replace("rules:\n", rule))
+    document = Command(folder, "policy", "explain", account_id, "--policy", str(path), "--json").document
+    assert document["rule"] == {"number": 1, "name": "gold", "matched": "tag tier=gold"}
+    assert document["account"]["tags"] == {"tier": "gold"}
+    assert len(document["body"]["properties"]["offerings"]) == 5
+
+
+def test_policy_explain_refuses_an_account_of_nobody(folder: Path) -> None:
+    refused = Command(folder, "policy", "explain", "999999999999", "--json")
+    assert refused.code == 1
+    assert refused.document["error"]["reason"] == "the organization has no account 999999999999"
+    assert Command(folder, "policy", "explain", "99", "--json").code == 2
+
+
+def test_policy_publish_writes_both_places_once_and_a_failure_between_them_is_mended_by_the_next_run(
+    folder: Path,
+) -> None:
+    path, before = published_policy(folder)
+    same = Command(folder, "policy", "publish", str(path), "--json")
+    assert same.code == 0, same.err
+    assert [each["outcome"] for each in same.document["destinations"]] == ["unchanged", "unchanged"]
+    path.write_text(path.read_text() + "# one word more\n")
+    planned = Command(folder, "policy", "publish", str(path), "--dry-run", "--json").document
+    assert [each["outcome"] for each in planned["destinations"]] == ["would-write", "would-write"]
+    assert {each["before"] for each in planned["destinations"]} == {before}
+    assert [each["url"].split(":")[0] for each in planned["destinations"]] == ["s3", "https"]
+    plant(folder, service="blob", operation="PutBlob", kind="error", count=10)
+    failed = Command(folder, "policy", "publish", str(path))
+    assert failed.code == 1
+    assert [line.split()[0] for line in failed.out.splitlines()[:2]] == ["written", "failed"]
+    assert "The two sides differ now" in failed.out
+    endpoints = json.loads((folder / ".sandbox" / "endpoints.json").read_bytes())
+    requests.delete(f"{endpoints['admin']}/faults", timeout=10)
+    mended = Command(folder, "policy", "publish", str(path), "--json").document
+    assert [each["outcome"] for each in mended["destinations"]] == ["unchanged", "written"]
+    again = Command(folder, "policy", "publish", str(path))
+    assert [line.split()[0] for line in again.out.splitlines()[:2]] == ["unchanged", "unchanged"]
+
+
 @pytest.mark.parametrize("command", ["status", "onboard"])
 @pytest.mark.parametrize("account_id", ["12345", "1234567890123", "12345678901x", "١٢٣٤٥٦٧٨٩٠١٢"])
 def test_a_malformed_account_id_is_wrong_usage(folder: Path, command: str, account_id: str) -> None:
@@ -153,7 +230,9 @@ def test_without_a_deployment_the_command_names_the_missing_setting(tmp_path: Pa
         assert "Traceback" not in refused.err
 
 
-@pytest.mark.parametrize("arguments", [(), ("demo",), ("status",), ("onboard",), ("sandbox",), ("sandbox", "up")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("demo",), ("status",), ("onboard",), ("sandbox",), ("sandbox", "up"), ("policy",)]
+)
 def test_every_command_explains_itself(arguments: tuple[str, ...], tmp_path: Path) -> None:
     helped = Command(tmp_path, *arguments, "--help")
     assert helped.code == 0

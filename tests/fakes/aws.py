@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
 from shared.domain.accounts import Account
 from shared.domain.policy import Policy
+from shared.domain.publication import PublishedPolicy
 from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
+from shared.errors import TransientError
 from tests.fakes.failures import Failures
 
 STACK_SET_ID = "rollcall-member-roles:6f9c1a52-0000-4000-8000-00000000aa01"
@@ -110,3 +113,31 @@ class FakePolicySource:
         """The policy."""
         self.failures.strike("current")
         return self.policy
+
+
+class FakePolicyDestination:
+    """A place for the policy; `meanwhile` is written by somebody else between `find` and `put`."""
+
+    def __init__(self, url: str, content: bytes | None = None) -> None:
+        self.url = url
+        self.content = content
+        self.meanwhile: bytes | None = None
+        self.failures = Failures()
+        self.written: list[bytes] = []
+
+    def find(self) -> PublishedPolicy | None:
+        """What lies there; the version is made of the content."""
+        self.failures.strike("find")
+        if self.content is None:
+            return None
+        return PublishedPolicy(content_hash=hashlib.sha256(self.content).hexdigest(), version=repr(self.content))
+
+    def put(self, content: bytes, *, over: PublishedPolicy | None) -> None:
+        """Writes over that version only."""
+        self.failures.strike("put")
+        if self.meanwhile is not None:
+            self.content, self.meanwhile = self.meanwhile, None
+        if (over.version if over else None) != (repr(self.content) if self.content is not None else None):
+            raise TransientError(f"{self.url} has changed while it was being written", remedy="Run it again.")
+        self.content = content
+        self.written.append(content)

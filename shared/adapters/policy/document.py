@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
 
 from shared.adapters.policy.profile_document import Part, ProfileDocument, built_in
 from shared.domain.accounts import Provider
@@ -30,13 +30,19 @@ Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 OuPattern = Annotated[str, StringConstraints(pattern=r"^/.*$", max_length=1024)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+TagValues = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""One value is short for a list of one."""
 _EXTERNAL_IDS = uuid.UUID("7d9a3c1e-52f4-5b0e-8c57-0b5e6a1f4d21")
 
 
 class TargetDocument(Part):
     """A place for connectors."""
 
-    subscription: Guid
+    subscription: Guid = Field(description="its id")
     resource_group: str = Field(pattern=r"^[-\w._()]{1,90}$", description="has to exist")
     location: str = Field(
         pattern=r"^[A-Za-z0-9 ]+$", description="of new connectors; that of one that exists cannot be changed"
@@ -50,8 +56,8 @@ class TargetDocument(Part):
 class OrganizationConnectorDocument(Part):
     """The connector of the management account, in modes `member` and `native`; it and its members are in `target`."""
 
-    name: Name
-    management_account: AccountId
+    name: Name = Field(description="its own; members are named after it")
+    management_account: AccountId = Field(description="of the organization")
     stack_set_name: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$", description="that Defender reaches members by"
     )
@@ -67,18 +73,13 @@ class CiemDocument(Part):
 class MatcherDocument(Part):
     """Facts about an account. Names, units and tag values may hold `*`; a unit stands for everything below it, too."""
 
-    provider: Provider | None = None
+    provider: Provider | None = Field(default=None, description="the cloud")
     ou_paths: list[OuPattern] = Field(default_factory=list, description="`*` within one name, `**` any number of units")
-    accounts: list[AccountId] = Field(default_factory=list)
-    names: list[str] = Field(default_factory=list)
-    tags: dict[str, list[str]] = Field(default_factory=dict, description="key: value, or a list of values")
-
-    @field_validator("tags", mode="before")
-    @classmethod
-    def _one_value_is_a_list_of_one(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: [item] if isinstance(item, str) else item for key, item in value.items()}
-        return value
+    accounts: list[AccountId] = Field(
+        default_factory=list, description="ids; in quotes, or editors take them for numbers"
+    )
+    names: list[str] = Field(default_factory=list, description="account names, case and all; `*` any number of letters")
+    tags: dict[str, TagValues] = Field(default_factory=dict, description="key: value, or a list of values")
 
     def to_domain(self) -> Matcher:
         """The matcher that the decision uses."""
@@ -95,15 +96,21 @@ class RuleDocument(Part):
     """The first rule whose every kind of fact matches gives profile and target."""
 
     name: str = Field(default="", max_length=64, description="for people; shown where the rule decided")
-    match: MatcherDocument
-    profile: str
+    match: MatcherDocument = Field(description="every kind of fact that is given has to match")
+    profile: str = Field(description="a ready-made profile or one of this file")
     target: str | None = Field(default=None, description="one of `targets`; left out: `target`")
 
 
 class RetryDocument(Part):
     """How long a request is tried before it is parked."""
 
-    budget_hours: float = Field(default=DEFAULT_RETRY_BUDGET_HOURS, gt=0, le=24 * 14)
+    budget_hours: float = Field(
+        strict=True,
+        default=DEFAULT_RETRY_BUDGET_HOURS,
+        gt=0,
+        le=24 * 14,
+        description="counted from when it was asked for",
+    )
 
 
 class PrechecksDocument(Part):
@@ -120,24 +127,28 @@ class PrechecksDocument(Part):
 class SweepDocument(Part):
     """After how long the daily sweep takes something for a finding."""
 
-    discovery_hours: float = Field(default=24, gt=0, le=24 * 14, description="without anything discovered")
-    native_member_hours: float = Field(default=24, gt=0, le=24 * 14, description="without Defender's own member")
-    orphaned_after_days: int = Field(default=7, ge=7, le=365, description="Arc machines; Defender itself waits 7")
+    discovery_hours: float = Field(strict=True, default=24, gt=0, le=24 * 14, description="without anything discovered")
+    native_member_hours: float = Field(
+        strict=True, default=24, gt=0, le=24 * 14, description="without Defender's own member"
+    )
+    orphaned_after_days: StrictInt = Field(default=7, ge=7, le=365, description="Arc machines; Defender itself waits 7")
 
 
 class DeletionsDocument(Part):
     """What may be deleted without a word for each; nothing unless it is said here."""
 
-    excluded_accounts: bool = Field(default=False, description="connectors of accounts that the policy excludes now")
-    departed_accounts: bool = Field(default=False, description="connectors of accounts that left or were closed")
-    orphaned_machines: bool = Field(default=False, description="Arc machines whose instance is gone")
-    most_per_run: int = Field(default=10, ge=1, le=1000)
+    excluded_accounts: StrictBool = Field(
+        default=False, description="connectors of accounts that the policy excludes now"
+    )
+    departed_accounts: StrictBool = Field(default=False, description="connectors of accounts that left or were closed")
+    orphaned_machines: StrictBool = Field(default=False, description="Arc machines whose instance is gone")
+    most_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of everything together")
 
 
 class NotificationDocument(Part):
     """Where findings are told."""
 
-    kind: Literal["teams", "webhook"]
+    kind: Literal["teams", "webhook"] = Field(description="a Teams workflow, or a plain JSON POST")
     setting: str = Field(
         pattern=r"^ROLLCALL_[A-Z0-9_]+$", description="the setting with the address: a Key Vault reference, no secret"
     )

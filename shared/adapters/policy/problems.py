@@ -71,12 +71,14 @@ def _validated(tree: Tree) -> tuple[PolicyDocument | None, list[Problem]]:
 def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
     for item in error.errors():
         loc = _in_document(item["loc"], tree)
-        branch = loc != item["loc"] and isinstance(tree.at(loc), dict)
-        if branch and item["loc"][-1] == "bool":
-            continue  # of `true` or a mapping, the mapping was meant: its own errors follow
-        if item["type"] == "extra_forbidden" and isinstance(tree.at(loc[:-1]), list):
+        if loc != item["loc"] and item["type"] in {"bool_type", "model_type"}:
+            # A union of `true` and a mapping: a mapping's own errors follow, of anything else one is enough.
+            if isinstance(tree.at(loc), dict) or item["type"] == "model_type":
+                continue
+            item["type"] = "flag_or_parts"
+        if item["type"] == "extra_forbidden" and isinstance(tree.at(loc), list):
             continue  # a plan of the short form, which `semantic_problems` names
-        about_key = item["type"] in {"extra_forbidden", "missing"}
+        about_key = item["type"] in {"extra_forbidden", "missing"} or item["loc"][-1:] == _KEY
         line, column = tree.place(loc[:-1] if item["type"] == "missing" else loc, key=about_key)
         yield Problem(line=line, column=column, message=f"{_dotted(loc) or 'the file'}: {_words(item)}")
 
@@ -84,6 +86,7 @@ def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
 def _in_document(loc: Loc, tree: Tree) -> Loc:
     """The place without the steps that pydantic adds for the branches of a union; a missing last step is kept."""
     kept: Loc = ()
+    loc = loc[:-1] if loc[-1:] == _KEY else loc
     for position, step in enumerate(loc):
         last = position == len(loc) - 1
         if (*kept, step) in tree.values or (last and isinstance(tree.at(kept), dict) and step not in _BRANCHES):
@@ -103,8 +106,12 @@ _PLAIN_WORDS = {
     "list_type": "has to be a list",
     "string_type": "has to be text",
     "bool_type": "has to be true or false",
-    "bool_parsing": "has to be true or false",
+    "flag_or_parts": "has to be true, false or a mapping",
+    "int_type": "has to be a whole number",
+    "float_type": "has to be a number",
 }
+_KEY = ("[key]",)
+"""pydantic's last step where a key, and not its value, is wrong."""
 _BRANCHES = ("bool", "literal[True]")
 
 

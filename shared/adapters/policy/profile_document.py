@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
 
 from shared.domain.profiles import (
     BUILT_IN,
@@ -37,18 +47,18 @@ class Part(BaseModel):
 class DefenderCspmDocument(Part):
     """Parts of Defender CSPM; what is left out stays as the profile that is extended has it."""
 
-    sensitive_data: bool | None = Field(default=None, description="find sensitive data in S3 (and RDS)")
-    database_posture: bool | None = Field(default=None, description="posture of databases, from RDS snapshots")
-    image_assessment: bool | None = Field(default=None, description="vulnerabilities of images in ECR")
-    kubernetes_discovery: bool | None = Field(default=None, description="EKS clusters, without an agent")
-    ciem: bool | None = Field(default=None, description="entitlement management; needs the section `ciem`")
+    sensitive_data: StrictBool | None = Field(default=None, description="find sensitive data in S3 (and RDS)")
+    database_posture: StrictBool | None = Field(default=None, description="posture of databases, from RDS snapshots")
+    image_assessment: StrictBool | None = Field(default=None, description="vulnerabilities of images in ECR")
+    kubernetes_discovery: StrictBool | None = Field(default=None, description="EKS clusters, without an agent")
+    ciem: StrictBool | None = Field(default=None, description="entitlement management; needs the section `ciem`")
 
 
 class ServersDocument(Part):
     """Parts of Defender for Servers."""
 
     sub_plan: SubPlan | None = Field(default=None, description="P1 or P2; P2 scans without an agent, too")
-    endpoint_protection: bool | None = Field(default=None, description="Defender for Endpoint on the machines")
+    endpoint_protection: StrictBool | None = Field(default=None, description="Defender for Endpoint on the machines")
     vulnerability_assessment: Literal["TVM", "Qualys", "off"] | None = Field(
         default=None, description="TVM is Defender's own"
     )
@@ -57,12 +67,12 @@ class ServersDocument(Part):
 class ContainersDocument(Part):
     """Parts of Defender for Containers."""
 
-    audit_logs: bool | None = Field(default=None, description="control-plane threats, from Kubernetes audit logs")
-    sensor: bool | None = Field(default=None, description="Defender's sensor on every cluster, through Arc")
-    azure_policy: bool | None = Field(default=None, description="Azure Policy on every cluster, through Arc")
-    image_assessment: bool | None = Field(default=None, description="vulnerabilities of images in ECR")
-    kubernetes_discovery: bool | None = Field(default=None, description="EKS clusters, without an agent")
-    audit_retention_days: int | None = Field(default=None, ge=1, le=3653, description="of the audit logs")
+    audit_logs: StrictBool | None = Field(default=None, description="control-plane threats, from Kubernetes audit logs")
+    sensor: StrictBool | None = Field(default=None, description="Defender's sensor on every cluster, through Arc")
+    azure_policy: StrictBool | None = Field(default=None, description="Azure Policy on every cluster, through Arc")
+    image_assessment: StrictBool | None = Field(default=None, description="vulnerabilities of images in ECR")
+    kubernetes_discovery: StrictBool | None = Field(default=None, description="EKS clusters, without an agent")
+    audit_retention_days: StrictInt | None = Field(default=None, ge=1, le=3653, description="of the audit logs")
     external_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_+=,.@:/-]+$",
@@ -75,26 +85,44 @@ class ContainersDocument(Part):
 class DatabasesDocument(Part):
     """Parts of Defender for Databases."""
 
-    rds_threat_protection: bool | None = Field(
+    rds_threat_protection: StrictBool | None = Field(
         default=None, description="billed; changes parameter and option groups; needs a template from the portal"
     )
-    database_posture: bool | None = Field(default=None, description="posture of databases, from RDS snapshots")
+    database_posture: StrictBool | None = Field(default=None, description="posture of databases, from RDS snapshots")
 
 
 class PlansDocument(Part):
     """`true`, `false`, or the plan's parts. Foundational CSPM is part of every profile, named or not."""
 
     foundational_cspm: Literal[True] | None = Field(default=None, description="free; always on")
-    defender_cspm: bool | DefenderCspmDocument | None = None
-    servers: bool | ServersDocument | None = None
-    containers: bool | ContainersDocument | None = None
-    databases: bool | DatabasesDocument | None = None
+    defender_cspm: StrictBool | DefenderCspmDocument | None = Field(default=None, description="the paid posture plan")
+    servers: StrictBool | ServersDocument | None = Field(default=None, description="EC2 instances, through Arc")
+    containers: StrictBool | ContainersDocument | None = Field(default=None, description="EKS and ECR")
+    databases: StrictBool | DatabasesDocument | None = Field(default=None, description="SQL on machines, and RDS")
+
+
+def _switched_on(value: Any) -> Any:
+    """`[servers, containers]` is short for `{servers: true, containers: true}`."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return dict.fromkeys(value, True)
+    return value
+
+
+class _OrListOfPlans:
+    """The short form, in the JSON Schema."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        short = {"type": "array", "items": {"type": "string", "enum": list(PLAN_NAMES)}}
+        return {"anyOf": [handler(schema), short]}
+
+
+Plans = Annotated[PlansDocument, BeforeValidator(_switched_on), _OrListOfPlans()]
 
 
 class AgentlessScanningDocument(Part):
     """Scans of disks without an agent: one setting for Defender CSPM, Servers P2 and Containers."""
 
-    enabled: bool | None = None
+    enabled: StrictBool | None = Field(default=None, description="off: no plan scans disks")
     exclusion_tags: dict[TagText, TagText] | None = Field(
         default=None, description="machines with one of these tags are not scanned"
     )
@@ -103,7 +131,9 @@ class AgentlessScanningDocument(Part):
 class ArcDocument(Part):
     """Azure Arc on the machines: one setting for Servers and Databases."""
 
-    enabled: bool | None = Field(default=None, description="installs Arc through SSM; needs Owner on the subscription")
+    enabled: StrictBool | None = Field(
+        default=None, description="installs Arc through SSM; needs Owner on the subscription"
+    )
     proxy: str | None = Field(default=None, pattern=r"^(https?://[^\s]+)?$", description="that the machines go through")
     private_link_scope: str | None = Field(
         default=None,
@@ -115,13 +145,13 @@ class ArcDocument(Part):
 class GovernanceDocument(Part):
     """An owner and a time for recommendations of some severities. Needs Defender CSPM."""
 
-    name: str = Field(min_length=1, max_length=128)
-    priority: int = Field(ge=0, le=1000, description="unique within the profile; the lowest wins")
-    severities: list[Literal["High", "Medium", "Low"]] = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=128, description="unique within the profile")
+    priority: StrictInt = Field(ge=0, le=1000, description="unique within the profile; the lowest wins")
+    severities: list[Literal["High", "Medium", "Low"]] = Field(min_length=1, description="of recommendations")
     owner: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="an e-mail address")
     owner_tag: str | None = Field(default=None, min_length=1, description="or the tag that names the owner")
-    remediation_days: int = Field(default=7, ge=1, le=365)
-    grace_period: bool = Field(default=True, description="the secure score waits as long as the owner may")
+    remediation_days: StrictInt = Field(default=7, ge=1, le=365, description="until they are due")
+    grace_period: StrictBool = Field(default=True, description="the secure score waits as long as the owner may")
 
     def to_domain(self) -> GovernanceRule:
         """The rule as a value."""
@@ -140,21 +170,15 @@ class ProfileDocument(Part):
     """Plans and their options. What is left out is as in the profile that it extends."""
 
     extends: str | None = Field(default=None, description="a ready-made profile or one of this file")
-    plans: PlansDocument = Field(default_factory=PlansDocument)
-    scan_interval_hours: int | None = Field(default=None, ge=1, le=24)
+    plans: Plans = Field(default_factory=PlansDocument, description="or the short form: a list of plans that are on")
+    scan_interval_hours: StrictInt | None = Field(
+        default=None, ge=1, le=24, description="how often posture is scanned; the portal offers 4, 6, 12 and 24"
+    )
     regions: list[Region] | None = Field(default=None, description="left out or empty: all regions")
     agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument)
     arc: ArcDocument = Field(default_factory=ArcDocument)
     standards: list[str] | None = Field(default=None, description="compliance standards, by display name")
-    governance: list[GovernanceDocument] | None = None
-
-    @field_validator("plans", mode="before")
-    @classmethod
-    def _a_list_switches_on(cls, value: Any) -> Any:
-        """`[servers, containers]` is short for `{servers: true, containers: true}`."""
-        if isinstance(value, list) and all(isinstance(name, str) for name in value):
-            return dict.fromkeys(value, True)
-        return value
+    governance: list[GovernanceDocument] | None = Field(default=None, description="governance rules of the connector")
 
     def onto(self, name: str, base: Profile, ciem: Ciem | None, external_id: str) -> Profile:
         """The profile that this makes of `base`."""

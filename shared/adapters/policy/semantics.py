@@ -15,6 +15,8 @@ from shared.domain.profiles import BUILT_IN
 
 _STORAGE_WORDS = ("storage", "defender_for_storage", "malware_scanning")
 _PORTAL_INTERVALS = (4, 6, 12, 24)
+_MAXIMUM = "maximum"
+_RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
 _SOVEREIGN = ("usgov", "usdod", "china")
 
 
@@ -39,6 +41,7 @@ class _Semantics:
             yield from self._profile(name)
         for index in range(len(self.rules)):
             yield from self._rule(index)
+        yield from self._maximum()
         yield from self._deletions()
         yield from self._unused()
 
@@ -81,7 +84,7 @@ class _Semantics:
 
     def _mode(self) -> Iterator[Problem]:
         mode = self.document.get("mode", "standalone")
-        if mode not in {"member", "native"}:
+        if mode not in ("member", "native"):  # a tuple: what was read may be unhashable
             if "organization_connector" in self.document and mode == "standalone":
                 yield self._warning(("organization_connector",), "has no meaning in mode standalone")
             return
@@ -118,10 +121,7 @@ class _Semantics:
             loc = (*here, "plans", "defender_cspm", "ciem")
             yield self._error(loc, "CIEM needs the section `ciem`, with the application that an administrator made")
         if _map(self._setting(name, "databases")).get("rds_threat_protection") is True:
-            loc = (*here, "plans", "databases", "rds_threat_protection")
-            yield self._warning(
-                loc, "billed; changes RDS parameter groups; its role is in templates of the portal only"
-            )
+            yield self._warning((*here, "plans", "databases", "rds_threat_protection"), _RDS)
         if _map(self._setting(name, "containers")).get("audit_logs") is False:
             loc = (*here, "plans", "containers", "audit_logs")
             yield self._warning(loc, "without audit logs there is no control-plane threat detection")
@@ -195,13 +195,26 @@ class _Semantics:
                     ("rules", index, "match", "accounts", position), f"{account} is excluded, which goes before"
                 )
 
+    def _maximum(self) -> Iterator[Problem]:
+        """The ready-made profile with threat protection for RDS, wherever it is used with that."""
+        asked: list[Loc] = [("default_profile",), *(("rules", i, "profile") for i in range(len(self.rules)))]
+        places = [loc for loc in asked if self.tree.at(loc) == _MAXIMUM and _MAXIMUM not in self.profiles]
+        for name in self.profiles:
+            databases = self._setting(name, "databases")
+            said = databases is False or "rds_threat_protection" in _map(databases)
+            loc: Loc = ("profiles", name, "extends")
+            if not said and self.tree.at(loc) == _MAXIMUM and (name == _MAXIMUM or _MAXIMUM not in self.profiles):
+                places.append(loc)
+        for loc in places:
+            yield self._warning(loc, f"{_MAXIMUM} has threat protection for RDS: {_RDS}")
+
     def _deletions(self) -> Iterator[Problem]:
         for word, value in _map(self.document.get("deletions")).items():
             if value is True:
                 yield self._warning(("deletions", word), f"{word.replace('_', ' ')}: deletes without asking")
 
     def _unused(self) -> Iterator[Problem]:
-        asked = [self.document.get("default_profile"), *(rule.get("profile") for rule in self.rules)]
+        asked = [self.document.get("default_profile", "foundational"), *(rule.get("profile") for rule in self.rules)]
         asked += [_map(profile).get("extends") for profile in self.profiles.values()]
         for name in self.profiles:
             if name not in asked:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.adapters.policy.problems import parse_policy
+from shared.adapters.policy.yaml_tree import MOST_BYTES
 from shared.application.ports import Clock
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
@@ -36,6 +37,12 @@ class PolicyStore(Protocol):
         """The present version; None where it is still the one of `known_etag`."""
 
 
+def read_bounded(path: Path) -> bytes:
+    """A file's content, or one byte more than a policy may have, which `check_policy` refuses. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
+
+
 class FilePolicyStore:
     """A file of this computer or artefact."""
 
@@ -48,7 +55,7 @@ class FilePolicyStore:
         try:
             status = self._path.stat()
             etag = f"{status.st_mtime_ns}-{status.st_size}"
-            return None if etag == known_etag else Version(content=self._path.read_bytes(), etag=etag)
+            return None if etag == known_etag else Version(content=read_bounded(self._path), etag=etag)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot read {self._path}: {error.strerror}", setting="ROLLCALL_POLICY"

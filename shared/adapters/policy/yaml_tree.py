@@ -76,8 +76,17 @@ def read_yaml(content: bytes) -> Tree:
     except yaml.MarkedYAMLError as error:
         text = " ".join(part for part in (error.context, error.problem) if part)
         raise UnreadableError(_problem(error.problem_mark or error.context_mark, f"not YAML: {text}")) from error
+    except yaml.reader.ReaderError as error:
+        text = f"not YAML: {error.reason}"
+        raise UnreadableError(_at(content[: error.position or 0], text)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UnreadableError(_problem(None, f"not YAML: {' '.join(str(error).split())}")) from error
+
+
+def _at(before: bytes, message: str) -> Problem:
+    """A problem behind `before`: the reader counts bytes."""
+    line = before.rpartition(b"\n")[2].decode("utf-8", errors="replace")
+    return Problem(line=before.count(b"\n") + 1, column=len(line) + 1, message=message)
 
 
 def _problem(mark: Any, message: str) -> Problem:

@@ -1,0 +1,220 @@
+"""What the reader of policy files keeps out, where it says that something is wrong, and what it keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.adapters.policy.document import PolicyDocument
+from shared.adapters.policy.problems import check_policy, parse_policy
+from shared.adapters.policy.yaml_tree import MOST_BYTES, MOST_DEPTH, UnreadableError, read_yaml
+from shared.domain.accounts import Provider
+from shared.domain.policy import Mode
+from tests.fixtures.read import fixture
+
+SMALLEST = fixture("policies/smallest.yaml").encode()
+BOMB = b"a: &a [x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    f"{chr(letter)}: &{chr(letter)} [{', '.join([f'*{chr(letter - 1)}'] * 9)}]\n".encode() for letter in range(98, 122)
+)
+HOSTILE = {
+    "alias bomb": (BOMB, "1:4: anchors and aliases are not supported; write it out"),
+    "alias of itself": (b"a: &a\n  b: *a\n", "1:4: anchors and aliases"),
+    "python object": (b"version: !!python/object/apply:os.system [true]\n", "1:10: tags are not supported"),
+    "own tag": (b"version: !secret 1\n", "1:10: tags are not supported: !secret"),
+    "binary": (b"version: !!binary aGk=\n", "1:10: tags are not supported"),
+    "deep flow": (b"a: " + b"[" * 100_000, f"1:28: nested deeper than {MOST_DEPTH} levels"),
+    "deep mapping": (b"{a: " * 50_000, f"nested deeper than {MOST_DEPTH} levels"),
+    "deep blocks": (b"".join(b" " * n + b"a:\n" for n in range(500)), f"nested deeper than {MOST_DEPTH} levels"),
+    "50 MB": (b"a: 1\n" * 10_000_000, "1:1: larger than 512 KiB, which no policy is"),
+    "control characters": (b"version: 1\nname: \x07\x1b[2J\n", "2:7: not YAML: control characters are not allowed"),
+    "NUL": (b"version: 1\n\x00", "2:1: not YAML: control characters are not allowed"),
+    "two documents": (b"version: 1\n---\nversion: 1\n", "2:1: a second document; a policy is one"),
+    "no UTF-8": (b"version: 1\nname: \xff\xfe\n", "2:7: not YAML: invalid leading UTF-8 octet"),
+    "key that is a list": (b"? [a, b]\n: 1\n", "1:3: a key has to be text"),
+    "merge key of an alias": (b"a: &a {b: 1}\nc: {<<: *a}\n", "1:4: anchors and aliases"),
+    "left open": (b"version: 1\ntarget: {a: [b\n", "not YAML:"),
+    "tab": (b"target:\n\tlocation: x\n", "2:1: not YAML:"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_yaml_is_refused_before_anything_is_made_of_it(name: str) -> None:
+    content, said = HOSTILE[name]
+    started = time.perf_counter()
+    checked = check_policy(content)
+    took = time.perf_counter() - started
+    assert checked.policy is None
+    [problem] = checked.problems
+    assert said in f"{problem.line}:{problem.column}: {problem.message}"
+    assert took < 1
+
+
+class _Events:
+    """Parser events, counted as they are taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def wrap(self, parse: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*arguments: Any, **options: Any) -> Any:
+            for event in parse(*arguments, **options):
+                self.taken += 1
+                yield event
+
+        return counting
+
+
+@pytest.mark.parametrize(("name", "most"), [("alias bomb", 6), ("deep flow", 40), ("deep mapping", 80), ("50 MB", 0)])
+def test_reading_ends_where_the_harm_begins(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = _Events()
+    monkeypatch.setattr(yaml, "parse", events.wrap(yaml.parse))
+    with pytest.raises(UnreadableError):
+        read_yaml(HOSTILE[name][0])
+    assert events.taken <= most
+
+
+def test_nothing_is_constructed_of_a_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    for loader in (yaml.SafeLoader, yaml.CSafeLoader):
+        monkeypatch.setattr(loader, "construct_object", lambda *_: built.append("object"))
+    assert check_policy(HOSTILE["python object"][0]).policy is None
+    assert check_policy(SMALLEST).policy is not None
+    assert built == []
+
+
+def test_the_largest_file_that_is_read_takes_less_than_a_second() -> None:
+    lines = b"  - {match: {accounts: ['012345678901']}, profile: only}\n"
+    content = SMALLEST + b"\nrules:\n"
+    content += lines * ((MOST_BYTES - len(content)) // len(lines) // 8)
+    started = time.perf_counter()
+    checked = check_policy(content)
+    assert time.perf_counter() - started < 5
+    assert checked.policy is not None
+    assert len(checked.problems) == len(checked.policy.rules) - 1  # each but the first is never reached
+
+
+def test_ten_mistakes_are_ten_messages_each_with_its_line() -> None:
+    checked = check_policy(fixture("policies/ten-mistakes.yaml").encode())
+    assert checked.policy is None
+    assert [f"{problem.line}: {problem.message}" for problem in checked.errors] == TEN
+
+
+TEN = [
+    "3: organization: String should match pattern '^o-[a-z0-9]{10,32}$'",
+    "8: AWS connectors are not available in Azure Government or Azure in China",
+    "9: target.colour: an unknown word",
+    "13: profiles.own.scan_interval_hours: Input should be less than or equal to 24",
+    "15: Defender for Storage does not exist for AWS; S3 is covered by sensitive-data discovery, which is part of "
+    "defender_cspm (sensitive_data)",
+    "16: profiles.own.plans.servers.sub_plan: Input should be 'P1' or 'P2'",
+    "17: profile 'gold' is not among foundational, maximum, own, recommended",
+    "20: target 'nowhere' is not among the section `targets`, which is not there",
+    "23: exclusions.accounts[0]: String should match pattern '^[0-9]{12}$'",
+    "26: deletions.orphaned_machines: has to be true or false",
+]
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("profiles: {'a b': {}}", "1:12: profiles.a b: String should match pattern"),
+        ("profiles: {a: {agentless_scanning: {exclusion_tags: {'': x}}}}", "1:54: "),
+        ("exclusions: {tags: {a: [b, 1]}}", "1:28: exclusions.tags.a[1]: has to be text"),
+        ("rules: [{profile: recommended}]", "1:9: rules[0].match: is missing"),
+        ("retry: {budget_hours: soon}", "1:23: retry.budget_hours: has to be a number"),
+        ("sweep: {orphaned_after_days: 7.5}", "1:30: sweep.orphaned_after_days: has to be a whole number"),
+        ("sweep: none", "1:8: sweep: has to be a mapping"),
+    ],
+)
+def test_a_wrong_form_is_told_at_its_own_place(rest: str, said: str) -> None:
+    checked = check_policy(f"{rest}\n".encode() + SMALLEST.replace(b"profiles:", b"# profiles:"))
+    told = [f"{each.line}:{each.column}: {each.message}" for each in checked.errors]
+    assert [text for text in told if text.startswith(said)], told
+
+
+# parse∘dump
+
+WORDS = st.text("abcXYZ0123456789-_. :#'\"{}[]*&!|>%@`,?~", min_size=1, max_size=12) | st.sampled_from(
+    ["yes", "null", "~", "012345678901", "1e3", "0x1F", "1_000", "12:30", "2026-01-01", "-", "<<", "=", "ä€", "a\nb"]
+)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,10}", fullmatch=True)
+ACCOUNTS = st.from_regex(r"[0-9]{12}", fullmatch=True)
+GUIDS = st.uuids().map(str)
+TARGETS = st.fixed_dictionaries(
+    {
+        "subscription": GUIDS,
+        "resource_group": st.from_regex(r"[-a-z0-9_.]{1,20}", fullmatch=True),
+        "location": st.sampled_from(["westeurope", "West Europe", "eastus2"]),
+    }
+)
+MATCHERS = st.fixed_dictionaries(
+    {"accounts": st.lists(ACCOUNTS, min_size=1, max_size=3)},
+    optional={
+        "provider": st.sampled_from([str(provider) for provider in Provider]),
+        "ou_paths": st.lists(WORDS.map(lambda word: f"/{word.replace(chr(10), '')}"), max_size=3),
+        "names": st.lists(WORDS, max_size=3),
+        "tags": st.dictionaries(WORDS, WORDS | st.lists(WORDS, max_size=3), max_size=3),
+    },
+)
+FLAGS = st.booleans()
+PROFILES = st.fixed_dictionaries(
+    {},
+    optional={
+        "extends": st.sampled_from(["foundational", "recommended", "maximum"]),
+        "plans": st.lists(st.sampled_from(["servers", "containers", "defender_cspm"]), unique=True)
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "servers": FLAGS | st.fixed_dictionaries({"sub_plan": st.sampled_from(["P1", "P2"])}),
+                "databases": FLAGS | st.fixed_dictionaries({"rds_threat_protection": FLAGS}),
+                "containers": FLAGS | st.fixed_dictionaries({"audit_retention_days": st.integers(1, 3653)}),
+            },
+        ),
+        "scan_interval_hours": st.integers(1, 24),
+        "regions": st.lists(st.sampled_from(["eu-west-1", "us-gov-east-1"]), max_size=2),
+        "agentless_scanning": st.fixed_dictionaries({"exclusion_tags": st.dictionaries(WORDS, WORDS, max_size=2)}),
+        "arc": st.fixed_dictionaries({"enabled": FLAGS, "proxy": st.sampled_from(["", "http://p:3128"])}),
+    },
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "version": st.just(1),
+        "organization": st.from_regex(r"o-[a-z0-9]{10,32}", fullmatch=True),
+        "tenant": GUIDS,
+        "target": TARGETS,
+    },
+    optional={
+        "mode": st.just(str(Mode.STANDALONE)),
+        "targets": st.dictionaries(NAMES, TARGETS, max_size=2),
+        "profiles": st.dictionaries(NAMES, PROFILES, max_size=3),
+        "rules": st.lists(st.fixed_dictionaries({"match": MATCHERS, "profile": st.just("recommended")}), max_size=3),
+        "exclusions": MATCHERS,
+        "retry": st.fixed_dictionaries({"budget_hours": st.integers(1, 336) | st.floats(0.5, 336)}),
+        "deletions": st.fixed_dictionaries({"orphaned_machines": FLAGS, "most_per_run": st.integers(1, 1000)}),
+    },
+)
+
+
+@given(document=DOCUMENTS, flow=st.sampled_from([None, True, False]))
+@settings(max_examples=80, deadline=None)
+def test_what_is_dumped_is_read_as_the_same_policy(document: dict[str, Any], flow: bool | None) -> None:
+    text = yaml.safe_dump(document, default_flow_style=flow, allow_unicode=True)
+    assert read_yaml(text.encode()).value == document
+    policy = parse_policy(text.encode(), "dumped")
+    assert policy == replace(PolicyDocument.model_validate(document).to_domain(""), content_hash=policy.content_hash)
+
+
+@given(content=st.binary(max_size=200) | st.text("a:-[]{}&*!|>#'\"\n \t?,%@`", max_size=120).map(str.encode))
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_bytes_are_there_is_an_answer(content: bytes) -> None:
+    checked = check_policy(content)
+    assert checked.policy is None
+    assert checked.errors
+    assert all(problem.line >= 1 and problem.column >= 1 for problem in checked.problems)
