@@ -221,8 +221,14 @@ def test_blobs_are_read_and_written_by_identity(world: World) -> None:
     reader = BlobServiceClient(world.azure.blob_url, credential=Fixed(world, OPERATOR), retry_total=0)
     blob = reader.get_blob_client("policy", "policy.yaml")
     assert blob.download_blob().readall().startswith(b"version: 1")
+    blob.upload_blob(b"version: 1\n", overwrite=True)  # operators publish the policy, and write nothing else
+    container.get_blob_client("policy.yaml").delete_blob()
+    owner = BlobServiceClient(world.azure.blob_url, credential=Fixed(world, FUNCTIONS))
+    owner.create_container("elsewhere").upload_blob("policy.yaml", b"version: 1\n")
+    elsewhere = reader.get_blob_client("elsewhere", "policy.yaml")
+    assert elsewhere.download_blob().readall() == b"version: 1\n"
     with pytest.raises(HttpResponseError) as caught:
-        blob.delete_blob()
+        elsewhere.delete_blob()
     assert caught.value.status_code == 403
 
 

@@ -123,6 +123,11 @@ def governed(*rules: str, plans: str = "[defender_cspm]") -> str:
             "profiles:\n  own: {plans: {defender_cspm: {ciem: true}}}\n",
             [],
         ),
+        (f"{ONE_RULE}profiles:\n  own: {{gold: [a]}}\n", ["8:9 error: profiles.own.gold: an unknown word"]),
+        (
+            f"{ONE_RULE}profiles:\n  own: {{plans: {{servers: {{gold: [a]}}}}}}\n",
+            ["8:27 error: profiles.own.plans.servers.gold: an unknown word"],
+        ),
         (
             f"{ONE_RULE}profiles:\n  own: {{plans: {{gold: true}}}}\n",
             ["8:17 error: profiles.own.plans.gold: an unknown word"],

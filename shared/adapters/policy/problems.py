@@ -41,9 +41,11 @@ def check_policy(content: bytes) -> CheckedPolicy:
     telling = [*tree.twice, *semantic_problems(tree)]
     explained = {(problem.line, problem.column) for problem in telling if problem.is_error}
     structural = [problem for problem in structural if (problem.line, problem.column) not in explained]
+    if document is None and not structural and not explained:
+        structural = [Problem(line=1, column=1, message="is no policy")]  # never accepted for want of words
     found = tuple(sorted({*structural, *telling}))
     policy = None
-    if document is not None and not any(problem.is_error for problem in found):
+    if document is not None and not explained:
         policy = document.to_domain(hashlib.sha256(content).hexdigest())
     return CheckedPolicy(policy=policy, problems=found)
 
@@ -69,15 +71,15 @@ def _validated(tree: Tree) -> tuple[PolicyDocument | None, list[Problem]]:
 
 
 def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
-    for item in error.errors():
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
         loc = _in_document(item["loc"], tree)
         if loc != item["loc"] and item["type"] in {"bool_type", "model_type"}:
             # A union of `true` and a mapping: a mapping's own errors follow, of anything else one is enough.
             if isinstance(tree.at(loc), dict) or item["type"] == "model_type":
                 continue
             item["type"] = "flag_or_parts"
-        if item["type"] == "extra_forbidden" and isinstance(tree.at(loc), list):
-            continue  # a plan of the short form, which `semantic_problems` names
+        if item["type"] == "extra_forbidden" and item["loc"][-1:] != loc[-1:]:
+            continue  # a plan of the short form, which is no key: `semantic_problems` names it
         about_key = item["type"] in {"extra_forbidden", "missing"} or item["loc"][-1:] == _KEY
         line, column = tree.place(loc[:-1] if item["type"] == "missing" else loc, key=about_key)
         yield Problem(line=line, column=column, message=f"{_dotted(loc) or 'the file'}: {_words(item)}")

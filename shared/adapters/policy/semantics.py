@@ -14,6 +14,7 @@ from shared.adapters.policy.yaml_tree import Loc, Problem, Tree
 from shared.domain.profiles import BUILT_IN
 
 _STORAGE_WORDS = ("storage", "defender_for_storage", "malware_scanning")
+_MOST_EXTENDED = 10
 _PORTAL_INTERVALS = (4, 6, 12, 24)
 _MAXIMUM = "maximum"
 _RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
@@ -39,8 +40,7 @@ class _Semantics:
         yield from self._locations()
         for name in self.profiles:
             yield from self._profile(name)
-        for index in range(len(self.rules)):
-            yield from self._rule(index)
+        yield from self._rules()
         yield from self._maximum()
         yield from self._deletions()
         yield from self._unused()
@@ -67,20 +67,26 @@ class _Semantics:
                 words = ", ".join(sorted(targets)) or "the section `targets`, which is not there"
                 yield self._error(("rules", index, "target"), f"target {name!r} is not among {words}")
         for name in self.profiles:
-            if name in self._chain(name)[1:]:
+            chain = self._chain(name)
+            if name in chain[1:]:
                 yield self._error(("profiles", name, "extends"), f"profile {name!r} extends itself")
+            elif len(chain) > _MOST_EXTENDED:
+                yield self._error(
+                    ("profiles", name, "extends"), f"profile {name!r} extends more than {_MOST_EXTENDED} in a row"
+                )
 
     def _chain(self, name: str) -> list[str]:
-        """A profile and what it extends, nearest first; ends where it meets a ready-made one or itself."""
+        """A profile and what it extends, nearest first; ends at a ready-made one, at itself, or too far away."""
         chain, current = [name], name
-        while True:
+        while len(chain) <= _MOST_EXTENDED:
             base = _map(self.profiles.get(current)).get("extends")
             if not isinstance(base, str) or base not in self.profiles or (base == current and base in BUILT_IN):
-                return chain
+                break
             chain.append(base)
             if base in chain[:-1]:
-                return chain
+                break
             current = base
+        return chain
 
     def _mode(self) -> Iterator[Problem]:
         mode = self.document.get("mode", "standalone")
@@ -178,22 +184,27 @@ class _Semantics:
         on = {"defender_cspm": built.cspm, "servers": built.servers, "containers": built.containers}
         return any((on | {"databases": built.databases})[plan] for plan in missing)
 
-    def _rule(self, index: int) -> Iterator[Problem]:
-        match = self.rules[index].get("match")
-        if isinstance(match, dict) and not any(match.values()):
+    def _rules(self) -> Iterator[Problem]:
+        excluded = {str(account) for account in _list(_map(self.document.get("exclusions")).get("accounts"))}
+        first: dict[str, int] = {}
+        for index, rule in enumerate(self.rules):
+            match = rule.get("match")
+            if isinstance(match, dict):
+                yield from self._match(index, match, first)
+            for position, account in enumerate(_list(_map(match).get("accounts"))):
+                if str(account) in excluded:
+                    yield self._warning(
+                        ("rules", index, "match", "accounts", position), f"{account} is excluded, which goes before"
+                    )
+
+    def _match(self, index: int, match: dict[str, Any], first: dict[str, int]) -> Iterator[Problem]:
+        """`first` has the number of the first rule for each matcher so far."""
+        if not any(match.values()):
             yield self._error(("rules", index, "match"), "matches no account: it asks for nothing")
-        for earlier in range(index):
-            if isinstance(match, dict) and match and self.rules[earlier].get("match") == match:
-                yield self._warning(
-                    ("rules", index, "match"), f"never reached: rule {earlier + 1} matches the same accounts"
-                )
-                break
-        excluded = _list(_map(self.document.get("exclusions")).get("accounts"))
-        for position, account in enumerate(_list(_map(match).get("accounts"))):
-            if account in excluded:
-                yield self._warning(
-                    ("rules", index, "match", "accounts", position), f"{account} is excluded, which goes before"
-                )
+            return
+        earlier = first.setdefault(repr(sorted(match.items())), index + 1)
+        if earlier <= index:
+            yield self._warning(("rules", index, "match"), f"never reached: rule {earlier} matches the same accounts")
 
     def _maximum(self) -> Iterator[Problem]:
         """The ready-made profile with threat protection for RDS, wherever it is used with that."""
@@ -216,8 +227,9 @@ class _Semantics:
     def _unused(self) -> Iterator[Problem]:
         asked = [self.document.get("default_profile", "foundational"), *(rule.get("profile") for rule in self.rules)]
         asked += [_map(profile).get("extends") for profile in self.profiles.values()]
+        used = {name for name in asked if isinstance(name, str)}
         for name in self.profiles:
-            if name not in asked:
+            if name not in used:
                 yield self._warning(("profiles", name), f"profile {name!r} is not used")
         named = {rule.get("target") for rule in self.rules if isinstance(rule.get("target"), str)}
         for name in _map(self.document.get("targets")):
