@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.azure.assertions import AssertionVerifier, IssuerKeys
 from sandbox.azure.connectors import SecurityConnectors
-from sandbox.azure.directory import FUNCTIONS, OPERATOR, default_directory
-from sandbox.azure.entra import Entra
+from sandbox.azure.directory import FUNCTIONS, OPERATOR, Directory, default_directory
+from sandbox.azure.entra import Entra, Tenant
 from sandbox.azure.exchange import Endpoint, Exchange
 from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, resource_manager_fault
 from sandbox.azure.identities import InspectAccount
@@ -58,8 +58,8 @@ class AzureCloud:
         self.resources = Resources()
         self.resources.add_subscription(settings.subscription_id)
         self.resources.add_resource_group(settings.subscription_id, settings.resource_group)
-        verifier = AssertionVerifier(self.directory, IssuerKeys(certificates))
-        self._entra = Entra(self.directory, self.tokens, verifier, lambda: self.authority_url)
+        self.issuer_keys = IssuerKeys(certificates)
+        self._entra = Entra(self._tenant(self.tokens), lambda: self.authority_url)
         self._identities = ManagedIdentityEndpoint(self.directory, self.tokens, self._entra.resources)
         self.identity_headers = {
             "functions": self._identities.attach(FUNCTIONS),
@@ -71,6 +71,17 @@ class AzureCloud:
         folder = settings.folder / "azure"
         self.storage = Storage(journal, certificates, folder, self.tokens, self.faults)
         self._services: dict[str, Service] = {}
+
+    def _tenant(self, tokens: Tokens) -> Tenant:
+        verifier = AssertionVerifier(tokens.directory, self.issuer_keys)
+        return Tenant(directory=tokens.directory, tokens=tokens, verifier=verifier)
+
+    def add_tenant(self, tenant_id: str) -> Tenant:
+        """Another tenant of the same Entra, empty; subscription and storage account are not its own."""
+        directory = Directory(tenant_id, storage_scope=self.directory.storage_scope)
+        tenant = self._tenant(Tokens(directory, signing_as=self.tokens))
+        self._entra.add(tenant)
+        return tenant
 
     def _resource_manager(self) -> ResourceManager:
         routes = [
