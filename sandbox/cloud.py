@@ -74,8 +74,15 @@ class Sandbox:
         self._start_lambdas(session)
         arm = self.settings.arm_endpoint or self.azure.arm_url
         for number in range(self.settings.function_hosts):
-            host = FunctionHost(number, self.folder, settings, self._function_settings(arm, policy_url))
-            self._stack.callback(host.stop)
+            host = FunctionHost(
+                number,
+                self.folder,
+                settings,
+                self._function_settings(arm, policy_url),
+                journal=self.journal,
+                faults=self.faults,
+            )
+            self._stack.callback(host.close)
             host.start()
             self.function_hosts.append(host)
         for host in self.function_hosts:

@@ -16,11 +16,17 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sandbox.serving import ConnectionDroppedError
 
 LONGEST_HOLD_SECONDS = 120.0
+SERVICES = (
+    *("cloudformation", "events", "iam", "lambda", "lambda-runtime", "oidc-issuer"),
+    *("organizations", "s3", "sqs", "sts"),
+    *("arm", "blob", "entra", "functions", "managed-identity", "queue", "table"),
+)
+"""Every simulated service, as the journal names it."""
 
 
 class FaultKind(StrEnum):
@@ -46,6 +52,15 @@ class _Selection(BaseModel):
     identity: str = Field(default="*", description="who calls, as the journal names it")
     resource: str = Field(default="*", description="the queue, table or container; empty for other services")
     client: str = Field(default="*", description="the User-Agent: `*functions-1*`, `*rollcall-stack-events*`")
+    path: str = Field(default="*", description="path and query as sent; a table's row is named in it")
+
+    @field_validator("service")
+    @classmethod
+    def _known(cls, service: str) -> str:
+        if not any(fnmatchcase(each, service) for each in SERVICES):
+            message = f"no service {service}; known are {', '.join(SERVICES)}"
+            raise ValueError(message)
+        return service
 
     def selects(self, facts: RequestFacts) -> bool:
         """Whether a request is meant."""
@@ -55,6 +70,7 @@ class _Selection(BaseModel):
             and fnmatchcase(facts.identity, self.identity)
             and fnmatchcase(facts.resource, self.resource)
             and fnmatchcase(facts.client, self.client)
+            and fnmatchcase(facts.path, self.path)
         )
 
 
@@ -94,6 +110,7 @@ class RequestFacts:
     identity: str
     resource: str = ""
     client: str = ""
+    path: str = ""
 
 
 @dataclass
@@ -183,6 +200,13 @@ class Faults:
                     return Encounter(self, facts, planted.fault)
         return Encounter(self, facts, None)
 
+    def any_for(self, service: str) -> bool:
+        """Whether a fault or a hold may concern a service."""
+        with self._lock:
+            meant = [each.fault.service for each in self._faults.values()]
+            meant += [each.hold.service for each in self._stops.values()]
+        return any(fnmatchcase(service, pattern) for pattern in meant)
+
     def wait(self, facts: RequestFacts, when: Literal["before", "after"]) -> None:
         """Stops the caller where a hold says so. Raises ConnectionDroppedError if it is released with a drop."""
         for stop in self._stops_for(facts, when):
@@ -212,6 +236,7 @@ def _reached(stop: _Stop) -> dict[str, Any] | None:
         "identity": facts.identity,
         "resource": facts.resource,
         "client": facts.client,
+        "path": facts.path,
         "since": stop.reached_at.isoformat(),
     }
 

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from sandbox.config import SandboxSettings
 from sandbox.deployment import REPOSITORY
+from sandbox.faults import Faults
+from sandbox.functions_front import FunctionsFront
+from sandbox.journal import Journal
 from sandbox.processes import ChildProcess, python_module
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
@@ -23,9 +26,21 @@ class FunctionHostError(Exception):
 class FunctionHost:
     """Starts, kills and restarts one host process; several share queues and tables as in the cloud."""
 
-    def __init__(self, number: int, folder: Path, settings: SandboxSettings, variables: Mapping[str, str]) -> None:
+    def __init__(  # noqa: PLR0913 - the parts of a host
+        self,
+        number: int,
+        folder: Path,
+        settings: SandboxSettings,
+        variables: Mapping[str, str],
+        *,
+        journal: Journal,
+        faults: Faults,
+    ) -> None:
         """`variables` are the application settings of the Function App."""
         self.name = f"functions-{number}"
+        self._front = FunctionsFront(journal, faults, self._listening)
+        self.url = self._front.start()
+        """Where its HTTP functions answer, whichever process is behind it."""
         self._ready = folder / f"{self.name}.json"
         self.log = folder / f"{self.name}.log"
         self._environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -58,9 +73,9 @@ class FunctionHost:
                 raise FunctionHostError(f"the Functions host did not start; it printed:\n{printed}")
             time.sleep(0.05)
 
-    @property
-    def url(self) -> str:
-        """Where its HTTP functions answer."""
+    def _listening(self) -> str | None:
+        if not self.running() or not self._ready.exists():
+            return None
         return str(json.loads(self._ready.read_bytes())["url"])
 
     def running(self) -> bool:
@@ -76,3 +91,8 @@ class FunctionHost:
         """Ends the process."""
         if self._process is not None:
             self._process.stop()
+
+    def close(self) -> None:
+        """Ends the process and what stands in front of it."""
+        self.stop()
+        self._front.stop()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sandbox.aws.scheduler import Scheduler
     from sandbox.aws.stack_sets import StackSets
     from sandbox.config import SandboxSettings
+    from sandbox.faults import Faults
     from sandbox.journal import Journal
 
 REGION = "us-east-1"
@@ -38,6 +39,7 @@ class ActiveSandbox:
     issuer: TokenIssuer
     account_creations: AccountCreations
     stack_sets: StackSets
+    faults: Faults
     stack_failures: dict[str, StackFailure] = field(default_factory=dict)
 
 

@@ -84,9 +84,11 @@ class AwsCloud:
     ) -> None:
         self._settings = settings
         self.faults = faults or Faults()
-        self._issuer = TokenIssuer(certificates)
+        self._issuer = TokenIssuer(certificates, journal, self.faults)
         self._scheduler = Scheduler()
-        self._sandbox = ActiveSandbox(settings, journal, self._scheduler, self._issuer, AccountCreations(), StackSets())
+        self._sandbox = ActiveSandbox(
+            settings, journal, self._scheduler, self._issuer, AccountCreations(), StackSets(), self.faults
+        )
         self._patches = Patches(_all_patches())
         moto = DomainDispatcherApplication(create_backend_app)
         self._service = Service(JournalMiddleware(moto, journal, self.faults))

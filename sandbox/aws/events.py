@@ -1,14 +1,19 @@
 """EventBridge: whole events, delivered to queues whose policy lets the rule in, else accounted for.
 
 moto's own delivery has no `account`, sends to disabled and schedule-only rules, and asks no queue policy.
+A delivery that a planted fault disturbs is tried again, in a thread of its own, as EventBridge does for a day;
+one whose answer was lost therefore comes twice.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+import threading
+import time
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,9 +28,13 @@ from sandbox.aws import queue_policies
 from sandbox.aws.active import REGION, active
 from sandbox.aws.named_accounts import accounts_of_event
 from sandbox.aws.patching import Patch
-from sandbox.journal import JournalEntry
+from sandbox.faults import FaultKind, Faults, RequestFacts
+from sandbox.journal import Journal, JournalEntry
+from sandbox.serving import ConnectionDroppedError
 
 _moto_send_to_targets = Rule.send_to_targets
+_OPERATION = "DeliverToTarget"
+_RETRY_SECONDS = 0.5
 _KEYS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 
 
@@ -92,32 +101,88 @@ def _send(rule: Rule, arn: str, body: str, group_id: str | None) -> str | None:
     return refused
 
 
-def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
-    body = _input_of(target, event)
-    group_id = target.get("SqsParameters", {}).get("MessageGroupId")
-    refused = _send(rule, target["Arn"], body, group_id)
-    dead_letters = target.get("DeadLetterConfig", {}).get("Arn")
-    if refused is not None and dead_letters:
-        _send(rule, dead_letters, body, None)
-    active().journal.record(
-        JournalEntry(
-            service="events",
-            operation="events:DeliverToTarget",
-            identity=rule.arn,
-            authentication="none",
-            method="POST",
-            path=target["Arn"],
-            status=200 if refused is None else 403,
-            duration_ms=0.0,
-            detail={
-                "event_id": event["id"],
-                "detail_type": event["detail-type"],
-                "source": event["source"],
-                "reason": refused,
-                "accounts": accounts_of_event(event),
-            },
+@dataclass(frozen=True, kw_only=True)
+class _Delivery:
+    """One event for one target."""
+
+    rule: Rule
+    target: dict[str, Any]
+    event: dict[str, Any]
+    journal: Journal
+    faults: Faults
+
+    def once(self) -> bool:
+        """One try; False where it has to be repeated."""
+        detail: dict[str, Any] = {
+            "event_id": self.event["id"],
+            "detail_type": self.event["detail-type"],
+            "source": self.event["source"],
+            "reason": None,
+            "accounts": accounts_of_event(self.event),
+        }
+        status = 0
+        try:
+            status = self._attempt(detail)
+        except ConnectionDroppedError:
+            detail["reason"] = "the connection broke off"
+        self.journal.record(
+            JournalEntry(
+                service="events",
+                operation=f"events:{_OPERATION}",
+                identity=self.rule.arn,
+                authentication="none",
+                method="POST",
+                path=self.target["Arn"],
+                status=status,
+                duration_ms=0.0,
+                detail=detail,
+            )
         )
-    )
+        return status in {200, 403}
+
+    def _attempt(self, detail: dict[str, Any]) -> int:
+        queue = self.target["Arn"].rpartition(":")[2]
+        facts = RequestFacts(service="events", operation=_OPERATION, identity=self.rule.arn, resource=queue)
+        encounter = self.faults.meet(facts)
+        if encounter.fault is not None:
+            detail["fault"] = str(encounter.fault.kind)
+        refusal = encounter.before()
+        if refusal is not None:
+            detail["reason"] = "the target did not take it"
+            return 429 if refusal.kind is FaultKind.THROTTLE else 500
+        status = self._send(detail)
+        detail["effect"] = status
+        spoilt = encounter.after()
+        del detail["effect"]
+        if spoilt is not None:
+            detail["reason"] = "the target's answer cannot be read"
+            return 502
+        return status
+
+    def _send(self, detail: dict[str, Any]) -> int:
+        """Sends, or puts what the queue's policy refuses on the target's dead-letter queue."""
+        body = _input_of(self.target, self.event)
+        group_id = self.target.get("SqsParameters", {}).get("MessageGroupId")
+        refused = _send(self.rule, self.target["Arn"], body, group_id)
+        dead_letters = self.target.get("DeadLetterConfig", {}).get("Arn")
+        if refused is not None and dead_letters:
+            _send(self.rule, dead_letters, body, None)
+        detail["reason"] = refused
+        return 200 if refused is None else 403
+
+    def until_done(self) -> None:
+        """Repeats until it is done; what is still undone when the process ends never happens."""
+        while not self.once():
+            time.sleep(_RETRY_SECONDS)
+
+
+def _deliver(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
+    sandbox = active()
+    delivery = _Delivery(rule=rule, target=target, event=event, journal=sandbox.journal, faults=sandbox.faults)
+    if not sandbox.faults.any_for("events"):
+        delivery.once()
+        return
+    threading.Thread(target=delivery.until_done, name="events-delivery", daemon=True).start()
 
 
 def _send_to_targets(self: Rule, original_event: dict[str, Any], transform_input: bool = True) -> None:

@@ -5,11 +5,10 @@ Source: STS API reference 2011-06-15, GetWebIdentityToken; IAM user guide, "Outb
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -19,17 +18,18 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.responses import IamResponse
 from moto.organizations.models import organizations_backends
 from moto.sts.responses import TokenResponse
+from werkzeug import Response
 
 from sandbox.aws.active import PARTITION, REGION, active
 from sandbox.aws.callers import Caller, caller_of
 from sandbox.aws.errors import AwsError
 from sandbox.aws.organizations import unit_path
 from sandbox.aws.patching import Patch
+from sandbox.azure.exchange import Endpoint, Exchange, json_response
 from sandbox.certificates import Certificates
+from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.journal import Journal
 from sandbox.serving import Service
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _NAMESPACE = "https://sts.amazonaws.com/"
 _CONFIGURATION = "/.well-known/openid-configuration"
@@ -40,13 +40,18 @@ _ALGORITHMS = ("RS256", "ES384")
 class TokenIssuer:
     """The issuer of one sandbox: a key per algorithm, and an address per account, over https."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(
+        self, certificates: Certificates, journal: Journal | None = None, faults: Faults | None = None
+    ) -> None:
         self._private: dict[str, Any] = {
             "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
             "ES384": ec.generate_private_key(ec.SECP384R1()),
         }
         self._key_ids = {algorithm: str(uuid.uuid4()) for algorithm in _ALGORITHMS}
-        self._service = Service(self._answer, tls=certificates.server_context())
+        application = Endpoint(
+            "oidc-issuer", Journal() if journal is None else journal, self._answer, faults=faults, faulted=_faulted
+        )
+        self._service = Service(application, tls=certificates.server_context())
         self.enabled: set[str] = set()
 
     def start(self) -> None:
@@ -74,22 +79,33 @@ class TokenIssuer:
         extra = {name: {"kid": self._key_ids[name], "alg": name, "use": "sig"} for name in _ALGORITHMS}
         return {"keys": [_public(public[name]) | extra[name] for name in _ALGORITHMS]}
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = str(environ["PATH_INFO"])
-        issuer, document = f"{self._service.url}/{path.split('/')[1]}", None
+    def _answer(self, exchange: Exchange) -> Response:
+        path = exchange.request.path
+        issuer = f"{self._service.url}/{path.split('/')[1]}"
         if path.endswith(_CONFIGURATION):
-            document = {
+            exchange.operation = "GetOpenIdConfiguration"
+            exchange.admitted()
+            document: dict[str, Any] = {
                 "issuer": issuer,
                 "jwks_uri": f"{issuer}{_KEYS}",
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": list(_ALGORITHMS),
                 "claims_supported": ["sub", "iss", "aud", "exp", "iat", "jti", _NAMESPACE],
             }
-        elif path.endswith(_KEYS):
-            document = self._jwks()
-        status = "200 OK" if document else "404 Not Found"
-        start_response(status, [("Content-Type", "application/json")])
-        return [json.dumps(document or {}).encode()]
+            return json_response(200, document)
+        if path.endswith(_KEYS):
+            exchange.operation = "GetKeys"
+            exchange.admitted()
+            return json_response(200, self._jwks())
+        return json_response(404, {})
+
+
+def _faulted(_: Exchange, fault: Fault) -> Response:
+    """429 or 503 in front of static documents; nobody has seen AWS's own."""
+    throttles = fault.kind is FaultKind.THROTTLE
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    body = {"message": "Too Many Requests" if throttles else "Service Unavailable"}
+    return json_response(429 if throttles else 503, body, headers)
 
 
 def _public(key: dict[str, Any]) -> dict[str, Any]:

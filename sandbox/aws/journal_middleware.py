@@ -77,8 +77,9 @@ class JournalMiddleware:
 
     def _meet(self, environ: WSGIEnvironment, facts: RequestFacts, caller: Caller) -> Encounter:
         client = str(environ.get("HTTP_USER_AGENT", ""))
+        path = str(environ["PATH_INFO"])
         return self._faults.meet(
-            Met(service=facts.service, operation=facts.operation, identity=caller.arn, client=client)
+            Met(service=facts.service, operation=facts.operation, identity=caller.arn, client=client, path=path)
         )
 
     def _ask_moto(self, environ: WSGIEnvironment) -> _Answer:

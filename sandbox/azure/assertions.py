@@ -73,6 +73,11 @@ class IssuerKeys:
             raise AssertionRefusedError(7000272, text)
         return keys[key_id]
 
+    def forget(self) -> None:
+        """Reads every issuer anew."""
+        with self._lock:
+            self._cache.clear()
+
     def _read(self, issuer: str) -> dict[str, jwt.PyJWK]:
         document = self._json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != issuer:

@@ -10,8 +10,8 @@ from sandbox.azure.authorization_routes import AuthorizationOperations
 from sandbox.azure.automations import AutomationOperations
 from sandbox.azure.classic_connectors import ClassicConnectors
 from sandbox.azure.connectors import SecurityConnectors
-from sandbox.azure.directory import FUNCTIONS, OPERATOR, default_directory
-from sandbox.azure.entra import Entra
+from sandbox.azure.directory import FUNCTIONS, OPERATOR, Directory, default_directory
+from sandbox.azure.entra import Entra, Tenant
 from sandbox.azure.exchange import Endpoint, Exchange
 from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, resource_manager_fault
 from sandbox.azure.governance_rules import GovernanceRuleOperations
@@ -73,8 +73,8 @@ class AzureCloud:
         self.resources = Resources()
         self.resources.add_subscription(settings.subscription_id)
         self.resources.add_resource_group(settings.subscription_id, settings.resource_group)
-        verifier = AssertionVerifier(self.directory, IssuerKeys(certificates))
-        self._entra = Entra(self.directory, self.tokens, verifier, lambda: self.authority_url)
+        self.issuer_keys = IssuerKeys(certificates)
+        self._entra = Entra(self._tenant(self.tokens), lambda: self.authority_url)
         self._identities = ManagedIdentityEndpoint(self.directory, self.tokens, self._entra.resources)
         self.identity_headers = {
             "functions": self._identities.attach(FUNCTIONS),
@@ -98,6 +98,17 @@ class AzureCloud:
             if settings.native_members_seconds is None
             else NativeMembers(self.resources, list_accounts, settings.native_members_seconds)
         )
+
+    def _tenant(self, tokens: Tokens) -> Tenant:
+        verifier = AssertionVerifier(tokens.directory, self.issuer_keys)
+        return Tenant(directory=tokens.directory, tokens=tokens, verifier=verifier)
+
+    def add_tenant(self, tenant_id: str) -> Tenant:
+        """Another tenant of the same Entra, empty; subscription and storage account are not its own."""
+        directory = Directory(tenant_id, storage_scope=self.directory.storage_scope)
+        tenant = self._tenant(Tokens(directory, signing_as=self.tokens))
+        self._entra.add(tenant)
+        return tenant
 
     def _resource_manager(self) -> ResourceManager:
         routes = [

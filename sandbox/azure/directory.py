@@ -65,12 +65,13 @@ class Directory:
         kind: Literal["application", "user-assigned", "system-assigned"],
         *,
         app_roles: tuple[str, ...] = (),
+        client_id: str | None = None,
     ) -> Identity:
-        """Registers an identity."""
+        """Registers an identity; `client_id` is that of an application which another tenant knows, too."""
         namespace = uuid.UUID(self.tenant_id)
         identity = Identity(
             name=name,
-            client_id=str(uuid.uuid5(namespace, f"client:{name}")),
+            client_id=client_id or str(uuid.uuid5(namespace, f"client:{name}")),
             object_id=str(uuid.uuid5(namespace, f"object:{name}")),
             kind=kind,
             app_roles=app_roles,

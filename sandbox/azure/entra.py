@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from werkzeug import Response
@@ -43,52 +44,66 @@ class _RefusedError(Exception):
         self.status, self.error, self.code, self.text = status, error, code, text
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tenant:
+    """One tenant: who is in it, its access tokens, and whose assertions it accepts."""
+
+    directory: Directory
+    tokens: Tokens
+    verifier: AssertionVerifier
+
+
 class Entra:
     """Answers for `https://login.microsoftonline.com`."""
 
-    def __init__(
-        self, directory: Directory, tokens: Tokens, verifier: AssertionVerifier, authority_url: Callable[[], str]
-    ) -> None:
+    def __init__(self, home: Tenant, authority_url: Callable[[], str]) -> None:
         """`authority_url` is asked late, because the port is known only once the service runs."""
-        self._directory = directory
-        self._tokens = tokens
-        self._verifier = verifier
+        self._home = home
+        self._tenants = {home.directory.tenant_id.lower(): home}
         self._authority_url = authority_url
         self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES}
+
+    def add(self, tenant: Tenant) -> None:
+        """Answers for another tenant, too."""
+        self._tenants[tenant.directory.tenant_id.lower()] = tenant
 
     def answer(self, exchange: Exchange) -> Response:
         """Answers one request."""
         path = exchange.request.path.strip("/")
-        tenant, _, rest = path.partition("/")
+        named, _, rest = path.partition("/")
         if path == "common/discovery/instance":
             exchange.operation = "DiscoverInstance"
+            exchange.admitted()
             return json_response(200, self._instance_discovery())
         if rest == "oauth2/v2.0/token" and exchange.request.method == "POST":
-            return self._token(exchange, tenant)
-        documents: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+            return self._token(exchange, named)
+        documents: dict[str, tuple[str, Callable[[Tenant], dict[str, Any]]]] = {
             "v2.0/.well-known/openid-configuration": ("GetOpenIdConfiguration", self._configuration),
             ".well-known/openid-configuration": ("GetOpenIdConfiguration", self._configuration),
-            "discovery/v2.0/keys": ("GetKeys", lambda: self._tokens.jwks),
-            "discovery/keys": ("GetKeys", lambda: self._tokens.jwks),
+            "discovery/v2.0/keys": ("GetKeys", lambda tenant: tenant.tokens.jwks),
+            "discovery/keys": ("GetKeys", lambda tenant: tenant.tokens.jwks),
         }
         if rest not in documents or exchange.request.method != "GET":
             return json_response(404, {"error": "not_found", "error_description": "Unknown path."})
         exchange.operation, document = documents[rest]
-        if tenant.lower() != self._directory.tenant_id.lower():
-            return self._problem(self._tenant_not_found(tenant))
-        return json_response(200, document())
+        tenant = self._tenants.get(named.lower())
+        if tenant is None:
+            return self._problem(self._tenant_not_found(named))
+        exchange.admitted()
+        return json_response(200, document(tenant))
 
-    def _token(self, exchange: Exchange, tenant: str) -> Response:
+    def _token(self, exchange: Exchange, named: str) -> Response:
         exchange.operation = "GetToken"
         form = exchange.request.form.to_dict()
         exchange.detail = {"grant_type": form.get("grant_type"), "scope": form.get("scope")}
         try:
-            if tenant.lower() != self._directory.tenant_id.lower():
-                raise self._tenant_not_found(tenant)
-            identity = self._application(form)
+            tenant = self._tenants.get(named.lower())
+            if tenant is None:
+                raise self._tenant_not_found(named)
+            identity = self._application(tenant, form)
             exchange.identity = identity.name
             resource = self._resource(form)
-            exchange.detail["subject"] = self._prove(identity, form)
+            exchange.detail["subject"] = self._prove(tenant, identity, form)
             exchange.admitted()
         except _RefusedError as refused:
             exchange.detail["code"] = refused.code
@@ -98,21 +113,22 @@ class Entra:
             "token_type": "Bearer",
             "expires_in": LIFETIME_SECONDS,
             "ext_expires_in": LIFETIME_SECONDS,
-            "access_token": self._tokens.mint(identity, resource),
+            "access_token": tenant.tokens.mint(identity, resource),
         }
         return json_response(200, body, _NO_STORE)
 
-    def _application(self, form: dict[str, str]) -> Identity:
+    @staticmethod
+    def _application(tenant: Tenant, form: dict[str, str]) -> Identity:
         grant = form.get("grant_type")
         if grant != "client_credentials":
             text = f"The app requested an unsupported grant type '{grant}'."
             raise _RefusedError(400, "unsupported_grant_type", 70003, text)
         client_id = form.get("client_id", "")
-        identity = self._directory.find_by_client_id(client_id)
+        identity = tenant.directory.find_by_client_id(client_id)
         if identity is None:
             text = (
                 f"Application with identifier '{client_id}' was not found in the directory "
-                f"'{self._directory.tenant_id}'. This can happen if the application has not been installed by "
+                f"'{tenant.directory.tenant_id}'. This can happen if the application has not been installed by "
                 "the administrator of the tenant or consented to by any user in the tenant."
             )
             raise _RefusedError(400, "unauthorized_client", 700016, text)
@@ -132,7 +148,8 @@ class Entra:
             raise _RefusedError(400, "invalid_resource", 500011, text)
         return resource
 
-    def _prove(self, identity: Identity, form: dict[str, str]) -> str:
+    @staticmethod
+    def _prove(tenant: Tenant, identity: Identity, form: dict[str, str]) -> str:
         assertion = form.get("client_assertion")
         if "client_secret" in form:
             text = f"Invalid client secret provided for app '{identity.client_id}'."
@@ -141,7 +158,7 @@ class Entra:
             text = "The request body must contain: 'client_assertion' or 'client_secret'."
             raise _RefusedError(401, "invalid_client", 7000218, text)
         try:
-            return self._verifier.verify(identity, assertion)
+            return tenant.verifier.verify(identity, assertion)
         except AssertionRefusedError as error:
             raise _RefusedError(error.status, error.error, error.code, error.text) from error
 
@@ -167,8 +184,8 @@ class Entra:
         }
         return json_response(refused.status, body, _NO_STORE)
 
-    def _configuration(self) -> dict[str, Any]:
-        base = f"{self._authority_url()}/{self._directory.tenant_id}"
+    def _configuration(self, tenant: Tenant) -> dict[str, Any]:
+        base = f"{self._authority_url()}/{tenant.directory.tenant_id}"
         return {
             "issuer": f"{base}/v2.0",
             "token_endpoint": f"{base}/oauth2/v2.0/token",
@@ -182,7 +199,7 @@ class Entra:
         }
 
     def _instance_discovery(self) -> dict[str, Any]:
-        base = f"{self._authority_url()}/{self._directory.tenant_id}"
+        base = f"{self._authority_url()}/{self._home.directory.tenant_id}"
         host = self._authority_url().removeprefix("https://")
         return {
             "tenant_discovery_endpoint": f"{base}/v2.0/.well-known/openid-configuration",

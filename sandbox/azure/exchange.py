@@ -100,6 +100,7 @@ class Endpoint:
                 identity=exchange.identity,
                 resource=str(exchange.detail.get("resource") or ""),
                 client=exchange.request.headers.get("User-Agent", ""),
+                path=exchange.raw_path,
             )
         )
 

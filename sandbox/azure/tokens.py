@@ -39,12 +39,14 @@ class TokenError(Exception):
 
 
 class Tokens:
-    """The tenant's signing key: mints access tokens and checks them as every service does."""
+    """The signing key: mints a tenant's access tokens and checks them as every service does."""
 
-    def __init__(self, directory: Directory) -> None:
-        """Makes a new key."""
+    def __init__(self, directory: Directory, *, signing_as: Tokens | None = None) -> None:
+        """Makes a new key, or takes that of another tenant: Entra signs for all of them with the same."""
         self.directory = directory
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key: rsa.RSAPrivateKey = (
+            signing_as._key if signing_as else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        )
         public: dict[str, Any] = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         digest = hashlib.sha256(public["n"].encode()).digest()[:20]
         self._key_id = base64.urlsafe_b64encode(digest).decode().rstrip("=")

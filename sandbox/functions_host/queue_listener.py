@@ -14,6 +14,7 @@ import math
 import random
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from xml.etree.ElementTree import ParseError
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.functions.meta import Datum
@@ -205,7 +206,7 @@ class QueueListener:
                 messages_per_page=self._options.batch_size, visibility_timeout=self._lock_seconds
             ).by_page()
             batch = list(next(pages, ()))
-        except (AzureError, ValueError) as error:  # msal lets JSON's error out where a token's answer is unreadable
+        except (AzureError, ValueError, ParseError) as error:  # the SDKs let a parser's own error out
             extra = {"queue": self._queue.queue_name, "error": str(error)}
             _log.error("queue not polled", extra=extra)  # noqa: TRY400 - one line each poll, no traceback
             return 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sandbox.faults import Faults
+from sandbox.journal import Journal
 from sandbox.lambda_service.runtime_api import Invocation, InvocationResult, RuntimeApi
 from sandbox.processes import GUARD, ChildProcess
 
@@ -59,15 +60,17 @@ class FunctionConfiguration:
 class ExecutionEnvironment:
     """A runtime process, started when needed and replaced when it ended, timed out or grew old."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of an environment
         self,
         configuration: FunctionConfiguration,
         credentials_for_role: Callable[[str], RoleCredentials],
         extra_variables: Mapping[str, str],
         log: Path,
         faults: Faults | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._configuration = configuration
+        self._journal = journal
         self._faults = faults
         self._credentials_for_role = credentials_for_role
         self._extra_variables = extra_variables
@@ -90,7 +93,7 @@ class ExecutionEnvironment:
             if self._api and self._process and self._process.running() and young:
                 return self._api
             self.stop()
-            self._api = RuntimeApi(self._faults, self._configuration.name)
+            self._api = RuntimeApi(self._faults, self._configuration.name, self._journal)
             # Without `site` (-S) the child knows the installed packages, but not the checkout that an editable
             # installation points to: whatever the artefact forgot is missing here as it would be in the cloud.
             self._process = ChildProcess(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from sandbox.faults import Faults
+from sandbox.journal import Journal
 from sandbox.lambda_service.environment import ExecutionEnvironment, FunctionConfiguration, RoleCredentials
 
 if TYPE_CHECKING:
@@ -71,10 +72,11 @@ class Function:
         environments: int,
         log: Path,
         faults: Faults | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.configuration = configuration
         self._all = [
-            ExecutionEnvironment(configuration, credentials_for_role, extra_variables, log, faults)
+            ExecutionEnvironment(configuration, credentials_for_role, extra_variables, log, faults, journal)
             for _ in range(environments)
         ]
         self._free: queue.LifoQueue[ExecutionEnvironment] = queue.LifoQueue()

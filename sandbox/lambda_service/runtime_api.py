@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from sandbox.faults import Faults, RequestFacts
+from werkzeug import Response
+
+from sandbox.azure.exchange import Endpoint, Exchange, json_response
+from sandbox.faults import Fault, FaultKind, Faults
+from sandbox.journal import Journal
 from sandbox.serving import ConnectionDroppedError, Service
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
+SERVICE = "lambda-runtime"
 _PREFIX = "/2018-06-01/runtime"
 
 
@@ -48,9 +48,8 @@ class InvocationResult:
 class RuntimeApi:
     """The Runtime API of one process; it hands out one invocation at a time and dies with the process."""
 
-    def __init__(self, faults: Faults | None = None, function: str = "") -> None:
-        """`faults` may hold the answers of `function`, before or after Lambda took them."""
-        self._faults = faults or Faults()
+    def __init__(self, faults: Faults | None = None, function: str = "", journal: Journal | None = None) -> None:
+        """`faults` are asked about every request of `function`'s runtime, and `journal` gets it."""
         self._function = function
         self._changed = threading.Condition()
         self._pending: Invocation | None = None
@@ -60,7 +59,10 @@ class RuntimeApi:
         self._init_error: InvocationResult | None = None
         self._ready = False
         self._closed = False
-        self._service = Service(self._application).start()
+        application = Endpoint(
+            SERVICE, Journal() if journal is None else journal, self._answer, faults=faults, faulted=_faulted
+        )
+        self._service = Service(application).start()
         self.address = f"127.0.0.1:{self._service.port}"
 
     def submit(self, invocation: Invocation) -> None:
@@ -100,34 +102,21 @@ class RuntimeApi:
             self._changed.notify_all()
         self._service.stop()
 
-    def _application(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path: str = environ["PATH_INFO"].removeprefix(_PREFIX)
-        if environ["REQUEST_METHOD"] == "GET" and path == "/invocation/next":
+    def _answer(self, exchange: Exchange) -> Response:
+        request = exchange.request
+        exchange.identity = self._function
+        path = request.path.removeprefix(_PREFIX)
+        exchange.operation = _operation(request.method, path)
+        exchange.admitted()
+        if exchange.operation == "NextInvocation":
             invocation, deadline = self._next()
-            headers = [
-                ("Content-Type", "application/json"),
-                ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
-                ("Lambda-Runtime-Deadline-Ms", str(int(deadline * 1000))),
-                ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
-                ("Lambda-Runtime-Trace-Id", invocation.trace_id),
-            ]
-            start_response("200 OK", headers)
-            return [invocation.payload]
-        body = environ["wsgi.input"].read()
-        if path.endswith("/response"):
-            answer = self._held_response(path, body)
-            start_response(*answer[:2])
-            return [answer[2]]
-        answer = self._post(path, body) if environ["REQUEST_METHOD"] == "POST" else _refusal("NotFound")
-        start_response(*answer[:2])
-        return [answer[2]]
-
-    def _held_response(self, path: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
-        facts = RequestFacts(service="lambda-runtime", operation="InvocationResponse", identity=self._function)
-        self._faults.wait(facts, "before")
-        answer = self._post(path, body)
-        self._faults.wait(facts, "after")
-        return answer
+            response = Response(invocation.payload, content_type="application/json")
+            response.headers["Lambda-Runtime-Aws-Request-Id"] = invocation.request_id
+            response.headers["Lambda-Runtime-Deadline-Ms"] = str(int(deadline * 1000))
+            response.headers["Lambda-Runtime-Invoked-Function-Arn"] = invocation.function_arn
+            response.headers["Lambda-Runtime-Trace-Id"] = invocation.trace_id
+            return response
+        return self._post(path, request.get_data()) if request.method == "POST" else _refusal("NotFound")
 
     def _next(self) -> tuple[Invocation, float]:
         with self._changed:
@@ -140,7 +129,7 @@ class RuntimeApi:
             self._deadline = time.time() + self._taken.timeout_seconds
             return self._taken, self._deadline
 
-    def _post(self, path: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _post(self, path: str, body: bytes) -> Response:
         with self._changed:
             taken = self._taken.request_id if self._taken else ""
             if path == "/init/error":
@@ -153,10 +142,23 @@ class RuntimeApi:
                 return _refusal("InvalidRequestID" if path.startswith("/invocation/") else "NotFound")
             self._taken = None
             self._changed.notify_all()
-            return "202 Accepted", [("Content-Type", "application/json")], b'{"status":"OK"}'
+            return json_response(202, {"status": "OK"})
 
 
-def _refusal(kind: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    body: dict[str, Any] = {"errorType": kind, "errorMessage": "the sandbox has no such request"}
-    status = "404 Not Found" if kind == "NotFound" else "400 Bad Request"
-    return status, [("Content-Type", "application/json")], json.dumps(body).encode()
+def _operation(method: str, path: str) -> str:
+    if method == "GET":
+        return "NextInvocation" if path == "/invocation/next" else "unknown"
+    names = {"/response": "InvocationResponse", "/init/error": "InitializationError", "/error": "InvocationError"}
+    return next((name for end, name in names.items() if path.endswith(end)), "unknown")
+
+
+def _refusal(kind: str) -> Response:
+    body = {"errorType": kind, "errorMessage": "the sandbox has no such request"}
+    return json_response(404 if kind == "NotFound" else 400, body)
+
+
+def _faulted(_: Exchange, fault: Fault) -> Response:
+    """The documented 500, after which a runtime should end; 429 where it is throttled, which AWS never says."""
+    status = 429 if fault.kind is FaultKind.THROTTLE else 500
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    return json_response(status, {"errorType": "Container.Error", "errorMessage": "Container error."}, headers)

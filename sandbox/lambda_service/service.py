@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
 from sandbox.config import SandboxSettings
 from sandbox.faults import Faults
@@ -121,7 +122,8 @@ class LambdaService:
             credentials.session_token,
             region_name=function.configuration.region,
         )
-        sqs = session.client("sqs", endpoint_url=self._aws_url)
+        # A poller of Lambda polls again anyway: it need not repeat one request for long.
+        sqs = session.client("sqs", endpoint_url=self._aws_url, config=Config(retries={"total_max_attempts": 2}))
         most = found.get("ScalingConfig", {}).get("MaximumConcurrency", self._environments)
         for _ in range(min(most, self._environments)):
             self._pollers.append(SqsEventSource(mapping, function, sqs, self._journal))
@@ -142,4 +144,5 @@ class LambdaService:
             environments=self._environments,
             log=self.log_of(configuration.name),
             faults=self._faults,
+            journal=self._journal,
         )

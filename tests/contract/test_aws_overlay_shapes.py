@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ def xml_faults(element: ElementTree.Element, shape: Shape, path: str) -> list[st
             for fault in xml_faults(child, shape.member, f"{path}[{number}]")
         ]
     if not isinstance(shape, StructureShape):
-        return enum_faults(element.text or "", shape, path)
+        return [f"{path} has elements in it"] if len(element) else scalar_faults(element.text or "", shape, path)
+    if (element.text or "").strip():
+        return [f"{path} is a text, not a structure"]
     known = {member.serialization.get("name", name): member for name, member in shape.members.items()}
     faults = []
     for child in element:
@@ -68,10 +71,12 @@ def xml_faults(element: ElementTree.Element, shape: Shape, path: str) -> list[st
 
 
 def json_faults(value: Any, shape: Shape, path: str) -> list[str]:
+    if type(value) not in JSON_TYPES[shape.type_name]:
+        return [f"{path} is {value!r}, no {shape.type_name}"]
     if isinstance(shape, ListShape):
         return [fault for item in value for fault in json_faults(item, shape.member, f"{path}[]")]
     if not isinstance(shape, StructureShape):
-        return enum_faults(value, shape, path)
+        return scalar_faults(str(value), shape, path)
     faults = []
     for name, item in value.items():
         if name not in shape.members:
@@ -81,18 +86,52 @@ def json_faults(value: Any, shape: Shape, path: str) -> list[str]:
     return faults
 
 
-def enum_faults(value: Any, shape: Shape, path: str) -> list[str]:
+JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "structure": (dict,),
+    "list": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "long": (int,),
+    "timestamp": (int, float),  # AWS JSON 1.1: seconds since 1970
+}
+SCALARS = {
+    "boolean": re.compile("true|false|True|False"),  # JSON's comes as Python writes it
+    "integer": re.compile(r"-?\d+"),
+    "long": re.compile(r"-?\d+"),
+    "timestamp": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d+(\.\d+)?"),
+    "string": re.compile(".*", re.DOTALL),
+}
+
+
+def scalar_faults(text: str, shape: Shape, path: str) -> list[str]:
+    """What is wrong with a scalar: its form, its length, its pattern, or that it is no word of an enumeration."""
+    if not SCALARS[shape.type_name].fullmatch(text):
+        return [f"{path} is {text!r}, no {shape.type_name}"]
     allowed = getattr(shape, "enum", [])
-    if shape.type_name == "timestamp":
-        return [] if value else [f"{path} is empty"]
-    return [f"{path} is {value!r}, not one of {allowed}"] if allowed and value not in allowed else []
+    faults = [f"{path} is {text!r}, not one of {allowed}"] if allowed and text not in allowed else []
+    if shape.type_name == "string":
+        least, most = shape.metadata.get("min", 0), shape.metadata.get("max", len(text))
+        faults += [] if least <= len(text) <= most else [f"{path} has {len(text)} characters, not {least} to {most}"]
+        faults += [] if matches(shape.metadata.get("pattern"), text) else [f"{path} is {text!r}, not of the pattern"]
+    return faults
+
+
+def matches(pattern: str | None, text: str) -> bool:
+    """Whether a text is of a model's pattern; one that Python's `re` does not read counts as met."""
+    try:
+        return pattern is None or re.search(pattern, text) is not None
+    except re.error:
+        return True
 
 
 def check(world: AwsWorld, service: str, call: Call) -> None:
     operation, body = raw(world, service, call)
     model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
     shape = model.operation_model(operation).output_shape
-    assert shape is not None
+    if shape is None:
+        assert body in {b"", b"{}"}
+        return
     if model.metadata["protocol"] == "json":
         assert json_faults(json.loads(body), shape, operation) == []
         return
@@ -110,6 +149,23 @@ NAME = {"StackSetName": "roles"}
 
 def member(client: Any) -> str:
     return str(client.list_stack_instances(**NAME)["Summaries"][0]["Account"])
+
+
+def only_member(client: Any) -> dict[str, Any]:
+    summary = client.list_stack_instances(**NAME)["Summaries"][0]
+    targets = {"OrganizationalUnitIds": [summary["OrganizationalUnitId"]], "Accounts": [summary["Account"]]}
+    return {"DeploymentTargets": targets | {"AccountFilterType": "INTERSECTION"}, "Regions": ["us-east-1"]}
+
+
+def empty(client: Any) -> str:
+    """A StackSet that was just made."""
+    client.create_stack_set(StackSetName="short-lived", TemplateBody="Resources: {A: {Type: 'AWS::SQS::Queue'}}")
+    return "short-lived"
+
+
+def running(client: Any) -> str:
+    """An operation that was just started."""
+    return str(client.update_stack_instances(**NAME, **only_member(client))["OperationId"])
 
 
 CLOUDFORMATION: list[Call] = [
@@ -131,14 +187,26 @@ CLOUDFORMATION: list[Call] = [
         Regions=["us-east-1"],
         OperationPreferences=ALL_AT_ONCE,
     ),
-    lambda c: c.delete_stack_instances(
-        **NAME,
-        DeploymentTargets={"OrganizationalUnitIds": ["ou-abcd-12345678"]},
-        Regions=["us-east-1"],
-        RetainStacks=True,
-    ),
+    lambda c: c.update_stack_instances(**NAME, **only_member(c)),
+    lambda c: c.delete_stack_instances(**NAME, **only_member(c), RetainStacks=True),
+    lambda c: c.stop_stack_set_operation(**NAME, OperationId=running(c)),
+    lambda c: c.delete_stack_set(StackSetName=empty(c)),
     lambda c: c.deactivate_organizations_access(),
 ]
+
+
+def root(client: Any) -> str:
+    return str(client.list_roots()["Roots"][0]["Id"])
+
+
+def unit(client: Any) -> str:
+    return str(client.list_organizational_units_for_parent(ParentId=root(client))["OrganizationalUnits"][0]["Id"])
+
+
+def newest(client: Any) -> str:
+    return str(client.list_accounts()["Accounts"][-1]["Id"])
+
+
 ORGANIZATIONS: list[Call] = [
     lambda c: c.create_account(AccountName="new", Email="new@example.com"),
     lambda c: c.list_create_account_status(),
@@ -153,6 +221,11 @@ ORGANIZATIONS: list[Call] = [
     lambda c: c.list_accounts_for_parent(ParentId=c.list_roots()["Roots"][0]["Id"]),
     lambda c: c.list_parents(ChildId=c.list_accounts()["Accounts"][1]["Id"]),
     lambda c: c.list_tags_for_resource(ResourceId=c.list_accounts()["Accounts"][1]["Id"]),
+    lambda c: c.describe_organization(),
+    lambda c: c.describe_organizational_unit(OrganizationalUnitId=unit(c)),
+    lambda c: c.move_account(AccountId=newest(c), SourceParentId=root(c), DestinationParentId=unit(c)),
+    lambda c: c.remove_account_from_organization(AccountId=newest(c)),
+    lambda c: c.close_account(AccountId=newest(c)),
 ]
 
 
@@ -164,6 +237,54 @@ def test_stack_set_answers_have_the_shape_that_botocore_knows(world: AwsWorld, n
 @pytest.mark.parametrize("number", range(len(ORGANIZATIONS)))
 def test_organizations_answers_have_the_shape_that_botocore_knows(world: AwsWorld, number: int) -> None:
     check(world, "organizations", ORGANIZATIONS[number])
+
+
+SPOILT_JSON: list[tuple[str, dict[str, Any]]] = [
+    ("DescribeAccount", {"Account": {"Id": 123456789012}}),
+    ("DescribeAccount", {"Account": {"Id": "12345"}}),
+    ("DescribeAccount", {"Account": {"Arn": ["arn:aws:organizations::123456789012:account/o-a/1"]}}),
+    ("DescribeAccount", {"Account": {"JoinedTimestamp": "yesterday"}}),
+    ("DescribeAccount", {"Account": {"Status": "SLEEPING"}}),
+    ("DescribeAccount", {"Account": {"Surprise": "x"}}),
+    ("DescribeAccount", {"Account": "123456789012"}),
+    ("ListAccounts", {"Accounts": {"Id": "123456789012"}}),
+]
+SPOILT_XML: list[tuple[str, str]] = [
+    ("<StackSet><StackSetARN><member>arn</member></StackSetARN></StackSet>", "elements"),
+    ("<StackSet><AutoDeployment><Enabled>perhaps</Enabled></AutoDeployment></StackSet>", "no boolean"),
+    ("<StackSet><Status>ASLEEP</Status></StackSet>", "not one of"),
+    ("<StackSet><Surprise/></StackSet>", "unknown"),
+    ("<StackSet>words</StackSet>", "a text"),
+    (
+        "<StackSet><StackSetDriftDetectionDetails><LastDriftCheckTimestamp>yesterday</LastDriftCheckTimestamp>"
+        "</StackSetDriftDetectionDetails></StackSet>",
+        "no timestamp",
+    ),
+    (
+        "<StackSet><StackSetDriftDetectionDetails><TotalStackInstancesCount>many</TotalStackInstancesCount>"
+        "</StackSetDriftDetectionDetails></StackSet>",
+        "no integer",
+    ),
+]
+
+
+def output_of(service: str, operation: str) -> Shape:
+    model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    shape = model.operation_model(operation).output_shape
+    assert shape is not None
+    return shape
+
+
+@pytest.mark.parametrize(("operation", "answer"), SPOILT_JSON, ids=str)
+def test_a_json_answer_of_a_wrong_shape_does_not_pass(operation: str, answer: dict[str, Any]) -> None:
+    assert len(json_faults(answer, output_of("organizations", operation), operation)) == 1
+
+
+@pytest.mark.parametrize(("answer", "expected"), SPOILT_XML, ids=str)
+def test_an_xml_answer_of_a_wrong_shape_does_not_pass(answer: str, expected: str) -> None:
+    document = ElementTree.fromstring(f"<Result>{answer}</Result>")
+    [fault] = xml_faults(document, output_of("cloudformation", "DescribeStackSet"), "DescribeStackSet")
+    assert expected in fault
 
 
 def test_identity_token_answers_have_the_shape_that_botocore_knows(world: AwsWorld) -> None:

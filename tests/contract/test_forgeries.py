@@ -25,6 +25,7 @@ from werkzeug import Request, Response
 
 from sandbox.azure.azurite import installed
 from sandbox.azure.directory import FUNCTIONS, OPERATOR, QUEUE_SENDER, TOKEN_EXCHANGE_AUDIENCE
+from sandbox.azure.entra import Tenant
 from sandbox.serving import Service
 from tests.fakes.azure_world import SENDER_ROLE, Issuer, World, start_world
 
@@ -229,6 +230,80 @@ def test_a_true_assertion_is_worth_nothing_elsewhere(world: World, issuer: Issue
     for answer, status, error, code in cases:
         body = answer.json()
         assert (answer.status_code, body["error"], body["error_codes"]) == (status, error, [code]), body
+
+
+# --- another tenant ---
+
+TENANT_B = "00000000-0000-0000-0000-00000000bbbb"
+ROLE_B = "arn:aws:iam::210987654321:role/theirs"
+
+
+@pytest.fixture
+def neighbour(world: World, issuer: Issuer) -> Tenant:
+    """Tenant B: it knows our application by the same id, and has one of its own that trusts the same issuer."""
+    tenant = world.azure.add_tenant(TENANT_B)
+    tenant.directory.add("ours", "application", client_id=world.azure.directory.get(QUEUE_SENDER).client_id)
+    tenant.directory.add("theirs", "application")
+    tenant.directory.trust("theirs", issuer=issuer.url, subjects=(ROLE_B,))
+    return tenant
+
+
+def token_of_the_neighbour(world: World, issuer: Issuer, tenant: Tenant, audience: str) -> str:
+    """What Entra gives to tenant B's own application for a true assertion."""
+    theirs = tenant.directory.get("theirs").client_id
+    changes = {"client_id": theirs, "scope": f"{audience}/.default"}
+    answer = ask_entra(world, issuer.token(sub=ROLE_B), tenant=TENANT_B, **changes)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
+
+
+def test_an_assertion_true_for_one_tenant_is_refused_by_another(
+    world: World, issuer: Issuer, neighbour: Tenant
+) -> None:
+    true, theirs = issuer.token(), neighbour.directory.get("theirs").client_id
+    assert ask_entra(world, true).status_code == 200
+    refused(world, ask_entra(world, true, tenant=TENANT_B), 401, "invalid_client", 700211)
+    refused(world, ask_entra(world, true, tenant=TENANT_B, client_id=theirs), 401, "invalid_client", 700213)
+    functions = world.azure.directory.get(FUNCTIONS).client_id
+    refused(world, ask_entra(world, true, tenant=TENANT_B, client_id=functions), 400, "unauthorized_client", 700016)
+    refused(world, ask_entra(world, issuer.token(sub=ROLE_B)), 401, "invalid_client", 700213)
+    refused(world, ask_entra(world, issuer.token(sub=ROLE_B), client_id=theirs), 400, "unauthorized_client", 700016)
+
+
+def test_a_tenant_publishes_its_own_issuer_and_the_common_keys(world: World, neighbour: Tenant) -> None:
+    url = f"{world.azure.authority_url}/{TENANT_B}"
+    document = requests.get(f"{url}/v2.0/.well-known/openid-configuration", timeout=5).json()
+    assert document["issuer"] == f"{url}/v2.0"
+    keys = requests.get(document["jwks_uri"], timeout=5).json()["keys"]
+    ours = requests.get(f"{world.azure.authority_url}/{world.azure.directory.tenant_id}/discovery/v2.0/keys", timeout=5)
+    assert [key["n"] for key in keys] == [key["n"] for key in ours.json()["keys"]]
+    assert [key["issuer"] for key in keys] == [f"https://sts.windows.net/{TENANT_B}/"]
+
+
+@pytest.mark.parametrize("twin", [False, True], ids=["own-identity", "same-object-id"])
+def test_a_true_token_of_another_tenant_opens_nothing_here(
+    world: World, issuer: Issuer, neighbour: Tenant, twin: bool
+) -> None:
+    def token(audience: str) -> str:
+        if twin:  # even of an identity that has the very ids of ours
+            return neighbour.tokens.mint(world.azure.directory.get(FUNCTIONS), audience)
+        return token_of_the_neighbour(world, issuer, neighbour, audience)
+
+    assert claims_of(token(ARM))["iss"] == f"https://sts.windows.net/{TENANT_B}/"
+    headers = {"Authorization": f"Bearer {token(ARM)}"}
+    for method in ("GET", "PUT", "DELETE"):
+        url = f"{world.azure.arm_url}{connector_path(world)}"
+        answer = requests.request(method, url, json={}, headers=headers, timeout=10)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "InvalidAuthenticationTokenTenant"
+        assert TENANT_B in answer.json()["error"]["message"]
+        assert world.journal.entries(service="arm")[-1].identity == "anonymous"
+    headers = {"Authorization": f"Bearer {token(STORAGE)}", "x-ms-version": "2024-11-04"}
+    for method, url in storage_requests(world):
+        answer = requests.request(method, url, headers=headers, timeout=10)
+        assert (answer.status_code, answer.headers["x-ms-error-code"]) == (401, "InvalidAuthenticationInfo"), url
+        entry = world.journal.entries()[-1]
+        assert (entry.identity, entry.detail["problem"]) == ("anonymous", "issuer")
 
 
 def test_a_token_of_entra_itself_is_no_assertion(world: World, issuer: Issuer) -> None:

@@ -2,26 +2,48 @@
 
 A point belongs to a method of a port that a use case names, or to a step of the hosts themselves. `EFFECTS`
 says by which request a method takes effect, so where a process has to be stopped; a method that is neither
-there nor in `EXCUSED` fails a test, so that a new step comes with its kill test.
+there nor in `EXCUSED` fails a test, so that a new step comes with its kill test. What an adapter asks besides is
+seen in the journal: `unmapped` finds every request of the product that is no kill point and not excused.
 """
 
 from __future__ import annotations
 
+import collections.abc
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from typing import Literal, get_type_hints
+from dataclasses import dataclass, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from fnmatch import fnmatchcase
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
 from sandbox.faults import Hold
-from shared.application import ports
+from sandbox.journal import JournalEntry
+from shared import application
 from shared.application.deploy_accounts import DeployPorts
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 
 When = Literal["before", "after"]
-AZURE = {"arm", "blob", "queue", "table"}
+Plot = Literal["", "throttled", "foreign", "oversized", "queued", "moved", "unregistered", "undecodable"]
+AZURE = {"arm", "blob", "entra", "managed-identity", "queue", "table"}
 ACCOUNT_EVENTS, STACK_EVENTS, HOST = "lambda:rollcall-account-events", "lambda:rollcall-stack-events", "functions"
 PROCESSES: dict[str, type] = {ACCOUNT_EVENTS: DeployPorts, STACK_EVENTS: ReportPorts, HOST: OnboardPorts}
+EXCUSED_PORTS = {"WaitPorts": "the command line only reads the ledger"}
+"""Use cases that no process of the path runs, by the name of their ports."""
+IDENTITIES: dict[str, tuple[str, ...]] = {
+    "*:role/rollcall-account-events": (ACCOUNT_EVENTS,),
+    "*:role/rollcall-stack-events": (STACK_EVENTS,),
+    "rollcall-account-events": (ACCOUNT_EVENTS,),
+    "rollcall-stack-events": (STACK_EVENTS,),
+    QUEUE_SENDER: (ACCOUNT_EVENTS, STACK_EVENTS),
+    FUNCTIONS: (HOST,),
+}
+"""Who the journal says that the processes are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +51,14 @@ class Effect:
     """The request by which a step takes effect.
 
     `plot` is what has to be the case for the step to be reached at all, `cached` that only a process that was
-    just started takes it, `nth` which of several equal requests is meant.
+    just started takes it, `nth` which of several equal requests about one account is meant.
     """
 
     service: str
     operation: str
     resource: str = "*"
     nth: int = 1
-    plot: Literal["", "throttled", "foreign", "oversized", "queued"] = ""
+    plot: Plot = ""
     cached: bool = False
     label: str = ""
 
@@ -58,7 +80,11 @@ class KillPoint:
 _READ_ACCOUNT = (Effect(service="organizations", operation="DescribeAccount"),)
 _READ_INSTANCE = (Effect(service="cloudformation", operation="DescribeStackInstance"),)
 _READ_POLICY = (Effect(service="s3", operation="GetObject", cached=True),)
-_SEND = (Effect(service="queue", operation="PutMessage"),)
+_SEND = (
+    Effect(service="queue", operation="PutMessage"),
+    Effect(service="sts", operation="GetWebIdentityToken", cached=True, label="assertion"),
+    Effect(service="entra", operation="GetToken", cached=True, label="token"),
+)
 
 EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
     (DeployPorts, "AccountDirectory.find_account"): _READ_ACCOUNT,
@@ -66,7 +92,10 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
         Effect(service="cloudformation", operation="DescribeStackSet", cached=True),
     ),
     (DeployPorts, "StackSets.find_instance"): _READ_INSTANCE,
-    (DeployPorts, "StackSets.deploy"): (Effect(service="cloudformation", operation="CreateStackInstances"),),
+    (DeployPorts, "StackSets.deploy"): (
+        Effect(service="cloudformation", operation="CreateStackInstances"),
+        Effect(service="cloudformation", operation="UpdateStackInstances", plot="moved", label="update"),
+    ),
     (DeployPorts, "RequestSender.send"): _SEND,
     (DeployPorts, "PolicySource.current"): _READ_POLICY,
     (ReportPorts, "AccountDirectory.find_account"): _READ_ACCOUNT,
@@ -86,11 +115,15 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
     (OnboardPorts, "Ledger.find"): (Effect(service="table", operation="GetEntity", resource="accounts", nth=2),),
     (OnboardPorts, "Ledger.claim"): (Effect(service="table", operation="UpdateEntity", resource="accounts"),),
     (OnboardPorts, "Ledger.record"): (
+        Effect(service="table", operation="InsertEntity", resource="accounts", label="first"),
         Effect(service="table", operation="InsertOrReplaceEntity", resource="history", nth=2, label="history"),
         Effect(service="table", operation="UpdateEntity", resource="accounts", nth=2, label="row"),
     ),
     (OnboardPorts, "Connectors.find"): (Effect(service="arm", operation="GetSecurityConnector"),),
-    (OnboardPorts, "Connectors.put"): (Effect(service="arm", operation="PutSecurityConnector"),),
+    (OnboardPorts, "Connectors.put"): (
+        Effect(service="arm", operation="PutSecurityConnector"),
+        Effect(service="arm", operation="RegisterProvider", plot="unregistered", cached=True, label="register"),
+    ),
     (OnboardPorts, "TenantSnapshot.find_by_hierarchy"): (
         Effect(service="arm", operation="QueryResources", cached=True),
     ),
@@ -107,6 +140,13 @@ HOST_STEPS: dict[str, dict[str, Effect]] = {
     HOST: {
         "message received": Effect(service="queue", operation="GetMessages", plot="queued"),
         "message deleted": Effect(service="queue", operation="DeleteMessage"),
+        "token asked": Effect(service="managed-identity", operation="GetToken", cached=True),
+        "poison copied": Effect(
+            service="queue", operation="PutMessage", resource="onboarding-poison", plot="undecodable"
+        ),
+        "poisonous deleted": Effect(
+            service="queue", operation="DeleteMessage", resource="onboarding", plot="undecodable"
+        ),
     },
 }
 """What the platform does around a use case."""
@@ -124,24 +164,110 @@ EXCUSED: dict[tuple[type | None, str], str] = {
 """Methods that are no kill point, and why; None stands for every use case."""
 
 
+_READ = "a read beside a kill point: killed there, the message comes again as it does there"
+_POLLER = "Lambda's poller asks, not the function's process"
+EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
+    ("sqs", "ReceiveMessage", "*"): _POLLER,
+    ("sqs", "DeleteMessageBatch", "*"): _POLLER,
+    ("lambda-runtime", "NextInvocation", "*"): "the function has nothing in its hands",
+    ("lambda-runtime", "InvocationError", "*"): "the whole batch goes back, as after a kill",
+    ("organizations", "ListParents", "*"): _READ,
+    ("organizations", "ListTagsForResource", "*"): _READ,
+    ("organizations", "DescribeOrganizationalUnit", "*"): _READ,
+    ("organizations", "ListRoots", "*"): _READ,
+    ("cloudformation", "DescribeStackSetOperation", "*"): _READ,
+    ("table", "GetEntity", "pacing"): _READ,
+    ("queue", "UpdateMessage", "onboarding"): "hides a message longer or gives it back: killed, it comes back later",
+    ("blob", "PutBlob", "policy"): "the sandbox's deployment publishes the policy as the Function App",
+}
+"""Requests of the product (service, operation, resource) that are no kill point, and why."""
+
+_PLAIN = {str, int, float, bool, bytes, datetime, timedelta, NoneType}
+_COLLECTIONS = {tuple, list, dict, set, frozenset, collections.abc.Sequence, collections.abc.Mapping}
+
+
+class UnclassifiedError(Exception):
+    """A field of a use case's ports of which nobody can say whether it reaches outside."""
+
+
 def port_methods(use_case: type) -> Iterator[str]:
-    """`Protocol.method` for everything that the ports of a use case name; values that are no port have none."""
+    """`Protocol.method` for everything that the ports of a use case name; values that are no port have none.
+
+    Raises UnclassifiedError.
+    """
     for name, kind in get_type_hints(use_case).items():
-        assert name in {field.name for field in fields(use_case)}
-        if inspect.isclass(kind) and kind.__module__ == ports.__name__:
-            for method, _ in inspect.getmembers(kind, inspect.isfunction):
-                if not method.startswith("_"):
-                    yield f"{kind.__name__}.{method}"
+        yield from _methods_of(kind, f"{use_case.__name__}.{name}")
 
 
-def missing(use_cases: Iterable[type] = tuple(PROCESSES.values())) -> list[str]:
-    """Port methods without an effect and without an excuse."""
-    return [
-        f"{use_case.__name__}: {method}"
-        for use_case in use_cases
-        for method in port_methods(use_case)
-        if (use_case, method) not in EFFECTS and not {(use_case, method), (None, method)} & EXCUSED.keys()
+def _methods_of(kind: Any, where: str) -> Iterator[str]:
+    origin = get_origin(kind)
+    if kind in _PLAIN or origin is Literal or (inspect.isclass(kind) and issubclass(kind, Enum)):
+        return
+    if origin in {Union, UnionType} or origin in _COLLECTIONS:
+        for part in get_args(kind):
+            if part is not Ellipsis:
+                yield from _methods_of(part, where)
+    elif getattr(kind, "_is_protocol", False):
+        for method, _ in inspect.getmembers(kind, inspect.isfunction):
+            if not method.startswith("_"):
+                yield f"{kind.__name__}.{method}"
+    elif inspect.isclass(kind) and is_dataclass(kind):
+        for name, part in get_type_hints(kind).items():
+            yield from _methods_of(part, f"{where}.{name}")
+    else:
+        raise UnclassifiedError(f"{where} is {kind}: neither a value, nor a Protocol, nor made of these")
+
+
+def use_cases() -> list[type]:
+    """Every `…Ports` dataclass of `shared/application`."""
+    modules = [
+        importlib.import_module(f"{application.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(application.__path__)
     ]
+    return [
+        kind
+        for module in modules
+        for name, kind in inspect.getmembers(module, inspect.isclass)
+        if name.endswith("Ports") and kind.__module__ == module.__name__
+    ]
+
+
+def missing(found: Iterable[type] | None = None) -> list[str]:
+    """Use cases that no process runs, and port methods without an effect, each without an excuse."""
+    problems = []
+    for use_case in use_cases() if found is None else found:
+        if use_case.__name__ in EXCUSED_PORTS:
+            continue
+        if use_case not in PROCESSES.values():
+            problems.append(f"{use_case.__name__}: no process of the path runs it")
+        for method in port_methods(use_case):
+            if (use_case, method) not in EFFECTS and not {(use_case, method), (None, method)} & EXCUSED.keys():
+                problems.append(f"{use_case.__name__}: {method}")
+    return problems
+
+
+def unmapped(entries: Iterable[JournalEntry]) -> list[str]:
+    """What the product's identities requested that is neither a kill point of theirs nor excused."""
+    strange = set()
+    for entry in entries:
+        processes = {each for name, them in IDENTITIES.items() if fnmatchcase(entry.identity, name) for each in them}
+        operation, resource = entry.operation.partition(":")[2], str(entry.detail.get("resource") or "")
+        asked = (entry.service, operation, resource)
+        if processes and not any(_meant(asked, known) for known in _known(processes)):
+            strange.add(f"{entry.identity}: {entry.operation} {resource}".rstrip())
+    return sorted(strange)
+
+
+def _meant(asked: tuple[str, str, str], known: tuple[str, str, str]) -> bool:
+    return all(fnmatchcase(value, pattern) for value, pattern in zip(asked, known, strict=True))
+
+
+def _known(processes: set[str]) -> Iterator[tuple[str, str, str]]:
+    yield from EXCUSED_REQUESTS
+    for process in processes:
+        effects = [each for (use_case, _), them in EFFECTS.items() if use_case is PROCESSES[process] for each in them]
+        for effect in [*effects, *HOST_STEPS[process].values()]:
+            yield effect.service, effect.operation, effect.resource
 
 
 def kill_points() -> list[KillPoint]:
@@ -159,8 +285,11 @@ def kill_points() -> list[KillPoint]:
     ]
 
 
-def hold_of(point: KillPoint) -> Hold:
-    """The hold that stops the point's process there, whichever host it is."""
+def hold_of(point: KillPoint, account_id: str = "") -> Hold:
+    """The hold that stops the point's process there, whichever host it is.
+
+    Where a later one of several requests is meant, only those whose path names the account are counted.
+    """
     effect = point.effect
     function = point.process.removeprefix("lambda:")
     on_azure = effect.service in AZURE
@@ -170,6 +299,7 @@ def hold_of(point: KillPoint) -> Hold:
         identity=function if effect.service == "lambda-runtime" else "*" if on_azure else f"*:role/{function}",
         resource=effect.resource,
         client=f"*{function}*" if on_azure else "*",
+        path=f"*{account_id}*" if effect.nth > 1 else "*",
         when=point.when,
         nth=effect.nth,
     )

@@ -37,6 +37,9 @@ MOST_OPERATIONS = 2
 """Successful StackSet operations for one account. A killed batch comes back with other company, so under another
 OperationId; where the first operation has not yet made an instance that DescribeStackInstance could show, a
 second one is started, which finds everything in place. A third would need a third delivery."""
+NAMESPACE = "microsoft.security"
+PLAN_THERE = "DefenderCspmAws"
+"""An offering of the profile that the sample policy gives to /Workloads/Production only."""
 MOST_PARKED = 2
 """Parked copies of one message: a kill between the copy and the deletion of the message repeats the copy."""
 SHORT: dict[str, Any] = {
@@ -102,6 +105,7 @@ class _Scene:
         self.plot = point.effect.plot
         self.poisoned = len(roll.poisoned())
         self.body = b""
+        self.broken = ""
 
     def prepare(self) -> None:
         """Fresh processes where the step is taken by such only, and what has to be the case for it."""
@@ -109,6 +113,7 @@ class _Scene:
             for host in self.sandbox.function_hosts:
                 host.kill()
         elif self.point.process == HOST and (self.point.effect.cached or self.plot == "foreign"):
+            # Also so that nobody has the connectors of a minute ago in mind.
             for host in self.sandbox.function_hosts:
                 host.kill()
                 self.sandbox.start_host(host.name)
@@ -118,14 +123,26 @@ class _Scene:
             self.sandbox.faults.plant(
                 Fault(service="arm", operation="PutSecurityConnector", kind=FaultKind.THROTTLE, retry_after=1)
             )
+        if self.plot == "unregistered":
+            self._registrations().discard(NAMESPACE)
+
+    def _registrations(self) -> set[str]:
+        [subscription] = self.sandbox.azure.resources.subscriptions()
+        return subscription.registered
 
     def send_out(self, names: Sequence[str], chance: random.Random) -> list[str]:
-        """Sets the hold and sends all accounts on their way; the first of them in the foreign plot is taken."""
+        """Sets the hold and sends all accounts on their way; the first of them is the one that a plot is about."""
         accounts = [self.roll.plant_account(re.sub(r"[^A-Za-z0-9]+", "-", name)) for name in names]
         if self.plot == "foreign":
             self._connect_elsewhere(accounts[0])
+        if self.plot == "moved":
+            self._move(accounts[0])
         if self.plot != "queued":
-            self.sandbox.faults.hold(hold_of(self.point))
+            self.sandbox.faults.hold(hold_of(self.point, accounts[0]))
+        if self.plot == "undecodable":
+            self.broken = f"no Base64: {accounts[0]}"
+            self.roll.onboarding.send_message(self.broken)
+            self._wait_until_reached()
         for account_id in accounts:
             self.roll.ask_onboarding(account_id)
             time.sleep(chance.uniform(0, 0.15))
@@ -135,10 +152,19 @@ class _Scene:
         if self.plot == "queued":
             waiting = self.roll.onboarding.get_queue_properties
             _wait(lambda: (waiting().approximate_message_count or 0) >= 2, "messages wait on the queue")
-            self.sandbox.faults.hold(hold_of(self.point))
+            self.sandbox.faults.hold(hold_of(self.point, accounts[0]))
             for host in self.sandbox.function_hosts:
                 self.sandbox.start_host(host.name)
         return accounts
+
+    def _move(self, account_id: str) -> None:
+        """Connects it, and lets it then belong to a unit that has another profile."""
+        self.roll.ask_onboarding(account_id)
+        _wait(partial(self._is_in, account_id, State.CONNECTED), f"{account_id} is connected before it moves")
+        organizations = self.roll.client("organizations")
+        root = organizations.list_roots()["Roots"][0]["Id"]
+        unit = self.roll.make_unit("Workloads", "Production")
+        organizations.move_account(AccountId=account_id, SourceParentId=root, DestinationParentId=unit)
 
     def _connect_elsewhere(self, account_id: str) -> None:
         settings = self.sandbox.settings
@@ -153,9 +179,12 @@ class _Scene:
         }
         self.roll.seed(resources=[document])
 
+    def _wait_until_reached(self) -> None:
+        _wait(lambda: any(hold["reached"] for hold in self.sandbox.faults.holds()), "the kill point is reached")
+
     def kill_when_reached(self) -> str:
         """SIGKILLs who waits at the hold; what it had asked is dropped, and a host is started again."""
-        _wait(lambda: any(hold["reached"] for hold in self.sandbox.faults.holds()), "the kill point is reached")
+        self._wait_until_reached()
         [reached] = [hold["reached"] for hold in self.sandbox.faults.holds()]
         victim = self.point.process
         if victim == HOST:
@@ -175,17 +204,22 @@ class _Scene:
             foreign = self.plot == "foreign" and number == 0
             wanted = State.PARKED if foreign else State.CONNECTED
             _wait(partial(self._is_in, account_id, wanted), f"{account_id} is {wanted}")
+        if self.plot == "moved":
+            _wait(partial(self._has_plan, accounts[0], PLAN_THERE), f"{accounts[0]} has the profile of its unit")
         _wait(self._drained, "the queues are empty")
         for number, account_id in enumerate(accounts):
             foreign = self.plot == "foreign" and number == 0
             self._expect(problems, f"creating PUTs of {account_id}", self._creations(account_id), {0 if foreign else 1})
             self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {1})
-            allowed = set(range(1, MOST_OPERATIONS + 1))
+            before = 1 if self.plot == "moved" and number == 0 else 0
+            allowed = {before + count for count in range(1, MOST_OPERATIONS + 1)}
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
-        parked = set(range(1, MOST_PARKED + 1)) if self.plot in {"foreign", "oversized"} else {0}
+        parked = set(range(1, MOST_PARKED + 1)) if self.plot in {"foreign", "oversized", "undecodable"} else {0}
         self._expect(problems, "poisoned messages", len(self.roll.poisoned()) - self.poisoned, parked)
         if self.body and {self.roll.parked_body(message) for message in self.roll.poisoned()} != {self.body}:
             problems.append("the message that was kept apart is not what was sent")
+        if self.broken and {message.content for message in self.roll.poisoned()} != {self.broken}:
+            problems.append("the poisonous message is not what was sent")
         for name in ("AccountEvents", "StackEvents"):
             self._expect(problems, f"dead letters of {name}", self.roll.messages_on(f"{name}DeadLetterQueue"), {0})
 
@@ -197,6 +231,12 @@ class _Scene:
     def _is_in(self, account_id: str, state: State) -> bool:
         record = self.roll.record(account_id)
         return record is not None and record.state is state
+
+    def _has_plan(self, account_id: str, offering: str) -> bool:
+        return any(
+            offering in {each["offeringType"] for each in connector["properties"]["offerings"]}
+            for connector in self.roll.connectors(account_id)
+        )
 
     def _drained(self) -> bool:
         events = sum(self.roll.messages_on(name) for name in ("AccountEventsQueue", "StackEventsQueue"))
@@ -213,6 +253,7 @@ class _Scene:
         self.sandbox.faults.release(drop=True)
         self.sandbox.faults.clear()
         self.roll.poison.clear_messages()
+        self._registrations().add(NAMESPACE)
         for host in self.sandbox.function_hosts:
             if not host.running():
                 self.sandbox.start_host(host.name)

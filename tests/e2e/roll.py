@@ -26,6 +26,7 @@ from shared.application.status import account_status
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
 from shared.messages.parked_request import ParkedRequest
+from tests.e2e.kill_points import unmapped
 
 QUICK: dict[str, Any] = {
     "account_creation_seconds": 0.2,
@@ -247,10 +248,15 @@ def now() -> str:
 
 @contextmanager
 def running(folder: Path, *, template: Path = TEMPLATE, **settings: Any) -> Iterator[Roll]:
-    """A sandbox in `folder` with shortened times; gone at the end, the environment as it was."""
+    """A sandbox in `folder` with shortened times; gone at the end, the environment as it was.
+
+    Fails at the end where the product asked for something that is neither a kill point nor excused.
+    """
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setenv("REQUESTS_CA_BUNDLE", "")  # the sandbox sets it; this puts it back
         sandbox = Sandbox(SandboxSettings(folder=folder, **(QUICK | settings)), template=template)
         stack.callback(sandbox.stop)
         sandbox.start()
         yield Roll(sandbox, stack)
+        strange = unmapped(sandbox.journal.entries())
+        assert not strange, f"requests that nobody kills a process at: {strange} (tests/e2e/kill_points.py)"

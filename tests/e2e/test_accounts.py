@@ -19,6 +19,8 @@ from tests.fixtures.read import fixture
 NO_ROLE = "ResourceLogicalId:CspmMonitorAwsRole, ResourceStatusReason: Access Denied by a service control policy."
 
 NO_EVENT = "this is no event"
+LARGE_NO_EVENT = "ä" * 400_000  # 800 kB; SQS takes up to 1 MiB
+CONTROLS = "bell\x07 null\x00 \x1b[31mred\x1b[0m del\x7f next\x85 line\u2028"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,8 @@ def neighbours(roll: Roll) -> list[str]:
         fixture("events/create_account_result.without_account.json"),
         creation_event(account_ids[1], "second-neighbour"),
     )
-    roll.broken_events += 2
+    roll.deliver("AccountEventsQueue", LARGE_NO_EVENT)
+    roll.broken_events += 3
     return account_ids
 
 
@@ -81,6 +84,27 @@ def test_a_created_account_gets_its_connector_by_one_put_and_the_ledger_tells_ea
     assert history[0].at < history[1].at
     assert {entry.correlation_id for entry in history} == {record.correlation_id}
     assert record.name == "newborn"
+
+
+def test_an_event_of_most_of_a_mebibyte_is_handled_like_any_other(roll: Roll) -> None:
+    account_id = roll.plant_account("large")
+    event = json.loads(creation_event(account_id, "a-large-event"))
+    event["detail"]["padding"] = "x" * 900_000
+    roll.deliver("AccountEventsQueue", json.dumps(event))
+    roll.wait_for_state(account_id, "connected")
+    assert len(roll.puts(account_id)) == 1
+
+
+def test_control_characters_in_a_name_go_through_events_queue_and_ledger_unchanged(roll: Roll) -> None:
+    account_id = roll.plant_account(CONTROLS)
+    event = json.loads(creation_event(account_id, f"an event of {CONTROLS}"))
+    event["detail"]["serviceEventDetails"]["createAccountStatus"]["accountName"] = CONTROLS
+    roll.deliver("AccountEventsQueue", json.dumps(event))
+    record = roll.wait_for_state(account_id, "connected")
+    assert record.name == CONTROLS
+    assert [entry.result for entry in roll.history(account_id)] == ["skipped", "created"]
+    [connector] = roll.connectors(account_id)
+    assert connector["name"] == f"aws-{account_id}"
 
 
 def test_the_connector_comes_after_provider_and_role_are_in_the_account(roll: Roll) -> None:
@@ -257,9 +281,9 @@ def test_every_connector_body_conforms_to_the_published_api(roll: Roll, evidence
 
 def test_broken_events_end_in_the_dead_letter_queue_and_nothing_else_does(roll: Roll, neighbours: list[str]) -> None:
     broken = fixture("events/create_account_result.without_account.json")
-    wait_until(lambda: roll.messages_on("AccountEventsDeadLetterQueue") == 2, "both broken events are dead letters")
+    wait_until(lambda: roll.messages_on("AccountEventsDeadLetterQueue") == 3, "the broken events are dead letters")
     url = roll.outputs["AccountEventsDeadLetterQueueUrl"]
     received = roll.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
-    assert {message["Body"] for message in received["Messages"]} == {NO_EVENT, broken}
+    assert {message["Body"] for message in received["Messages"]} == {NO_EVENT, LARGE_NO_EVENT, broken}
     roll.wait_until_drained()
     assert roll.messages_on("StackEventsDeadLetterQueue") == 0

@@ -177,6 +177,27 @@ def _organization(roll: Roll) -> str:
     return str(roll.client("organizations").describe_organization()["Organization"]["Id"])
 
 
+def test_control_characters_on_the_queue_reach_the_ledger_or_the_poison_queue_unchanged(roll: Roll) -> None:
+    name = "bell\x07 null\x00 \x1b[31mred del\x7f line\u2028"
+    account_id = roll.plant_account("controlled")
+    roll.ask_onboarding(account_id)
+    roll.wait_for_state(account_id, "connected")
+    roll.wait_until_drained()
+    request = json.loads(fixture("messages/connector-request-1.connect.json"))
+    request["data"] |= {"hierarchy_identifier": account_id, "organization": _organization(roll), "name": name}
+    put(roll, json.dumps(request | {"message_id": str(uuid.uuid4())}))
+    roll.wait_until_drained()
+    record = roll.record(account_id)
+    assert record is not None
+    assert (record.name, record.state) == (name, "connected")
+    before = {message.id for message in roll.poisoned()}
+    stranger = request["data"] | {"hierarchy_identifier": "000000000778", "organization": "o-stranger01"}
+    put(roll, json.dumps(request | {"data": stranger, "message_id": str(uuid.uuid4())}))
+    assert roll.wait_for_state("000000000778", "parked").name == name
+    [message] = [message for message in roll.poisoned() if message.id not in before]
+    assert json.loads(base64.b64decode(message.content))["original"]["data"]["name"] == name
+
+
 def test_a_request_of_another_organization_is_parked_with_reason_and_remedy(roll: Roll) -> None:
     request = json.loads(fixture("messages/connector-request-1.connect.json"))
     request["data"] |= {"hierarchy_identifier": "000000000777", "organization": "o-stranger00"}

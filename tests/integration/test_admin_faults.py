@@ -12,7 +12,7 @@ import requests
 
 from sandbox.admin import AdminApi
 from sandbox.cloud import Sandbox
-from sandbox.faults import Faults, RequestFacts
+from sandbox.faults import SERVICES, Faults, RequestFacts
 from sandbox.journal import Journal
 
 
@@ -92,6 +92,9 @@ def test_processes_are_killed_and_started_by_name(admin: str, processes: Process
         ("faults", {"service": "arm", "kind": "explode"}),
         ("faults", [{"service": "arm", "kind": "error", "count": 1, "rate": 0.1}]),
         ("hold", {"service": "arm", "when": "during"}),
+        ("faults", {"service": "resource-manager", "kind": "error"}),
+        ("faults", [{"service": "arm", "kind": "error"}, {"service": "events-*", "kind": "error"}]),
+        ("hold", {"service": "Arm", "when": "before"}),
         ("kill", {"name": "functions-0"}),
     ],
 )
@@ -99,3 +102,15 @@ def test_what_makes_no_sense_is_refused(admin: str, path: str, body: Any) -> Non
     refused = ask("POST", f"{admin}/{path}", body)
     assert refused.status_code == 400
     assert refused.json()["error"]
+
+
+def test_an_unknown_service_is_refused_with_the_list_of_those_that_are_known(admin: str, faults: Faults) -> None:
+    refused = ask("POST", f"{admin}/faults", {"service": "resource-manager", "kind": "error"})
+    assert refused.status_code == 400
+    assert all(service in str(refused.json()["error"]) for service in SERVICES)
+    assert faults.planted() == []
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "*", "lambda*"])
+def test_every_simulated_service_is_known(admin: str, service: str) -> None:
+    assert ask("POST", f"{admin}/faults", {"service": service, "kind": "error"}).status_code == 200

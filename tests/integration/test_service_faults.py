@@ -38,6 +38,8 @@ def ask(world: AwsWorld, service: str) -> Any:
 OPERATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "cloudformation": ("list_stack_sets", {}),
     "events": ("list_rules", {}),
+    "iam": ("list_roles", {}),
+    "lambda": ("list_functions", {}),
     "organizations": ("list_roots", {}),
     "s3": ("list_objects_v2", {"Bucket": "policies"}),
     "sqs": ("get_queue_url", {"QueueName": "events"}),
@@ -46,6 +48,8 @@ OPERATIONS: dict[str, tuple[str, dict[str, str]]] = {
 AWS = {
     "cloudformation": ("Throttling", 400, "InternalFailure"),
     "events": ("ThrottlingException", 400, "InternalException"),
+    "iam": ("Throttling", 400, "InternalFailure"),
+    "lambda": ("TooManyRequestsException", 429, "ServiceException"),
     "organizations": ("TooManyRequestsException", 400, "InternalFailure"),
     "s3": ("SlowDown", 503, "InternalError"),
     "sqs": ("RequestThrottled", 400, "InternalFailure"),

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from sandbox.faults import Fault, FaultKind, Faults, Hold, RequestFacts, spoilt
 from sandbox.serving import ConnectionDroppedError
 
-PUT = RequestFacts(service="arm", operation="PutSecurityConnector", identity="rollcall-functions", client="functions-1")
+PUT = RequestFacts(
+    service="arm",
+    operation="PutSecurityConnector",
+    identity="rollcall-functions",
+    client="functions-1",
+    path="/c/aws-012345678901?v=1",
+)
 
 
 @pytest.fixture
@@ -40,6 +46,8 @@ def test_a_fault_strikes_once_unless_it_says_how_often(faults: Faults) -> None:
         ({"service": "arm", "operation": "GetSecurityConnector"}, False),
         ({"service": "arm", "operation": "putSecurityConnector"}, False),
         ({"service": "arm", "identity": "operator"}, False),
+        ({"service": "arm", "path": "*/aws-012345678901?*"}, True),
+        ({"service": "arm", "path": "*/aws-012345678902?*"}, False),
     ],
 )
 def test_a_fault_strikes_only_what_it_names(faults: Faults, selection: dict[str, str], meant: bool) -> None:
