@@ -29,11 +29,20 @@ from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 
 When = Literal["before", "after"]
-Plot = Literal["", "throttled", "foreign", "oversized", "queued", "moved", "unregistered", "undecodable"]
+Plot = Literal[
+    "", "throttled", "foreign", "oversized", "queued", "moved", "unregistered", "undecodable", "regulated", "leaving"
+]
 AZURE = {"arm", "blob", "entra", "managed-identity", "queue", "table"}
 ACCOUNT_EVENTS, STACK_EVENTS, HOST = "lambda:rollcall-account-events", "lambda:rollcall-stack-events", "functions"
 PROCESSES: dict[str, type] = {ACCOUNT_EVENTS: DeployPorts, STACK_EVENTS: ReportPorts, HOST: OnboardPorts}
-EXCUSED_PORTS = {"WaitPorts": "the command line only reads the ledger"}
+_BY_HAND = "a command of a person, who runs it again; what it asks of the path is killed there"
+EXCUSED_PORTS = {
+    "WaitPorts": "the command line only reads the ledger",
+    "PlanPorts": "the command line only reads",
+    "AdoptPorts": _BY_HAND,
+    "OffboardPorts": _BY_HAND,
+    "SubscriptionPorts": _BY_HAND,
+}
 """Use cases that no process of the path runs, by the name of their ports."""
 IDENTITIES: dict[str, tuple[str, ...]] = {
     "*:role/rollcall-account-events": (ACCOUNT_EVENTS,),
@@ -124,6 +133,25 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
         Effect(service="arm", operation="PutSecurityConnector"),
         Effect(service="arm", operation="RegisterProvider", plot="unregistered", cached=True, label="register"),
     ),
+    (OnboardPorts, "Connectors.delete"): (Effect(service="arm", operation="DeleteSecurityConnector", plot="leaving"),),
+    (OnboardPorts, "Subscriptions.inspect"): tuple(
+        Effect(service="arm", operation=operation, cached=True, label=label)
+        for operation, label in (
+            ("GetSubscription", "state"),
+            ("ListPricings", "plans"),
+            ("ListPermissions", "permissions"),
+            ("ListClassicConnectors", "classic"),
+        )
+    ),
+    (OnboardPorts, "Compliance.list_standards"): (
+        Effect(service="arm", operation="ListSecurityStandards", plot="regulated"),
+    ),
+    (OnboardPorts, "Compliance.list_assigned"): (
+        Effect(service="arm", operation="ListStandardAssignments", plot="regulated"),
+    ),
+    (OnboardPorts, "Compliance.assign"): (Effect(service="arm", operation="PutStandardAssignment", plot="regulated"),),
+    (OnboardPorts, "Compliance.find_rule"): (Effect(service="arm", operation="GetGovernanceRule", plot="regulated"),),
+    (OnboardPorts, "Compliance.put_rule"): (Effect(service="arm", operation="PutGovernanceRule", plot="regulated"),),
     (OnboardPorts, "TenantSnapshot.find_by_hierarchy"): (
         Effect(service="arm", operation="QueryResources", cached=True),
     ),
@@ -155,11 +183,16 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (None, "Clock.now"): "nothing outside the process is asked",
     (None, "Clock.sleep"): "nothing outside the process is asked",
     (OnboardPorts, "TenantSnapshot.remember"): "it changes the process's own memory only",
+    (OnboardPorts, "TenantSnapshot.forget"): "it changes the process's own memory only",
+    (OnboardPorts, "TenantSnapshot.list_all"): "not called by this use case",
+    (OnboardPorts, "Connectors.tag"): "not called by this use case",
     (OnboardPorts, "ParkedBodies.find"): "not called by this use case",
     (OnboardPorts, "Ledger.list_records"): "not called by this use case",
     (OnboardPorts, "Ledger.history"): "not called by this use case",
     (ReportPorts, "StackSets.stack_set_id"): "not called by this use case",
     (ReportPorts, "StackSets.deploy"): "not called by this use case",
+    (ReportPorts, "StackSets.remove"): "not called by this use case",
+    (DeployPorts, "StackSets.remove"): "not called by this use case",
 }
 """Methods that are no kill point, and why; None stands for every use case."""
 

@@ -133,8 +133,13 @@ class _Scene:
     def send_out(self, names: Sequence[str], chance: random.Random) -> list[str]:
         """Sets the hold and sends all accounts on their way; the first of them is the one that a plot is about."""
         accounts = [self.roll.plant_account(re.sub(r"[^A-Za-z0-9]+", "-", name)) for name in names]
+        if self.plot == "regulated":
+            unit = self.roll.make_unit("Workloads", "Regulated")
+            accounts[0] = self.roll.plant_account(f"regulated-{accounts[0]}", parent_id=unit)
         if self.plot == "foreign":
             self._connect_elsewhere(accounts[0])
+        if self.plot == "leaving":
+            self._connect(accounts[0])
         if self.plot == "moved":
             self._move(accounts[0])
         if self.plot != "queued":
@@ -144,7 +149,10 @@ class _Scene:
             self.roll.onboarding.send_message(self.broken)
             self._wait_until_reached()
         for account_id in accounts:
-            self.roll.ask_onboarding(account_id)
+            if self.plot == "leaving" and account_id == accounts[0]:
+                self.roll.ask_disconnecting(account_id)
+            else:
+                self.roll.ask_onboarding(account_id)
             time.sleep(chance.uniform(0, 0.15))
         if self.plot == "oversized":
             self.body = os.urandom(MOST_BYTES)
@@ -159,12 +167,15 @@ class _Scene:
 
     def _move(self, account_id: str) -> None:
         """Connects it, and lets it then belong to a unit that has another profile."""
-        self.roll.ask_onboarding(account_id)
-        _wait(partial(self._is_in, account_id, State.CONNECTED), f"{account_id} is connected before it moves")
+        self._connect(account_id)
         organizations = self.roll.client("organizations")
         root = organizations.list_roots()["Roots"][0]["Id"]
         unit = self.roll.make_unit("Workloads", "Production")
         organizations.move_account(AccountId=account_id, SourceParentId=root, DestinationParentId=unit)
+
+    def _connect(self, account_id: str) -> None:
+        self.roll.ask_onboarding(account_id)
+        _wait(partial(self._is_in, account_id, State.CONNECTED), f"{account_id} is connected beforehand")
 
     def _connect_elsewhere(self, account_id: str) -> None:
         settings = self.sandbox.settings
@@ -201,8 +212,7 @@ class _Scene:
     def check(self, accounts: Sequence[str], problems: list[str]) -> None:
         """The end state of every account, and that nothing is left anywhere."""
         for number, account_id in enumerate(accounts):
-            foreign = self.plot == "foreign" and number == 0
-            wanted = State.PARKED if foreign else State.CONNECTED
+            wanted = self._end_of(number)
             _wait(partial(self._is_in, account_id, wanted), f"{account_id} is {wanted}")
         if self.plot == "moved":
             _wait(partial(self._has_plan, accounts[0], PLAN_THERE), f"{accounts[0]} has the profile of its unit")
@@ -210,10 +220,13 @@ class _Scene:
         for number, account_id in enumerate(accounts):
             foreign = self.plot == "foreign" and number == 0
             self._expect(problems, f"creating PUTs of {account_id}", self._creations(account_id), {0 if foreign else 1})
-            self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {1})
+            left = 0 if self._end_of(number) is State.OFFBOARDED else 1
+            self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {left})
             before = 1 if self.plot == "moved" and number == 0 else 0
             allowed = {before + count for count in range(1, MOST_OPERATIONS + 1)}
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
+        if self.plot == "regulated":
+            self._expect(problems, "standards and rules", self._aftercare(accounts[0]), {2})
         parked = set(range(1, MOST_PARKED + 1)) if self.plot in {"foreign", "oversized", "undecodable"} else {0}
         self._expect(problems, "poisoned messages", len(self.roll.poisoned()) - self.poisoned, parked)
         if self.body and {self.roll.parked_body(message) for message in self.roll.poisoned()} != {self.body}:
@@ -227,6 +240,23 @@ class _Scene:
     def _expect(problems: list[str], what: str, found: int, allowed: set[int]) -> None:
         if found not in allowed:
             problems.append(f"{what}: {found}, not {' or '.join(map(str, sorted(allowed)))}")
+
+    def _end_of(self, number: int) -> State:
+        """Where the account of that number has to end: the first is the one that a plot is about."""
+        ends = {"foreign": State.PARKED, "leaving": State.OFFBOARDED}
+        return ends.get(self.plot, State.CONNECTED) if number == 0 else State.CONNECTED
+
+    def _aftercare(self, account_id: str) -> int:
+        """How many standards of the policy and governance rules the account's connector has."""
+        kinds = ("Microsoft.Security/standardAssignments", "Microsoft.Security/governanceRules")
+        [connector] = self.roll.connectors(account_id)
+        found = [
+            each
+            for kind in kinds
+            for each in self.sandbox.azure.resources.of_type(kind)
+            if each["id"].lower().startswith(f"{connector['id']}/".lower())
+        ]
+        return sum(each["properties"]["displayName"] != "AWS CSPM" for each in found)
 
     def _is_in(self, account_id: str, state: State) -> bool:
         record = self.roll.record(account_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -144,6 +145,25 @@ class Roll:
     def ask_onboarding(self, account_id: str) -> None:
         """What `rollcall onboard` puts on the bus."""
         self.put_event("rollcall", "Account Onboarding Requested", {"accountId": account_id})
+
+    def ask_disconnecting(self, account_id: str) -> None:
+        """What `rollcall offboard --confirm` puts on the queue."""
+        request = {
+            "schema": "connector-request/1",
+            "message_id": str(uuid.uuid4()),
+            "correlation_id": f"account-{account_id}",
+            "occurred_at": now(),
+            "first_enqueued_at": now(),
+            "data": {
+                "provider": "aws",
+                "organization": self.client("organizations").describe_organization()["Organization"]["Id"],
+                "hierarchy_identifier": account_id,
+                "action": "disconnect",
+                "status": "offboarded",
+                "source": "rollcall offboard",
+            },
+        }
+        self.onboarding.send_message(base64.b64encode(json.dumps(request).encode()).decode(), time_to_live=-1)
 
     def put_event(self, source: str, detail_type: str, detail: dict[str, Any]) -> str:
         """PutEvents on the bus `default`; returns the event's id."""

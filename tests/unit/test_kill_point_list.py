@@ -37,7 +37,7 @@ from tests.e2e.kill_points import (
 SOURCES = {
     DeployPorts: ("deploy_accounts",),
     ReportPorts: ("report_instance",),
-    OnboardPorts: ("onboard", "settlement", "parking"),
+    OnboardPorts: ("onboard", "connect", "disconnect", "aftercare", "settlement", "parking"),
 }
 
 
@@ -136,7 +136,7 @@ def test_a_request_that_is_a_kill_point_or_excused_or_not_ours_passes(entry: Jou
 @pytest.mark.parametrize(
     "entry",
     [
-        asked("rollcall-functions", "arm:DeleteSecurityConnector"),
+        asked("rollcall-functions", "arm:DeleteMachine"),
         asked("rollcall-functions", "table:InsertEntity", "another"),
         asked(ACCOUNT_ROLE, "cloudformation:DeleteStackInstances"),
         asked(ACCOUNT_ROLE, "table:GetEntity", "accounts"),
