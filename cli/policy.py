@@ -45,9 +45,10 @@ def _group(context: typer.Context) -> None:
 
 @app.command()
 def check(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Say everything that is wrong with a policy file, or worth a second look, with its line.
+    """Say what is wrong with a policy file, each with its line.
 
     Exit code 0 where it can be used, warnings or not; 2 where it cannot.
+
     Example: rollcall policy check policy.yaml
     """
     content = read_policy_file(file)
@@ -82,7 +83,7 @@ def explain(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the policy wants for one account as it is now, and why. Changes nothing.
+    """Show what the policy wants for one account now, and why.
 
     Examples: rollcall policy explain 012345678901 · rollcall policy explain 012345678901 --policy policy.yaml
     """
@@ -116,10 +117,11 @@ def publish(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be written")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a policy, then write the same bytes to both places that it is read from.
+    """Check a policy, then write it to both places it is read from.
 
-    They are ROLLCALL_PUBLISH__S3 and ROLLCALL_PUBLISH__BLOB. AWS's side comes first: it makes roles, which have
-    to be there before Azure's side asks for connectors that name them.
+    The same bytes go to ROLLCALL_PUBLISH__S3 and ROLLCALL_PUBLISH__BLOB. AWS's side comes first: it makes roles,
+    which have to be there before Azure's side asks for connectors that name them.
+
     Example: rollcall policy publish policy.yaml --dry-run
     """
     content = read_policy_file(file)
