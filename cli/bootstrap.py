@@ -11,7 +11,6 @@ import boto3
 from azure.core.credentials import TokenCredential
 from botocore.config import Config
 from dotenv import dotenv_values
-from pydantic import ValidationError
 
 from cli.output import progress
 from cli.settings import Settings
@@ -34,6 +33,7 @@ from shared.adapters.policy.blob_destination import BlobPolicyDestination
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+from shared.adapters.settings import read_settings
 from shared.application.offboard import OffboardPorts
 from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
@@ -51,6 +51,9 @@ BUS_REGION = "us-east-1"  # Organizations' events appear there only
 
 _NAMES_A_DEPLOYMENT = ("ROLLCALL_LEDGER", "ROLLCALL_POLICY", "ROLLCALL_PUBLISH")
 _AWS = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20)
+
+
+_REMEDY = "Set them, or start a sandbox with `rollcall sandbox up`."
 
 
 def adopt_sandbox() -> bool:
@@ -78,11 +81,7 @@ def load_environment(path: Path) -> bool:
 @cache
 def settings() -> Settings:
     """The settings. Raises ConfigurationError that names what is missing or wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = ", ".join("ROLLCALL_" + "__".join(map(str, item["loc"])).upper() for item in error.errors())
-        raise _missing(wrong) from error
+    return read_settings(Settings, remedy=_REMEDY)
 
 
 @cache
@@ -117,7 +116,7 @@ def _missing(setting: str) -> ConfigurationError:
     return ConfigurationError(
         f"settings missing or wrong: {setting}",
         setting=setting,
-        remedy="Set them, or start a sandbox with `rollcall sandbox up`.",
+        remedy=_REMEDY,
     )
 
 

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
+from shared.adapters.settings import AzureUrl
 
 
 class LedgerSettings(BaseModel):
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     client_id: str | None = None
     policy: str | None = None
     publish: PublishSettings = Field(default_factory=PublishSettings)
-    arm_endpoint: str = Field(default=PUBLIC_ENDPOINT, pattern=r"^https://")
+    arm_endpoint: AzureUrl = PUBLIC_ENDPOINT
     ledger: LedgerSettings | None = None
     queue: QueueSettings | None = None
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml

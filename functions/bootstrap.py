@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 
 from azure.core.credentials import TokenCredential
-from pydantic import ValidationError
 
 from functions.settings import Settings
 from shared.adapters.azure.credentials import make_credential
@@ -21,18 +20,14 @@ from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+from shared.adapters.settings import read_settings
 from shared.application.onboard_ports import OnboardPorts
-from shared.errors import ConfigurationError
 
 
 @cache
 def settings() -> Settings:
     """The settings. Raises ConfigurationError that names what is missing or wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = ", ".join("ROLLCALL_" + "__".join(map(str, item["loc"])).upper() for item in error.errors())
-        raise ConfigurationError(f"settings missing or wrong: {wrong}", setting=wrong) from error
+    return read_settings(Settings)
 
 
 @cache

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
+from shared.adapters.settings import AzureUrl
 from shared.application.onboard_ports import CLAIM_SECONDS
 from shared.domain.pacing import WriteRate
 from shared.domain.retry import RetrySchedule
@@ -67,7 +68,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ROLLCALL_", env_nested_delimiter="__", frozen=True)
 
     policy: str
-    arm_endpoint: str = Field(default=PUBLIC_ENDPOINT, pattern=r"^https://")
+    arm_endpoint: AzureUrl = PUBLIC_ENDPOINT
     credential: CredentialKind = CredentialKind.MANAGED_IDENTITY
     client_id: str | None = None
     queue: QueueSettings

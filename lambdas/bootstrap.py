@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 from botocore.config import Config
-from pydantic import ValidationError
 
 from lambdas.settings import Settings
 from shared.adapters.aws.organization import AwsOrganization
@@ -22,9 +20,9 @@ from shared.adapters.azure.credentials import federated_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
+from shared.adapters.settings import read_settings
 from shared.application.deploy_accounts import DeployPorts
 from shared.application.report_instance import ReportPorts
-from shared.errors import ConfigurationError
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=10)
 """Three hanging answers of one call still fit into the function's 60 seconds."""
@@ -43,11 +41,7 @@ def logger() -> Logger:
 @cache
 def settings() -> Settings:
     """The settings. Raises ConfigurationError that names what is missing or wrong."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = ", ".join("ROLLCALL_" + "__".join(map(str, item["loc"])).upper() for item in error.errors())
-        raise ConfigurationError(f"settings missing or wrong: {wrong}", setting=wrong) from error
+    return read_settings(Settings)
 
 
 @cache
@@ -82,7 +76,7 @@ def _stack_sets() -> CloudFormationStackSets:
         boto3.client("cloudformation", config=_CONFIG),
         boto3.client("organizations", config=_CONFIG),
         name=settings().stack_set_name,
-        region=os.environ["AWS_REGION"],
+        region=settings().aws_region,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.adapters.settings import AzureUrl, CommercialRegion
+
 
 class QueueSettings(BaseModel):
     """`ROLLCALL_QUEUE__*`: the Storage queue that takes our requests."""
@@ -24,5 +26,6 @@ class Settings(BaseSettings):
     stack_set_name: str
     tenant_id: str
     client_id: str
-    authority_host: str = Field(default="https://login.microsoftonline.com", pattern=r"^https://")
+    authority_host: AzureUrl = "https://login.microsoftonline.com"
     queue: QueueSettings
+    aws_region: CommercialRegion = Field(validation_alias="AWS_REGION")

@@ -27,6 +27,7 @@ LAMBDAS = {
     "ROLLCALL_TENANT_ID": "00000000-0000-4000-8000-0000000000f1",
     "ROLLCALL_CLIENT_ID": "00000000-0000-4000-8000-0000000000c2",
     "ROLLCALL_QUEUE__QUEUESERVICEURI": "https://account.queue.core.windows.net",
+    "AWS_REGION": "us-east-1",
 }
 
 
@@ -99,3 +100,43 @@ def test_a_missing_setting_of_the_lambda_functions_is_named(monkeypatch: pytest.
     with pytest.raises(ConfigurationError) as wrong:
         lambdas_bootstrap.settings()
     assert wrong.value.setting == missing
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://management.usgovcloudapi.net",
+        "https://management.chinacloudapi.cn/",
+        "https://MANAGEMENT.microsoftazure.de",
+    ],
+)
+def test_a_function_app_of_a_sovereign_cloud_is_told_that_there_are_no_connectors(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    give(monkeypatch, FUNCTIONS | {"ROLLCALL_ARM_ENDPOINT": endpoint})
+    with pytest.raises(ConfigurationError, match="public Azure only") as refused:
+        functions_bootstrap.settings()
+    assert refused.value.setting == "ROLLCALL_ARM_ENDPOINT"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("AWS_REGION", "us-gov-west-1", "commercial partition"),
+        ("AWS_REGION", "cn-north-1", "commercial partition"),
+        ("ROLLCALL_AUTHORITY_HOST", "https://login.microsoftonline.us", "public Azure only"),
+        ("ROLLCALL_AUTHORITY_HOST", "https://login.partner.microsoftonline.cn", "public Azure only"),
+    ],
+)
+def test_a_lambda_of_another_partition_or_authority_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    give(monkeypatch, LAMBDAS | {name: value})
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        lambdas_bootstrap.settings()
+    assert refused.value.setting == name
+
+
+def test_addresses_that_only_look_sovereign_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, FUNCTIONS | {"ROLLCALL_ARM_ENDPOINT": "https://usgovcloudapi.net.example"})
+    assert functions_bootstrap.settings().arm_endpoint == "https://usgovcloudapi.net.example"

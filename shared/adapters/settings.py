@@ -1,0 +1,60 @@
+"""Settings as every rim reads them: what is wrong is told by its variable, and sovereign clouds are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings
+
+from shared.errors import ConfigurationError
+
+_SOVEREIGN_HOSTS = (
+    ".usgovcloudapi.net",
+    ".chinacloudapi.cn",
+    ".microsoftazure.de",
+    "login.microsoftonline.us",
+    ".partner.microsoftonline.cn",
+)
+_SOVEREIGN_REGIONS = ("us-gov-", "cn-", "us-iso", "eu-isoe-")
+S = TypeVar("S", bound=BaseSettings)
+
+
+def _public_azure(url: str) -> str:
+    host = f".{(urlsplit(url).hostname or '').lower()}"
+    if host.endswith(_SOVEREIGN_HOSTS) or host.lstrip(".") in _SOVEREIGN_HOSTS:
+        raise ValueError("connectors for AWS and GCP exist in public Azure only, not in Azure Government or China")
+    return url
+
+
+def _commercial_aws(region: str) -> str:
+    if region.startswith(_SOVEREIGN_REGIONS):
+        raise ValueError("Defender for Cloud connects accounts of AWS's commercial partition only")
+    return region
+
+
+AzureUrl = Annotated[str, Field(pattern=r"^https://"), AfterValidator(_public_azure)]
+"""An https address of public Azure. Source: Microsoft Defender for Cloud, support matrix by cloud."""
+
+CommercialRegion = Annotated[str, AfterValidator(_commercial_aws)]
+"""A region of the commercial partition. Source: Microsoft Defender for Cloud, "Connect your AWS account"."""
+
+
+def read_settings(kind: type[S], *, remedy: str = "") -> S:
+    """The settings of this process. Raises ConfigurationError that names what is missing or wrong, and why."""
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = [(_variable(item["loc"]), item) for item in error.errors()]
+        names = ", ".join(name for name, _ in wrong)
+        said = "; ".join(
+            name if item["type"] == "missing" else f"{name}: {str(item['msg']).removeprefix('Value error, ')}"
+            for name, item in wrong
+        )
+        raise ConfigurationError(f"settings missing or wrong: {said}", setting=names, remedy=remedy) from error
+
+
+def _variable(loc: tuple[int | str, ...]) -> str:
+    name = "__".join(map(str, loc)).upper()
+    return name if name.startswith("AWS_") else f"ROLLCALL_{name}"

@@ -1,0 +1,190 @@
+"""Offboarding from the command line: the look, the connector, and the roles after it; adopting another's connector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from shared.application.offboard import OffboardPorts, plan_offboarding, remove_connector, remove_roles
+from shared.application.onboard import onboard
+from shared.application.request_onboarding import AdoptPorts, adopt
+from shared.domain.accounts import AccountState
+from shared.domain.connectors import ConnectorId, connector_id_for
+from shared.domain.ledger import State
+from shared.domain.offboarding import Lock, Machine, RolesFate
+from shared.domain.stack_sets import InstanceState, StackInstance
+from shared.errors import PermanentError, TransientError
+from tests.fakes.aws import FakeAccountDirectory, FakeStackSets
+from tests.fakes.queues import FakeRequestQueue
+from tests.fixtures.read import ACCOUNT_ID, account, request
+from tests.unit.conftest import AzureSide
+
+KEY = request().key
+
+
+@dataclass
+class Around:
+    """Locks and machines."""
+
+    locks: list[Lock] = field(default_factory=list)
+    machines: list[Machine] = field(default_factory=list)
+
+    def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
+        return iter(self.locks)
+
+    def list_machines(self, account_id: str) -> Iterator[Machine]:
+        return iter(self.machines)
+
+
+@dataclass
+class Roles:
+    """Who else uses the provider; None where nobody may look."""
+
+    users: tuple[str, ...] | None = ()
+
+    def find_provider_users(self, account_id: str) -> tuple[str, ...] | None:
+        return self.users
+
+
+class WorkingQueue(FakeRequestQueue):
+    """Azure's side takes what is put on it at once."""
+
+    def __init__(self, azure: AzureSide) -> None:
+        super().__init__()
+        self.azure = azure
+
+    def send(self, request: Any, *, delay_seconds: float = 0.0) -> None:
+        super().send(request, delay_seconds=delay_seconds)
+        self.azure.clock.advance(1)
+        onboard(request, self.azure.ports)
+
+
+@dataclass
+class Desk:
+    """An operator's desk, with an account that is connected."""
+
+    azure: AzureSide
+
+    def __post_init__(self) -> None:
+        self.directory = FakeAccountDirectory(account())
+        self.stack_sets = FakeStackSets()
+        self.stack_sets.put(StackInstance(account_id=ACCOUNT_ID, state=InstanceState.CURRENT, parameters={}))
+        self.around, self.roles, self.queue = Around(), Roles(), WorkingQueue(self.azure)
+        onboard(request(), self.azure.ports)
+        self.ports = OffboardPorts(
+            directory=self.directory,
+            snapshot=self.azure.snapshot,
+            surroundings=self.around,
+            stack_sets=self.stack_sets,
+            roles=self.roles,
+            sender=self.queue,
+            ledger=self.azure.ledger,
+            policy=self.azure.source,
+            clock=self.azure.clock,
+        )
+
+
+@pytest.fixture
+def desk(azure: AzureSide) -> Desk:
+    return Desk(azure)
+
+
+def test_the_look_changes_nothing_and_shows_everything(desk: Desk) -> None:
+    desk.around.machines.append(Machine(resource_id="/m/1", name="i-1", status="Connected"))
+    plan = plan_offboarding(KEY, desk.ports)
+    assert [str(each.connector_id) for each in plan.ours] == [
+        str(connector_id_for(ACCOUNT_ID, desk.azure.policy.target))
+    ]
+    assert (plan.roles_fate, plan.foreign, plan.locks) == (RolesFate.REMOVE, (), ())
+    assert [each.name for each in plan.machines] == ["i-1"]
+    assert "default profile" in plan.still_included
+    assert (desk.queue.sent, desk.azure.connectors.deletes, desk.stack_sets.removed) == ([], [], [])
+
+
+def test_the_connector_goes_first_and_the_roles_after_it(desk: Desk) -> None:
+    plan = plan_offboarding(KEY, desk.ports)
+    assert remove_connector(plan, desk.ports, timeout_seconds=5).state is State.OFFBOARDED
+    assert desk.stack_sets.removed == []
+    assert remove_roles(plan, desk.ports, timeout_seconds=5)
+    assert desk.stack_sets.removed == [ACCOUNT_ID]
+    again = plan_offboarding(KEY, desk.ports)
+    assert (again.ours, again.roles_fate) == ((), RolesFate.NONE)
+    assert again.has_nothing_to_do
+
+
+def test_a_lock_stops_it_before_anything_is_asked(desk: Desk) -> None:
+    desk.around.locks.append(Lock(lock_id="/locks/held", level="CanNotDelete"))
+    with pytest.raises(PermanentError, match="/locks/held") as refused:
+        remove_connector(plan_offboarding(KEY, desk.ports), desk.ports, timeout_seconds=5)
+    assert refused.value.key == "scope-locked"
+    assert desk.queue.sent == []
+
+
+@pytest.mark.parametrize(
+    ("users", "fate"), [(("OIDC_Sentinel",), RolesFate.KEEP_IN_USE), (None, RolesFate.KEEP_UNSEEN)]
+)
+def test_the_provider_stays_where_something_else_uses_it_or_might(
+    desk: Desk, users: tuple[str, ...] | None, fate: RolesFate
+) -> None:
+    desk.roles.users = users
+    plan = plan_offboarding(KEY, desk.ports)
+    assert plan.roles_fate is fate
+    assert not remove_roles(plan, desk.ports, timeout_seconds=5)
+    assert desk.stack_sets.removed == []
+
+
+def test_what_azure_s_side_parks_is_said(desk: Desk) -> None:
+    desk.azure.connectors.failures.plan("delete", PermanentError("a policy denies it", remedy="Ask them."))
+    with pytest.raises(PermanentError, match="a policy denies it"):
+        remove_connector(plan_offboarding(KEY, desk.ports), desk.ports, timeout_seconds=5)
+
+
+def test_no_answer_in_time_is_said_and_asking_again_does_no_harm(desk: Desk) -> None:
+    desk.azure.connectors.failures.plan("delete", TransientError("throttled"))
+    plan = plan_offboarding(KEY, desk.ports)
+    with pytest.raises(TransientError, match="has not answered"):
+        remove_connector(plan, desk.ports, timeout_seconds=2)
+    desk.azure.clock.advance(7200)
+    assert remove_connector(plan, desk.ports, timeout_seconds=2).state is State.OFFBOARDED
+
+
+def test_an_account_that_left_the_organization_can_be_offboarded(desk: Desk) -> None:
+    desk.directory.accounts.clear()
+    plan = plan_offboarding(KEY, desk.ports)
+    assert plan.still_included == ""
+    assert remove_connector(plan, desk.ports, timeout_seconds=5).state is State.OFFBOARDED
+
+
+def test_an_account_that_is_excluded_would_not_come_back(desk: Desk) -> None:
+    desk.directory.accounts[ACCOUNT_ID] = account(state=AccountState.SUSPENDED)
+    assert plan_offboarding(KEY, desk.ports).still_included == ""
+
+
+def test_another_s_connector_is_adopted_by_our_tag_only(azure: AzureSide) -> None:
+    made = onboard(request(), azure.ports)
+    connector_id = ConnectorId.parse(made.connector_id)
+    theirs = azure.connectors.find(connector_id)
+    assert theirs is not None
+    azure.connectors.plant(connector_id, theirs.body | {"tags": {"owner": "secops"}})
+    azure.snapshot.refresh()
+    ports = AdoptPorts(snapshot=azure.snapshot, connectors=azure.connectors)
+    adopted = adopt(KEY, azure.policy, ports)
+    assert adopted is not None
+    assert adopted.body["tags"] == {"owner": "secops", "rollcall": azure.policy.organization}
+    assert adopted.body["properties"] == theirs.body["properties"]
+    azure.snapshot.refresh()
+    assert adopt(KEY, azure.policy, ports) is None
+
+
+def test_of_several_connectors_none_is_adopted(azure: AzureSide) -> None:
+    made = onboard(request(), azure.ports)
+    body = azure.connectors.find(ConnectorId.parse(made.connector_id))
+    assert body is not None
+    elsewhere = ConnectorId(subscription_id="s", resource_group="g", name="second")
+    azure.connectors.plant(elsewhere, body.body | {"tags": {}})
+    azure.snapshot.refresh()
+    with pytest.raises(PermanentError, match="several connectors"):
+        adopt(KEY, azure.policy, AdoptPorts(snapshot=azure.snapshot, connectors=azure.connectors))
