@@ -172,7 +172,7 @@ class Bench:
             self.sqs.send_message(QueueUrl=self.queue, MessageBody=json.dumps(body))
 
     def invocations(self, at_least: int) -> list[JournalEntry]:
-        eventually(lambda: len(self.journal) >= at_least)
+        eventually(lambda: len(self.journal.entries(operation="lambda:Invoke")) >= at_least)
         return self.journal.entries(operation="lambda:Invoke")
 
     def printed(self, key: str) -> list[Any]:
