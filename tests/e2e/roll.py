@@ -39,6 +39,7 @@ QUICK: dict[str, Any] = {
     "crash_invisibility_seconds": 3.0,
     "max_polling_interval_seconds": 0.2,
     "retry_first_seconds": 1.0,
+    "retry_longest_seconds": 10.0,
     "retry_contended_seconds": 1.0,
 }
 """Times that are minutes in the clouds."""
