@@ -98,7 +98,16 @@ ROWS = (
         fresh=HOST,
         tries=AZURE,
     ),
-    Row(name="queue put", service="queue", operation="PutMessage", tries=AZURE, silent=True, seconds=25, **_BY_STACK),
+    Row(
+        lost=AZURE + 1,
+        name="queue put",
+        service="queue",
+        operation="PutMessage",
+        tries=AZURE,
+        silent=True,
+        seconds=25,
+        **_BY_STACK,
+    ),
     Row(
         name="queue put by host",
         service="queue",
