@@ -209,6 +209,7 @@ class Sandbox:
             "AzureWebJobsStorage__credential": "managedidentity",
             "AzureWebJobsStorage__clientId": client_id,
             "ROLLCALL_RETRY__FIRST_SECONDS": str(self.settings.retry_first_seconds),
+            "ROLLCALL_RETRY__LONGEST_SECONDS": str(self.settings.retry_longest_seconds),
             "ROLLCALL_RETRY__CONTENDED_SECONDS": str(self.settings.retry_contended_seconds),
             "ROLLCALL_RETRY__CLAIM_SECONDS": str(self.settings.retry_claim_seconds),
             "ROLLCALL_PACING__WRITES_PER_SECOND": str(self.settings.pacing_writes_per_second),

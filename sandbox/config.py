@@ -36,6 +36,7 @@ class SandboxSettings(BaseSettings):
     max_polling_interval_seconds: float | None = None  # None = as host.json says
     queue_visibility_seconds: int | None = None  # after a failed try; None = as host.json says
     retry_first_seconds: float = 30.0  # ROLLCALL_RETRY__* of the Function App
+    retry_longest_seconds: float = 6 * 3600.0
     retry_contended_seconds: float = 30.0
     retry_claim_seconds: float = 180.0  # how long a killed worker's account stays claimed
     pacing_writes_per_second: float = 1.0  # ROLLCALL_PACING__* of the Function App

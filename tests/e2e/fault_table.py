@@ -28,7 +28,7 @@ from sandbox.faults import Fault, FaultKind, Hold
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.domain.ledger import State
 from shared.errors import TransientError
-from tests.e2e.fault_rows import COLUMNS, HOST, KNOWN_DEFECTS, ROWS, SILENCE, Row
+from tests.e2e.fault_rows import COLUMNS, HOST, ROWS, SILENCE, Row
 from tests.e2e.roll import Roll, running
 
 PATIENCE_SECONDS = 60.0
@@ -315,8 +315,7 @@ def main() -> int:
     bad = [cell for cell in cells if not cell.ended_well]
     print(f"\n{len(cells)} cells, {len(cells) - len(bad)} ended well, {time.monotonic() - started:.0f} s")
     for cell in bad:
-        known = KNOWN_DEFECTS.get((cell.row, cell.column), "")
-        print(f"- {cell.row} x {cell.column}: {cell}: {cell.reason}{known and f' (known: {known})'}")
+        print(f"- {cell.row} x {cell.column}: {cell}: {cell.reason}")
     return 1 if bad else 0
 
 

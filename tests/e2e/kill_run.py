@@ -50,6 +50,7 @@ SHORT: dict[str, Any] = {
     "queue_visibility_seconds": 1,
     "crash_invisibility_seconds": 2.0,
     "retry_first_seconds": 0.5,
+    "retry_longest_seconds": 5.0,
     "retry_contended_seconds": 0.5,
     "retry_claim_seconds": 3.0,
     "resource_graph_lag_seconds": 0.2,
