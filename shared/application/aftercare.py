@@ -13,15 +13,19 @@ from shared.domain.aftercare import (
 )
 from shared.domain.connectors import ConnectorId
 from shared.domain.findings import GOVERNANCE_REFUSED, STANDARD_REFUSED, STANDARD_UNKNOWN, Finding
-from shared.domain.ledger import AccountRecord
+from shared.domain.ledger import AccountRecord, State
 from shared.domain.profiles import Profile
 from shared.errors import PermanentError
 
 
 def aftercare_due(profile: Profile, record: AccountRecord | None) -> str:
-    """The digest of what has to be seen to; empty where nothing has, or where the ledger says that it was."""
+    """The digest of what has to be seen to; empty where nothing has, or where the ledger says that it was.
+
+    Only an account whose last work ended well is believed: a connector may have been made anew since.
+    """
     digest = aftercare_digest(profile)
-    return "" if record is not None and record.aftercare == digest else digest
+    settled = record is not None and record.state is State.CONNECTED
+    return "" if settled and record is not None and record.aftercare == digest else digest
 
 
 def ensure_aftercare(connector_id: ConnectorId, profile: Profile, compliance: Compliance) -> tuple[Finding, ...]:
@@ -37,9 +41,12 @@ def _standards(connector_id: ConnectorId, profile: Profile, compliance: Complian
     if not profile.standards:
         return []
     findings: list[Finding] = []
-    offered = compliance.list_standards(connector_id)
+    try:
+        offered = compliance.list_standards(connector_id)
+        assigned = {each.lower() for each in compliance.list_assigned(connector_id)}
+    except PermanentError as error:
+        return [STANDARD_REFUSED.found(f"the connector's standards cannot be read: {error.reason}")]
     by_name = {name.casefold(): (name, standard_id) for name, standard_id in offered.items()}
-    assigned = {each.lower() for each in compliance.list_assigned(connector_id)}
     for asked in profile.standards:
         found = by_name.get(asked.casefold())
         if found is None:
@@ -61,11 +68,10 @@ def _rules(connector_id: ConnectorId, profile: Profile, compliance: Compliance) 
     findings: list[Finding] = []
     for rule in profile.governance:
         name, wanted = rule_id(connector_id, rule), rule_body(rule)
-        actual = compliance.find_rule(connector_id, name)
-        if actual is not None and says_the_same(wanted, actual):
-            continue
         try:
-            compliance.put_rule(connector_id, name, wanted)
+            actual = compliance.find_rule(connector_id, name)
+            if actual is None or not says_the_same(wanted, actual):
+                compliance.put_rule(connector_id, name, wanted)
         except PermanentError as error:
             findings.append(GOVERNANCE_REFUSED.found(f"governance rule {rule.name!r} was refused: {error.reason}"))
     return findings

@@ -15,10 +15,10 @@ from shared.domain.accounts import Account, AccountState
 from shared.domain.aftercare import aftercare_digest
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId, merge, to_create
 from shared.domain.drift import differences
-from shared.domain.findings import NATIVE_MEMBER_OVERDUE, ORGANIZATION_CONNECTOR_MISSING
+from shared.domain.findings import MEMBERSHIP_CHANGE, NATIVE_MEMBER_OVERDUE, ORGANIZATION_CONNECTOR_MISSING
 from shared.domain.ledger import AccountRecord, Result
 from shared.domain.pacing import is_stale
-from shared.domain.placement import Placement, is_ours, place
+from shared.domain.placement import Placement, is_organization_connector, is_ours, membership_changes, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked, check
 from shared.errors import PermanentError, TransientError
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_PACING_WAIT_SECONDS = 20.0
 FACTS_AGE_SECONDS = 300.0
-"""How old what was read about a subscription may be; before it refuses anybody it is read again."""
+"""How old what was read about a subscription may be; before it refuses or takes anything it is read again."""
 FACTS_AGE_TO_REFUSE_SECONDS = 30.0
 
 
@@ -57,16 +57,19 @@ def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, sett
     if decision.verdict is not Verdict.INCLUDE:
         return settlement.exclude(decision.reason)
     task = _Task(request=request, policy=policy, ports=ports, settlement=settlement, record=record, decision=decision)
-    existing = connectors_of(task.account_id, policy, ports)
+    existing = connectors_of(task.account_id, policy, ports, record)
     if policy.mode is Mode.NATIVE:
         return _verify_native(existing, task)
     return _connect(existing, task)
 
 
-def connectors_of(account_id: str, policy: Policy, ports: OnboardPorts) -> list[Connector]:
+def connectors_of(
+    account_id: str, policy: Policy, ports: OnboardPorts, record: AccountRecord | None = None
+) -> list[Connector]:
     """The AWS account's connectors in the whole tenant; a GCP project number may have twelve digits, too.
 
-    What seems to be another's is read anew: it may be gone, or ours by now.
+    What seems to be another's is read anew: it may be gone, or ours by now. So is the one that the ledger's `record`
+    names, where the snapshot, which lags, does not show it.
     """
     found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
     present: list[Connector] = []
@@ -76,7 +79,20 @@ def connectors_of(account_id: str, policy: Policy, ports: OnboardPorts) -> list[
         elif (actual := ports.connectors.find(connector.connector_id)) is not None:
             ports.snapshot.remember(actual)
             present.append(actual)
-    return present
+    return present + _remembered(record, found, ports)
+
+
+def _remembered(record: AccountRecord | None, found: Sequence[Connector], ports: OnboardPorts) -> list[Connector]:
+    if record is None or not record.connector_id:
+        return []
+    connector_id = ConnectorId.parse(record.connector_id)
+    if any(each.connector_id.same_as(connector_id) for each in found):
+        return []
+    actual = ports.connectors.find(connector_id)
+    if actual is None:
+        return []
+    ports.snapshot.remember(actual)
+    return [actual]
 
 
 def decide_again(request: ConnectorRequest, policy: Policy) -> Decision:
@@ -102,9 +118,13 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
     connector_id = _resolve(wanted.connector_id, existing, task.policy)
     current = next((found for found in existing if found.connector_id.same_as(connector_id)), None)
-    if _is_current(current, wanted, task) and not aftercare_due(task.decision.profile, task.record):
+    if current is not None and membership_changes(current, wanted.desired):
+        _refuse_membership_change(current)
+    lacks_nothing = task.record is not None and not task.record.reason
+    due = aftercare_due(task.decision.profile, task.record)
+    if lacks_nothing and not due and _is_current(current, wanted, task):
         return task.settlement.finish(Result.UNCHANGED, connector_id)
-    checked = _checked(task, creates=current is None)
+    checked = _checked(task, connector_id)
     if checked.profile != task.decision.profile:
         wanted = place(task.policy, task.account_id, checked.profile, task.decision.target)
     if _is_current(current, wanted, task):
@@ -151,12 +171,24 @@ def _refuse_foreign(connector: Connector, policy: Policy) -> None:
     )
 
 
-def _checked(task: _Task, *, creates: bool) -> Checked:
+def _refuse_membership_change(connector: Connector) -> None:
+    finding = MEMBERSHIP_CHANGE.found(
+        f"{connector.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
+    )
+    raise PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)
+
+
+def _checked(task: _Task, connector_id: ConnectorId) -> Checked:
     """What the prechecks come to. Raises PermanentError where they refuse, TransientError where a parent is awaited."""
-    target, profile = task.decision.target, task.decision.profile
+    profile = task.decision.profile
+    target = replace(
+        task.decision.target,
+        subscription_id=connector_id.subscription_id,
+        resource_group=connector_id.resource_group,
+    )
     facts = task.ports.subscriptions.inspect(target, max_age_seconds=FACTS_AGE_SECONDS)
     checked = check(facts, profile, task.policy.prechecks, task.account_id)
-    if checked.refusals:
+    if checked.refusals or checked.profile != profile:
         facts = task.ports.subscriptions.inspect(target, max_age_seconds=FACTS_AGE_TO_REFUSE_SECONDS)
         checked = check(facts, profile, task.policy.prechecks, task.account_id)
     if checked.refusals:
@@ -165,8 +197,7 @@ def _checked(task: _Task, *, creates: bool) -> Checked:
             remedy=" ".join(finding.remedy for finding in checked.refusals),
             key=checked.refusals[0].key,
         )
-    if creates:
-        _need_organization_connector(task)
+    _need_organization_connector(task)
     return checked
 
 
@@ -176,9 +207,11 @@ def _need_organization_connector(task: _Task) -> None:
     if task.policy.mode is not Mode.MEMBER or parent is None or task.account_id == parent.management_account:
         return
     found = connectors_of(parent.management_account, task.policy, task.ports)
-    if not any(each.organizational_data.get("organizationMembershipType") == "Organization" for each in found):
+    expected = place(task.policy, parent.management_account, task.decision.profile, task.decision.target).connector_id
+    if not any(is_organization_connector(each) and each.connector_id.same_as(expected) for each in found):
+        elsewhere = ", ".join(str(each.connector_id) for each in found)
         finding = ORGANIZATION_CONNECTOR_MISSING.found(
-            f"there is no Organization connector of management account {parent.management_account}"
+            f"there is no Organization connector {expected}" + (f", but {elsewhere}" if elsewhere else "")
         )
         raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
 
@@ -208,6 +241,8 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
     actual = ports.connectors.find(connector_id)
     if actual is not None:
         _refuse_foreign(actual, task.policy)
+        if membership_changes(actual, wanted.desired):
+            _refuse_membership_change(actual)
     if actual is not None and not differences(wanted.desired, actual.body):
         ports.snapshot.remember(actual)
         return _finish(Result.UNCHANGED, connector_id, checked, task)
@@ -230,4 +265,5 @@ def _finish(result: Result, connector_id: ConnectorId, checked: Checked, task: _
     created = result is Result.CREATED
     due = aftercare_digest(checked.profile) if created else aftercare_due(checked.profile, task.record)
     findings = ensure_aftercare(connector_id, checked.profile, task.ports.compliance) if due else ()
-    return task.settlement.finish(result, connector_id, findings=(*checked.notes, *findings), aftercare=due)
+    seen_to = "" if findings else due  # what was refused is asked for again at the next look
+    return task.settlement.finish(result, connector_id, findings=(*checked.notes, *findings), aftercare=seen_to)

@@ -8,9 +8,10 @@ from shared.application.connect import connectors_of, decide_again
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
-from shared.domain.connectors import Connector
-from shared.domain.ledger import Result
-from shared.domain.placement import place
+from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
+from shared.domain.ledger import AccountRecord, Result, State
+from shared.domain.placement import is_organization_connector, place
 from shared.domain.policy import Policy
 from shared.errors import PermanentError
 from shared.messages.connector_request import ConnectorRequest
@@ -20,35 +21,57 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     """Deletes what is ours; what is already gone is no error, what is another's is refused.
 
     The request is a person's word or an opt-in of the policy: whether the policy includes the account matters not.
-    Raises TransientError, PermanentError (a lock, another's connector), ConfigurationError.
+    Who connected the account after it was asked for wants it connected: then it is a leftover.
+    Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
     record = ports.ledger.find(request.key)
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
+    if record is not None and _connected_since(record, request):
+        return Outcome(result=Result.SKIPPED, reason="the account was connected after this was asked for")
     decision = decide_again(request, policy)
-    account_id = request.key.hierarchy_identifier
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         return replace(settlement, owner=None).wait(
             "another worker holds this account", ports.schedule.contended_seconds
         )
-    found = connectors_of(account_id, policy, ports)
+    account_id = request.key.hierarchy_identifier
     usual = place(policy, account_id, decision.profile, decision.target).connector_id
-    if not any(connector.connector_id.same_as(usual) for connector in found):
-        actual = ports.connectors.find(usual)  # it may be younger than the snapshot
-        found += [actual] if actual is not None else []
-    for connector in found:
-        _refuse_foreign(connector, policy)
-    for connector in found:
+    seen = [each.connector_id for each in connectors_of(account_id, policy, ports, record)]
+    present = _read_anew([*seen, *([] if any(each.same_as(usual) for each in seen) else [usual])], ports)
+    for connector in present:
+        _refuse(connector, policy, ports)
+    for connector in present:
         ports.connectors.delete(connector.connector_id)
         ports.snapshot.forget(connector.connector_id)
-    return settlement.offboard(tuple(connector.connector_id for connector in found))
+    return settlement.offboard(tuple(connector.connector_id for connector in present))
 
 
-def _refuse_foreign(connector: Connector, policy: Policy) -> None:
+def _connected_since(record: AccountRecord, request: ConnectorRequest) -> bool:
+    connected = record.state is State.CONNECTED and record.state_at is not None
+    return connected and record.state_at is not None and record.state_at > request.occurred_at
+
+
+def _read_anew(connector_ids: list[ConnectorId], ports: OnboardPorts) -> list[Connector]:
+    """Those that are there now: nothing is deleted on the word of a snapshot."""
+    found = [ports.connectors.find(connector_id) for connector_id in connector_ids]
+    return [connector for connector in found if connector is not None]
+
+
+def _refuse(connector: Connector, policy: Policy, ports: OnboardPorts) -> None:
     if connector.organization != policy.organization:
         raise PermanentError(
             f"{connector.connector_id} is not ours",
             remedy="Remove it by hand, or adopt it first with `rollcall onboard ID --adopt`.",
             key="duplicate-connector",
         )
+    if is_organization_connector(connector):
+        parent = connector.hierarchy_identifier
+        members = [
+            each for each in ports.snapshot.list_all() if each.organizational_data.get("parentHierarchyId") == parent
+        ]
+        if members:
+            finding = ORGANIZATION_CONNECTOR_IN_USE.found(
+                f"{connector.connector_id} has {len(members)} member connector(s)"
+            )
+            raise PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)

@@ -194,7 +194,7 @@ class Automations(Protocol):
 
 
 class Compliance(Protocol):
-    """Standards and governance rules of connectors. All methods raise TransientError, ConfigurationError."""
+    """Standards and governance rules of connectors. All methods raise our errors; Permanent where Defender refuses."""
 
     def list_standards(self, connector_id: ConnectorId) -> Mapping[str, str]:
         """The standards that the connector offers: display name → id."""

@@ -112,7 +112,7 @@ class Settlement:
             next_attempt_at=due,
             write_slot=write_slot,
         )
-        tells = self.owner is not None and self.request.data.action is Action.CONNECT
+        tells = self.owner is not None and self.request.data.action is not Action.NOTE
         self._remember(entry if tells else replace(entry, state=None))
         return Outcome(result=Result.DEFERRED, reason=reason)
 

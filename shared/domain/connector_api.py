@@ -26,6 +26,8 @@ READ_ONLY_ENVIRONMENT = ("accountName",)
 READ_ONLY_OFFERING = ("description",)
 WHOLE_MAPS = frozenset({"exclusionTags"})
 """Maps that are the policy's as a whole: what it does not name is taken away."""
+GROWING_LISTS = frozenset({"excludedAccountIds"})
+"""Lists to which the policy only adds: whom somebody else excluded, Defender must not connect all of a sudden."""
 CASELESS = frozenset({"environmentName", "environmentType", "organizationMembershipType", "type", "scanningMode"})
 """Fields whose values are names of the API, which ignores their case."""
 

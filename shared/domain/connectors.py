@@ -82,8 +82,8 @@ class Connector:
 
     @property
     def environment(self) -> str:
-        """The cloud that it connects, in Defender's word: `AWS`, `GCP` and others."""
-        return str((self.body.get("properties") or {}).get("environmentName") or "")
+        """The cloud that it connects, in Defender's word and capital letters: `AWS`, `GCP` and others."""
+        return str((self.body.get("properties") or {}).get("environmentName") or "").upper()
 
 
 def connector_id_for(account_id: str, target: Target) -> ConnectorId:
@@ -165,9 +165,12 @@ def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     for key, value in top.items():
         before = result.get(key)
         if value is None:
-            result.pop(key, None)
+            if key not in api.GROWING_LISTS:
+                result.pop(key, None)
         elif isinstance(value, dict) and key not in api.WHOLE_MAPS:
             result[key] = _overlay(before if isinstance(before, dict) else {}, value)
+        elif key in api.GROWING_LISTS and isinstance(before, list):
+            result[key] = sorted({*before, *value})
         elif isinstance(value, list):
             result[key] = [_overlay({}, item) if isinstance(item, dict) else deepcopy(item) for item in value]
         else:

@@ -64,6 +64,16 @@ ORGANIZATION_CONNECTOR_MISSING = FindingKind(
     remedy="Ask for it with `rollcall onboard` and the management account's id; members follow by themselves.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
+ORGANIZATION_CONNECTOR_IN_USE = FindingKind(
+    key="organization-connector-in-use",
+    remedy="Offboard or move the members first: Defender deletes them together with their Organization connector.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+MEMBERSHIP_CHANGE = FindingKind(
+    key="membership-change",
+    remedy="Go back to the mode that the connector was made in, or offboard the account and onboard it again.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
 STANDARD_UNKNOWN = FindingKind(
     key="standard-unknown",
     remedy="Write the standard's name in the policy as the portal shows it under Security policies of the connector.",

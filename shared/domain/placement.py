@@ -60,6 +60,18 @@ def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:
     )
 
 
+def is_organization_connector(connector: Connector) -> bool:
+    """Whether members stand below it."""
+    return str(connector.organizational_data.get("organizationMembershipType", "")).lower() == "organization"
+
+
+def membership_changes(connector: Connector, desired: ConnectorBody) -> bool:
+    """Whether `desired` would make a member of a standalone connector, or the reverse, which nobody can do in place."""
+    wanted = desired["properties"]["environmentData"].get("organizationalData") or {}
+    kind = "organizationMembershipType"
+    return str(connector.organizational_data.get(kind, "")).lower() != str(wanted.get(kind, "")).lower()
+
+
 def is_ours(connector: Connector, policy: Policy) -> bool:
     """Whether Rollcall may work with it: our tag, or, where there is an Organization connector, one of its members."""
     ours = connector.organization == policy.organization

@@ -10,7 +10,7 @@ from shared.application.aftercare import aftercare_due, ensure_aftercare
 from shared.domain.accounts import Provider
 from shared.domain.aftercare import aftercare_digest, assignment_id, rule_body, rule_id
 from shared.domain.connectors import connector_id_for
-from shared.domain.ledger import AccountKey, AccountRecord
+from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.profiles import GovernanceRule
 from shared.errors import TransientError
 from tests.fakes.subscriptions import FakeCompliance
@@ -88,7 +88,14 @@ def test_it_is_due_until_the_ledger_says_that_it_was_seen_to() -> None:
     digest = aftercare_digest(PROFILE)
     assert aftercare_due(FULL, None) == aftercare_due(FULL, RECORD) == ""
     assert aftercare_due(PROFILE, None) == aftercare_due(PROFILE, RECORD) == digest
-    assert aftercare_due(PROFILE, replace(RECORD, aftercare=digest)) == ""
+    assert aftercare_due(PROFILE, replace(RECORD, aftercare=digest, state=State.CONNECTED)) == ""
+
+
+def test_an_account_that_somebody_worked_on_since_is_seen_to_again() -> None:
+    """Its connector may have been made anew, and nobody came to its standards."""
+    digest = aftercare_digest(PROFILE)
+    for state in (State.CONNECTING, State.DEFERRED, State.PARKED):
+        assert aftercare_due(PROFILE, replace(RECORD, aftercare=digest, state=state)) == digest
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from shared.application.onboard import onboard
 from shared.application.outcome import Outcome
 from shared.domain.connectors import Connector, ConnectorId, connector_id_for, desired_body, to_create
-from shared.domain.ledger import AccountRecord, Result, State
+from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
 from shared.domain.placement import place
 from shared.domain.policy import (
     Mode,
@@ -22,7 +23,7 @@ from shared.domain.policy import (
     Prechecks,
 )
 from shared.domain.profiles import Profile
-from shared.errors import TransientError
+from shared.errors import PermanentError, TransientError
 from tests.fakes.subscriptions import CONTRIBUTOR, OWNER
 from tests.fixtures.profiles import FOUNDATIONAL, FULL
 from tests.fixtures.read import ACCOUNT_ID, request
@@ -101,6 +102,39 @@ def without_parent(case: Case) -> Outcome:
     return case.ask()
 
 
+def in_use(case: Case) -> Outcome:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    case.plant_parent()
+    member = place(case.policy, "000000000002", FULL, case.policy.target)
+    case.plant(member.connector_id, to_create(member.desired))
+    return case.ask(
+        MANAGEMENT, data={"action": "disconnect", "status": "offboarded"}, occurred_at=case.azure.clock.now()
+    )
+
+
+def membership_change(case: Case) -> Outcome:
+    standing = place(case.policy, ACCOUNT_ID, FULL, case.policy.target)
+    case.plant(standing.connector_id, to_create(standing.desired))
+    case.azure.ledger.record(
+        replace(
+            HistoryEntry(
+                key=request().key,
+                at=case.azure.clock.now() - timedelta(hours=1),
+                step="connect:deployed",
+                result=Result.CREATED,
+                message_id="m0",
+                attempt=0,
+                correlation_id="c",
+                state=State.CONNECTED,
+            ),
+            connector_id=str(standing.connector_id),
+        )
+    )
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    case.plant_parent()
+    return case.ask()
+
+
 def following(profile: Profile, refuses: str = "") -> Callable[[Case], Outcome]:
     def found(case: Case) -> Outcome:
         case.change(default_profile=profile)
@@ -117,6 +151,8 @@ FOUND: dict[str, Callable[[Case], Outcome]] = {
     "owner-missing": lacking(permissions=(CONTRIBUTOR,)),
     "native-member-overdue": overdue,
     "organization-connector-missing": without_parent,
+    "organization-connector-in-use": in_use,
+    "membership-change": membership_change,
     "standard-unknown": following(replace(FULL, standards=("CIS of tomorrow",))),
     "standard-refused": following(replace(PROFILE, governance=()), refuses="too low"),
     "governance-refused": following(replace(PROFILE, standards=()), refuses="too low"),
@@ -127,7 +163,7 @@ FOUND: dict[str, Callable[[Case], Outcome]] = {
 def test_every_kind_of_finding_reaches_the_ledger_under_its_key(case: Case, key: str) -> None:
     outcome = FOUND[key](case)
     assert outcome.key == key
-    record = case.record()
+    record = case.record(MANAGEMENT if key == "organization-connector-in-use" else ACCOUNT_ID)
     assert record.reason
     assert f"Runbook: {key}." in record.remedy
 
@@ -301,6 +337,90 @@ def test_native_mode_writes_nothing_waits_and_says_when_a_member_is_overdue(case
     assert case.azure.connectors.puts == []
 
 
+def test_a_parent_that_stands_elsewhere_is_no_parent(case: Case) -> None:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    wanted = place(case.policy, MANAGEMENT, FULL, case.policy.target)
+    case.plant(replace(wanted.connector_id, resource_group="elsewhere"), to_create(wanted.desired))
+    assert case.ask().key == "organization-connector-missing"
+    assert "elsewhere" in case.record().reason
+    assert case.azure.connectors.puts == []
+
+
+@pytest.mark.parametrize("back", [False, True], ids=["standalone-to-member", "member-to-standalone"])
+def test_a_connector_is_never_turned_into_another_kind_in_place(case: Case, back: bool) -> None:
+    member = {"mode": Mode.MEMBER, "organization_connector": PARENT}
+    case.change(**member)
+    case.plant_parent()
+    wanted = place(case.policy, ACCOUNT_ID, FULL, case.policy.target)
+    if not back:
+        case.change(mode=Mode.STANDALONE)
+        wanted = place(case.policy, ACCOUNT_ID, FULL, case.policy.target)
+    case.plant(wanted.connector_id, to_create(wanted.desired))
+    case.change(**({"mode": Mode.STANDALONE} if back else member))
+    outcome = case.ask()
+    assert (outcome.result, outcome.key) == (Result.PARKED, "membership-change")
+    assert case.azure.connectors.puts == []
+
+
+def test_accounts_that_somebody_excluded_at_the_organization_connector_stay_excluded(case: Case) -> None:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    wanted = place(case.policy, MANAGEMENT, FULL, case.policy.target)
+    theirs = to_create(wanted.desired)
+    theirs["properties"]["environmentData"]["organizationalData"]["excludedAccountIds"] = ["222222222222"]
+    case.plant(wanted.connector_id, theirs)
+    assert case.ask(MANAGEMENT).result is Result.UPDATED
+    [(_, body)] = case.azure.connectors.puts
+    excluded = body["properties"]["environmentData"]["organizationalData"]["excludedAccountIds"]
+    assert excluded == ["098765432109", "222222222222"]
+    assert case.ask(MANAGEMENT).result is Result.UNCHANGED
+
+
+def test_the_prechecks_look_at_the_subscription_that_the_connector_is_in(case: Case) -> None:
+    asked: list[str] = []
+    inspect = case.azure.subscriptions.inspect
+
+    def listening(target: Any, *, max_age_seconds: float) -> Any:
+        asked.append(f"{target.subscription_id}/{target.resource_group}")
+        return inspect(target, max_age_seconds=max_age_seconds)
+
+    case.azure.subscriptions.inspect = listening  # type: ignore[method-assign]  # only listens
+    where = ConnectorId(subscription_id="other", resource_group="theirs", name="adopted")
+    body = to_create(desired_body(ACCOUNT_ID, FOUNDATIONAL, case.policy.target, case.policy.organization))
+    case.plant(where, body)
+    assert case.ask().result is Result.UPDATED
+    assert asked == ["other/theirs"]
+
+
+def test_a_connector_whose_environment_is_spelt_otherwise_is_no_reason_for_a_second(case: Case) -> None:
+    made = case.ask()
+    connector_id = ConnectorId.parse(made.connector_id)
+    body = case.azure.connectors.find(connector_id)
+    assert body is not None
+    body.body["properties"]["environmentName"] = "Aws"
+    case.plant(connector_id, body.body)
+    assert case.ask().result is Result.UNCHANGED
+    assert len(case.azure.connectors.everything()) == 1
+
+
+def test_what_an_account_lacks_is_still_said_at_the_next_look(case: Case) -> None:
+    case.azure.subscriptions.present["plans"] = frozenset()
+    case.change(prechecks=Prechecks(subscription_plans=OnMissingPlan.WARN))
+    case.ask()
+    case.azure.clock.advance(1)
+    assert case.ask().result is Result.UNCHANGED
+    assert "plans off" in case.record().reason
+
+
+def test_rights_that_were_there_a_minute_ago_are_looked_at_again_before_anything_is_switched_off(case: Case) -> None:
+    case.azure.subscriptions.present["permissions"] = (CONTRIBUTOR,)
+    case.change(prechecks=Prechecks(owner_features=OnMissingOwner.DOWNGRADE))
+    case.azure.subscriptions.inspect(case.policy.target, max_age_seconds=0)
+    case.azure.clock.advance(60)
+    case.azure.subscriptions.present["permissions"] = (OWNER,)
+    case.ask()
+    assert case.record().reason == ""
+
+
 # Standards and governance rules
 
 
@@ -344,11 +464,44 @@ def test_a_connector_that_is_made_again_gets_its_standards_again(case: Case) -> 
     assert len(case.azure.compliance.assignments) == 2
 
 
+def test_what_was_refused_is_asked_for_again_once_its_cause_is_gone(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    case.azure.compliance.refuses = "the plan is too low"
+    case.ask()
+    case.azure.compliance.refuses = ""
+    case.azure.clock.advance(1)
+    assert case.ask().result is Result.UNCHANGED
+    assert case.record().reason == ""
+    assert len(case.azure.compliance.writes) == 3
+
+
+def test_a_connector_that_was_made_again_before_a_crash_still_gets_its_standards(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    made = case.ask()
+    case.azure.connectors.delete(ConnectorId.parse(made.connector_id))
+    case.azure.snapshot.refresh()
+    case.azure.compliance.assignments.clear()
+    case.azure.compliance.failures.plan("list_standards", TransientError("no answer"))
+    case.azure.clock.advance(1)
+    assert case.ask().result is Result.DEFERRED
+    [later] = case.azure.queue.sent
+    onboard(later.request, case.azure.ports)
+    assert len(case.azure.compliance.assignments) == 2
+
+
+def test_standards_that_cannot_be_read_leave_the_account_connected(case: Case) -> None:
+    case.change(default_profile=PROFILE)
+    case.azure.compliance.failures.plan("list_standards", PermanentError("not found"))
+    outcome = case.ask()
+    assert (outcome.result, outcome.key) == (Result.CREATED, "standard-refused")
+    assert case.record().state is State.CONNECTED
+
+
 # Offboarding
 
 
 def disconnect(case: Case) -> Outcome:
-    return case.ask(data={"action": "disconnect", "status": "offboarded"})
+    return case.ask(data={"action": "disconnect", "status": "offboarded"}, occurred_at=case.azure.clock.now())
 
 
 def test_a_request_to_disconnect_removes_what_is_ours(case: Case) -> None:
@@ -367,6 +520,64 @@ def test_a_connector_that_the_snapshot_does_not_show_yet_is_removed_too(case: Ca
     case.ask()
     case.azure.snapshot.forget(connector_id_for(ACCOUNT_ID, case.policy.target))
     assert disconnect(case).result is Result.DELETED
+
+
+def test_a_late_request_to_disconnect_leaves_a_connector_alone_that_was_asked_for_since(case: Case) -> None:
+    late = case.azure.clock.now()
+    case.azure.clock.advance(10)
+    case.ask()
+    outcome = case.ask(data={"action": "disconnect", "status": "offboarded"}, occurred_at=late)
+    assert outcome.result is Result.SKIPPED
+    assert len(case.azure.connectors.everything()) == 1
+
+
+def test_a_connector_in_another_place_than_the_policy_s_is_removed_by_the_ledger_s_word(case: Case) -> None:
+    case.ask()
+    case.change(target=replace(case.policy.target, resource_group="new"))
+    for each in case.azure.connectors.everything():
+        case.azure.snapshot.forget(each.connector_id)
+    case.azure.clock.advance(1)
+    assert disconnect(case).result is Result.DELETED
+    assert case.azure.connectors.everything() == []
+
+
+def test_a_changed_target_makes_no_second_connector_although_the_snapshot_lags(case: Case) -> None:
+    made = case.ask()
+    case.change(target=replace(case.policy.target, resource_group="new"))
+    case.azure.snapshot.forget(ConnectorId.parse(made.connector_id))
+    assert case.ask().connector_id == made.connector_id
+    assert len(case.azure.connectors.everything()) == 1
+
+
+def test_a_connector_that_lost_our_tag_meanwhile_is_not_removed(case: Case) -> None:
+    made = case.ask()
+    connector_id = ConnectorId.parse(made.connector_id)
+    body = case.azure.connectors.find(connector_id)
+    assert body is not None
+    case.azure.connectors.plant(connector_id, body.body | {"tags": {}})
+    case.azure.clock.advance(1)
+    assert disconnect(case).result is Result.PARKED
+    assert case.azure.connectors.deletes == []
+
+
+def test_an_organization_connector_with_members_is_not_removed(case: Case) -> None:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    case.plant_parent()
+    case.ask()
+    case.azure.clock.advance(1)
+    outcome = case.ask(
+        MANAGEMENT, data={"action": "disconnect", "status": "offboarded"}, occurred_at=case.azure.clock.now()
+    )
+    assert (outcome.result, outcome.key) == (Result.PARKED, "organization-connector-in-use")
+    assert len(case.azure.connectors.everything()) == 2
+
+
+def test_a_deferred_disconnect_says_so(case: Case) -> None:
+    case.ask()
+    case.azure.clock.advance(1)
+    case.azure.connectors.failures.plan("delete", TransientError("throttled"))
+    assert disconnect(case).result is Result.DEFERRED
+    assert (case.record().state, "throttled" in case.record().reason) == (State.DEFERRED, True)
 
 
 def test_another_s_connector_is_never_removed(case: Case) -> None:

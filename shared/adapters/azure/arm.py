@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -21,12 +22,30 @@ from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.errors import PermanentError
 
 Json = dict[str, Any]
+Statuses = frozenset[int]
+NONE: Statuses = frozenset()
 _GONE = {404, 410}
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
 
 
+@contextmanager
+def _refused(doing: str, statuses: Statuses) -> Iterator[None]:
+    """Some services answer with one of `statuses`, which means another thing elsewhere, that this never can be."""
+    try:
+        yield
+    except HttpResponseError as error:
+        failure = read_failure(error)
+        about_token = "authenticationtoken" in failure.code.lower()
+        if failure.code and failure.status in statuses and not about_token:
+            raise PermanentError(f"{doing}: {failure.status} {failure.code} {failure.message}") from error
+        raise
+
+
 class ArmClient:
-    """Every method names in `doing`, in words for people, what it is done for; all raise our errors only."""
+    """Every method names in `doing`, in words for people, what it is done for; all raise our errors only.
+
+    The statuses `refused_by` say that this request never can succeed, as PermanentError.
+    """
 
     def __init__(self, credential: TokenCredential, *, arm_endpoint: str) -> None:
         """Speaks with the Resource Manager at `arm_endpoint`, https, without a trailing slash."""
@@ -41,9 +60,9 @@ class ArmClient:
         with translated(doing):
             return self._send("GET", self._url(path), api_version)
 
-    def find(self, path: str, api_version: str, *, doing: str) -> Json | None:
+    def find(self, path: str, api_version: str, *, doing: str, refused_by: Statuses = NONE) -> Json | None:
         """A resource; None where Resource Manager says, with a code, that there is none."""
-        with translated(doing):
+        with translated(doing), _refused(doing, refused_by):
             try:
                 return self._send("GET", self._url(path), api_version)
             except HttpResponseError as error:
@@ -51,29 +70,20 @@ class ArmClient:
                     return None
                 raise
 
-    def list(self, path: str, api_version: str, *, doing: str) -> Iterator[Json]:
+    def list(self, path: str, api_version: str, *, doing: str, refused_by: Statuses = NONE) -> Iterator[Json]:
         """Everything below a path, page by page."""
         url: str | None = self._url(path)
         version: str | None = api_version
         while url:
-            with translated(doing):
+            with translated(doing), _refused(doing, refused_by):
                 page = self._send("GET", url, version)
             yield from page.get("value") or ()
             url, version = page.get("nextLink"), None  # it names its version itself
 
-    def put(
-        self, path: str, api_version: str, body: Json, *, doing: str, refused_by: frozenset[int] = frozenset()
-    ) -> Json:
-        """Creates or replaces a resource; the statuses `refused_by` say that this one never can be."""
-        with translated(doing):
-            try:
-                return self._send("PUT", self._url(path), api_version, body)
-            except HttpResponseError as error:
-                failure = read_failure(error)
-                about_token = "authenticationtoken" in failure.code.lower()
-                if failure.code and failure.status in refused_by and not about_token:
-                    raise PermanentError(f"{doing}: {failure.status} {failure.code} {failure.message}") from error
-                raise
+    def put(self, path: str, api_version: str, body: Json, *, doing: str, refused_by: Statuses = NONE) -> Json:
+        """Creates or replaces a resource."""
+        with translated(doing), _refused(doing, refused_by):
+            return self._send("PUT", self._url(path), api_version, body)
 
     def patch(self, path: str, api_version: str, body: Json, *, doing: str) -> Json:
         """Changes a part of a resource."""

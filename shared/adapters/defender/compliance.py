@@ -28,13 +28,17 @@ class ArmCompliance:
     def list_standards(self, connector_id: ConnectorId) -> Mapping[str, str]:
         """Display name → id of the standards that the connector offers."""
         path = f"{connector_id}/providers/Microsoft.Security/securityStandards"
-        found = self._arm.list(path, STANDARDS_API, doing="list the standards of the connector")
+        found = self._arm.list(
+            path, STANDARDS_API, doing="list the standards of the connector", refused_by=_PLAN_TOO_LOW
+        )
         return {str(each["properties"]["displayName"]): str(each["id"]) for each in found}
 
     def list_assigned(self, connector_id: ConnectorId) -> frozenset[str]:
         """The ids of the standards that are assigned."""
         path = f"{connector_id}/providers/Microsoft.Security/standardAssignments"
-        found = self._arm.list(path, STANDARDS_API, doing="list the standards that are assigned")
+        found = self._arm.list(
+            path, STANDARDS_API, doing="list the standards that are assigned", refused_by=_PLAN_TOO_LOW
+        )
         standards = ((each.get("properties") or {}).get("assignedStandard") or {} for each in found)
         return frozenset(str(standard["id"]) for standard in standards if standard.get("id"))
 
@@ -46,9 +50,9 @@ class ArmCompliance:
     def find_rule(self, connector_id: ConnectorId, rule: str) -> dict[str, Any] | None:
         """The governance rule; None where there is none."""
         path = f"{connector_id}/providers/Microsoft.Security/governanceRules/{rule}"
-        return self._arm.find(path, GOVERNANCE_API, doing="look for a governance rule")
+        return self._arm.find(path, GOVERNANCE_API, doing="look for a governance rule", refused_by=_PLAN_TOO_LOW)
 
     def put_rule(self, connector_id: ConnectorId, rule: str, body: dict[str, Any]) -> None:
         """Creates or replaces a governance rule."""
         path = f"{connector_id}/providers/Microsoft.Security/governanceRules/{rule}"
-        self._arm.put(path, GOVERNANCE_API, body, doing="write a governance rule")
+        self._arm.put(path, GOVERNANCE_API, body, doing="write a governance rule", refused_by=_PLAN_TOO_LOW)
