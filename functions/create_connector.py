@@ -1,4 +1,4 @@
-"""ƒ create_connector: a message on `onboarding` becomes a security connector."""
+"""ƒ create_connector: a message on `onboarding` becomes a security connector, or takes one away."""
 
 from __future__ import annotations
 

@@ -107,7 +107,8 @@ def remove_connector(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_sec
 def remove_roles(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds: float) -> bool:
     """Deletes the account's stack instance where nothing else uses its provider; False where it was left.
 
-    Raises TransientError where CloudFormation takes longer than we wait, PermanentError where it failed.
+    Raises TransientError where the instance is still there when we stop waiting, whether the deletion failed or is
+    slow; PermanentError, ConfigurationError where AWS does not take the request.
     """
     if plan.roles_fate is not RolesFate.REMOVE:
         return False
