@@ -38,7 +38,7 @@ def variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
         if models := [kind for kind in kinds if issubclass(kind, BaseModel)]:
             yield from variables(models[0], f"{prefix}{name}__")
         else:
-            yield f"{prefix}{name}".upper()
+            yield str(field.validation_alias or f"{prefix}{name}".upper())
 
 
 def test_the_policy_of_the_guide_is_a_policy() -> None:
