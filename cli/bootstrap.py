@@ -150,6 +150,8 @@ def plan_ports(policy: str | None) -> PlanPorts:
         policy=policy_source(policy),
         listing=AwsAccountListing(organizations, SystemClock()),
         snapshot=snapshot(),
+        subscriptions=ArmSubscriptions(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock()),
+        ledger=ledger() if settings().ledger is not None else None,
     )
 
 

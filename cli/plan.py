@@ -14,7 +14,7 @@ from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.status import account_key
 from shared.application.plan import Preview, PreviewWarning, Selection
 from shared.application.plan import plan as plan_roll
-from shared.domain.preview import NEEDS_NOTHING, Action, Change, PlannedAccount
+from shared.domain.preview import DUPLICATE, NEEDS_NOTHING, Action, Change, PlannedAccount
 
 INDENT = 4
 STYLES = {
@@ -28,7 +28,7 @@ STYLES = {
 _ACTION_WIDTH = max(len(action) for action in Action)
 
 
-def plan(
+def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     policy: Annotated[
         str | None, typer.Option("--policy", metavar="FILE", help="a policy instead of the one in ROLLCALL_POLICY")
     ] = None,
@@ -38,18 +38,25 @@ def plan(
     ou: Annotated[
         str | None, typer.Option("--ou", metavar="PATH", help="accounts in this organizational unit and below only")
     ] = None,
+    owner: Annotated[
+        bool | None,
+        typer.Option(
+            "--owner/--no-owner",
+            help="whether the Function App's identity may assign roles; left out: as the ledger last heard, else yes",
+        ),
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="list accounts that need nothing, too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Show what the policy would change, account by account; nothing is written.
 
-    Exit code 1 where another's connector is in the way.
+    Exit code 1 where an account would be refused.
     Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json
     """
     selection = _selection(account or [], ou or "")
     ports = bootstrap.plan_ports(policy)
     with progress.status("reading the organization and the tenant"):
-        found = plan_roll(selection, ports)
+        found = plan_roll(selection, ports, may_assign_roles=owner)
     _refuse_strangers(found, selection)
     if as_json:
         write_json(plan_json(found))
@@ -101,6 +108,8 @@ def _account_json(account: PlannedAccount) -> dict[str, Any]:
         "ou_path": account.ou_path,
         "action": account.action,
         "reason": account.reason,
+        "key": account.key or None,
+        "remedy": account.remedy or None,
         "profile": account.profile or None,
         "connector_id": str(account.connector_id) if account.connector_id else None,
         "changes": list(account.changes),
@@ -134,10 +143,10 @@ def _show_account(account: PlannedAccount) -> None:
         words(f"{account.name}  {account.ou_path}".strip()),
     )
     console.print(head, highlight=False)
-    if account.action is Action.REFUSED:
-        _indented(words("another's connector, which is not ours; remove it or exclude the account:"))
-    else:
-        _indented(words(account.reason))
+    foreign = account.key == DUPLICATE  # its id has a line of its own
+    _indented(words("another's connector, which is not ours, has the account" if foreign else account.reason))
+    if account.remedy:
+        _indented(words(account.remedy))
     if account.action is Action.CREATE and (place := account.connector_id):
         _indented(words(f"in {place.subscription_id}/{place.resource_group}"))
     elif account.connector_id and account.action not in {Action.CHANGE, Action.UNCHANGED}:

@@ -6,21 +6,33 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from shared.application.ports import AccountListing, PolicySource, TenantSnapshot
-from shared.domain.accounts import Account
+from shared.application.ports import AccountListing, Ledger, PolicySource, Subscriptions, TenantSnapshot
+from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.findings import Finding
+from shared.domain.ledger import AccountRecord
 from shared.domain.matching import Matcher
-from shared.domain.policy import Policy, Verdict, decide
-from shared.domain.preview import Action, Note, PlannedAccount, plan_account, plan_departed
+from shared.domain.placement import is_ours
+from shared.domain.policy import Mode, Policy, Verdict, decide
+from shared.domain.prechecks import SubscriptionFacts
+from shared.domain.preview import Action, PlannedAccount, plan_account, plan_departed
+from shared.domain.preview_checks import Known
+from shared.domain.preview_notes import Note
+from shared.domain.targets import Target
+from shared.errors import PermanentError
+
+FACTS_AGE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanPorts:
-    """What the use case works with; none of them can write to a cloud."""
+    """What the use case works with; it only reads. Without `ledger`, nothing is said about standards and rules."""
 
     listing: AccountListing
     snapshot: TenantSnapshot
+    subscriptions: Subscriptions
     policy: PolicySource
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +89,11 @@ class Preview:
         )
 
 
-def plan(selection: Selection, ports: PlanPorts) -> Preview:
+def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | None = None) -> Preview:
     """Plans every account that is asked for, from one complete listing of the organization and of the tenant.
+
+    `may_assign_roles` says whether the identity that onboards may, which only that identity can see; None means: as
+    the ledger last heard, and otherwise yes.
 
     Raises TransientError, PermanentError, ConfigurationError: then nothing is planned at all, since half a listing
     would take accounts for departed.
@@ -87,13 +102,55 @@ def plan(selection: Selection, ports: PlanPorts) -> Preview:
     accounts = ports.listing.list_accounts()
     connectors = _by_account(ports.snapshot.list_all())
     selected = [_with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
-    planned = [plan_account(policy, account, connectors.get(account.account_id, ())) for account in selected]
+    targets = {account.account_id: target for account in selected if (target := _target_of(account, policy))}
+    facts = _inspect(set(targets.values()) if policy.mode is not Mode.NATIVE else set(), ports.subscriptions)
+    records = _records(ports.ledger) if targets else {}
+
+    def known(account_id: str) -> Known:
+        return Known(
+            facts=facts.get(targets[account_id]) if account_id in targets else None,
+            record=records.get(account_id),
+            has_ledger=ports.ledger is not None,
+            may_assign_roles=may_assign_roles,
+            has_organization_connector=_has_parent(policy, connectors),
+        )
+
+    planned = [
+        plan_account(policy, account, connectors.get(account.account_id, ()), known(account.account_id))
+        for account in selected
+    ]
     planned += _departed(policy, selection, {account.account_id for account in accounts}, connectors)
-    # Findings about an account or its subscription belong here: each is a `Note` of its `PlannedAccount`.
     return Preview(
         policy_hash=policy.content_hash,
         accounts=tuple(sorted(planned, key=lambda account: account.hierarchy_identifier)),
     )
+
+
+def _target_of(account: Account, policy: Policy) -> Target | None:
+    decision = decide(policy, account)
+    return decision.target if decision.verdict is Verdict.INCLUDE else None
+
+
+def _inspect(targets: set[Target], subscriptions: Subscriptions) -> dict[Target, SubscriptionFacts | Finding]:
+    """The facts of each target, or why its accounts would be parked."""
+    found: dict[Target, SubscriptionFacts | Finding] = {}
+    for target in targets:
+        try:
+            found[target] = subscriptions.inspect(target, max_age_seconds=FACTS_AGE_SECONDS)
+        except PermanentError as error:
+            found[target] = Finding(key=error.key, reason=error.reason, remedy=error.remedy)
+    return found
+
+
+def _records(ledger: Ledger | None) -> dict[str, AccountRecord]:
+    records = ledger.list_records() if ledger is not None else ()
+    return {record.key.hierarchy_identifier: record for record in records if record.key.provider is Provider.AWS}
+
+
+def _has_parent(policy: Policy, connectors: dict[str, list[Connector]]) -> bool:
+    parent = policy.organization_connector
+    found = connectors.get(parent.management_account, ()) if parent is not None else ()
+    return any(each.organizational_data.get("organizationMembershipType") == "Organization" for each in found)
 
 
 def _by_account(connectors: Iterable[Connector]) -> dict[str, list[Connector]]:
@@ -120,4 +177,4 @@ def _departed(
 
 
 def _ours(connectors: Sequence[Connector], policy: Policy) -> Iterator[Connector]:
-    return (each for each in connectors if each.organization == policy.organization)
+    return (each for each in connectors if is_ours(each, policy))

@@ -12,8 +12,21 @@ from shared.domain.connectors import Connector, ConnectorId, without_absent
 from shared.domain.drift import Difference, differences
 from shared.domain.placement import Placement, is_ours, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
-from shared.domain.profiles import Plan, Profile
+from shared.domain.prechecks import Checked
+from shared.domain.preview_checks import Known
+from shared.domain.preview_notes import (
+    AFTERCARE_DUE,
+    Note,
+    notes_on_changes,
+    notes_on_number,
+    notes_on_owner,
+    notes_on_place,
+    notes_on_servers,
+)
+from shared.domain.profiles import Profile
 
+DUPLICATE = "duplicate-connector"
+"""The key of what is refused because of another's connector."""
 _STAYS = "nothing is deleted without opt-in"
 
 
@@ -48,20 +61,17 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
-    """What a person should know before it happens; the same one about many accounts is told once."""
-
-    key: str
-    message: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class PlannedAccount:
-    """One account and what would be done. `profile` is empty where it would get none."""
+    """One account and what would be done. `profile` is empty where it would get none.
+
+    `key` and `remedy` belong to what is refused or waits: its heading in docs/runbook.md, and what a person has to do.
+    """
 
     hierarchy_identifier: str
     action: Action
     reason: str
+    key: str = ""
+    remedy: str = ""
     provider: Provider = Provider.AWS
     name: str = ""
     ou_path: str = ""
@@ -71,14 +81,17 @@ class PlannedAccount:
     notes: tuple[Note, ...] = ()
 
 
-def plan_account(policy: Policy, account: Account, connectors: Sequence[Connector]) -> PlannedAccount:
+def plan_account(
+    policy: Policy, account: Account, connectors: Sequence[Connector], known: Known | None = None
+) -> PlannedAccount:
     """Plans one account of the organization; `connectors` are all of that account's in the tenant."""
     decision = decide(policy, account)
     if decision.verdict is Verdict.INCLUDE:
-        planned = _plan_included(policy, account, decision, connectors)
+        planned = _plan_included(policy, account, decision, connectors, known or Known())
     else:
         planned = _plan_left_out(policy, account, decision, connectors)
-    return replace(planned, provider=account.provider, name=account.name, ou_path=account.ou_path)
+    notes = (*planned.notes, *notes_on_number(connectors, policy))
+    return replace(planned, provider=account.provider, name=account.name, ou_path=account.ou_path, notes=notes)
 
 
 def plan_departed(policy: Policy, connector: Connector) -> PlannedAccount:
@@ -101,7 +114,7 @@ def _fate(otherwise: Action, may: bool, setting: str, policy: Policy) -> tuple[s
 def _plan_left_out(
     policy: Policy, account: Account, decision: Decision, connectors: Sequence[Connector]
 ) -> PlannedAccount:
-    ours = next((each for each in connectors if each.organization == policy.organization), None)
+    ours = next((each for each in connectors if is_ours(each, policy)), None)
     planned = PlannedAccount(
         hierarchy_identifier=account.account_id,
         action=Action.WAITS if decision.verdict is Verdict.WAIT else Action.EXCLUDED,
@@ -120,46 +133,94 @@ def _plan_left_out(
 
 
 def _plan_included(
-    policy: Policy, account: Account, decision: Decision, connectors: Sequence[Connector]
+    policy: Policy, account: Account, decision: Decision, connectors: Sequence[Connector], known: Known
 ) -> PlannedAccount:
+    """The steps of onboarding, in its order."""
     planned = PlannedAccount(
         hierarchy_identifier=account.account_id,
         action=Action.UNCHANGED,
         reason=decision.reason,
         profile=decision.profile.name,
     )
+    if policy.mode is Mode.NATIVE:
+        return _plan_native(planned, policy, connectors)
+    foreign = next((each for each in connectors if not is_ours(each, policy)), None)
+    if foreign is not None:
+        return _refuse_foreign(planned, foreign)
+    wanted = place(policy, account.account_id, decision.profile, decision.target)
+    same = (each for each in connectors if each.connector_id.same_as(wanted.connector_id))
+    standing = next(same, connectors[0] if connectors else None)
+    if standing is not None and known.settles(decision.profile) and not differences(wanted.desired, standing.body):
+        return _plan_standing(planned, decision.profile, wanted, standing)
+    checked = known.check(decision.profile, policy.prechecks, account.account_id)
+    planned = replace(planned, connector_id=standing.connector_id if standing else None)
+    if checked.refusals:
+        return _refuse(planned, checked)
+    if standing is None and (missing := known.missing_parent(policy, account.account_id)):
+        return replace(planned, action=Action.WAITS, reason=missing.reason, key=missing.key, remedy=missing.remedy)
+    wanted = place(policy, account.account_id, checked.profile, decision.target)
+    if standing is None:
+        planned = _plan_new(planned, checked.profile, wanted)
+    else:
+        planned = _plan_standing(planned, checked.profile, wanted, standing)
+    return replace(planned, notes=(*planned.notes, *_notes_on_checks(planned, decision, checked, known)))
+
+
+def _notes_on_checks(planned: PlannedAccount, decision: Decision, checked: Checked, known: Known) -> Iterator[Note]:
+    yield from (Note(key=finding.key, message=finding.reason) for finding in checked.notes)
+    if known.assumes_owner(decision.target) and planned.action in {Action.CREATE, Action.CHANGE}:
+        yield from notes_on_owner(checked.profile, decision.target.subscription_id)
+    if known.aftercare_due(checked.profile, creates=planned.action is Action.CREATE):
+        yield AFTERCARE_DUE
+
+
+def _plan_native(planned: PlannedAccount, policy: Policy, connectors: Sequence[Connector]) -> PlannedAccount:
     for connector in connectors:
         if not is_ours(connector, policy):
-            return replace(
-                planned,
-                action=Action.REFUSED,
-                reason=f"the account is connected already by {connector.connector_id}, which is not ours",
-                connector_id=connector.connector_id,
-            )
-    wanted = place(policy, account.account_id, decision.profile, decision.target)
-    if policy.mode is Mode.NATIVE:
-        return _plan_native(planned, connectors)
-    if not connectors:
-        notes = tuple(_notes_on_servers(decision.profile, wanted.connector_id))
-        return replace(planned, action=Action.CREATE, connector_id=wanted.connector_id, notes=notes)
-    standing = next((each for each in connectors if each.connector_id.same_as(wanted.connector_id)), connectors[0])
-    return _plan_standing(planned, decision, wanted, standing)
+            return _refuse_foreign(planned, connector)
+        return replace(planned, reason="mode native: Defender keeps it", connector_id=connector.connector_id)
+    return replace(planned, action=Action.WAITS, reason="mode native: Defender makes its connector by itself")
 
 
-def _plan_native(planned: PlannedAccount, connectors: Sequence[Connector]) -> PlannedAccount:
-    if not connectors:
-        return replace(planned, action=Action.WAITS, reason="mode native: Defender makes its connector by itself")
-    return replace(planned, reason="mode native: Defender keeps it", connector_id=connectors[0].connector_id)
+def _refuse(planned: PlannedAccount, checked: Checked) -> PlannedAccount:
+    return replace(
+        planned,
+        action=Action.REFUSED,
+        reason="; ".join(finding.reason for finding in checked.refusals),
+        key=checked.refusals[0].key,
+        remedy=" ".join(finding.remedy for finding in checked.refusals),
+    )
 
 
-def _plan_standing(
-    planned: PlannedAccount, decision: Decision, wanted: Placement, standing: Connector
-) -> PlannedAccount:
+def _refuse_foreign(planned: PlannedAccount, foreign: Connector) -> PlannedAccount:
+    """Another's connector. Onboarding says the same words: shared/application/connect.py."""
+    remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
+    if foreign.organizational_data.get("organizationMembershipType") == "Member":
+        remedy = (
+            "Defender made it under an Organization connector and would make it again: exclude the account there, "
+            "or use mode member."
+        )
+    return replace(
+        planned,
+        action=Action.REFUSED,
+        reason=f"the account is connected already by {foreign.connector_id}, which is not ours",
+        key=DUPLICATE,
+        remedy=remedy,
+        connector_id=foreign.connector_id,
+    )
+
+
+def _plan_new(planned: PlannedAccount, profile: Profile, wanted: Placement) -> PlannedAccount:
+    notes = tuple(notes_on_servers(profile, wanted.connector_id))
+    return replace(planned, action=Action.CREATE, connector_id=wanted.connector_id, notes=notes)
+
+
+def _plan_standing(planned: PlannedAccount, profile: Profile, wanted: Placement, standing: Connector) -> PlannedAccount:
     found = differences(wanted.desired, standing.body)
-    notes = list(_notes_on_place(wanted, standing))
+    notes = list(notes_on_place(wanted, standing))
     if found:
-        notes += _notes_on_changes(found)
-        notes += _notes_on_servers(decision.profile, standing.connector_id)
+        notes += notes_on_changes(found)
+        notes += notes_on_servers(profile, standing.connector_id)
     return replace(
         planned,
         action=Action.CHANGE if found else Action.UNCHANGED,
@@ -171,48 +232,3 @@ def _plan_standing(
 
 def _change(difference: Difference) -> Change:
     return Change(path=difference.path, now=difference.actual, wanted=without_absent(difference.desired))
-
-
-def _notes_on_place(wanted: Placement, standing: Connector) -> Iterator[Note]:
-    if not standing.connector_id.same_as(wanted.connector_id):
-        place_wanted = wanted.connector_id
-        yield Note(
-            key="not-moved",
-            message=f"the policy's target is resource group {place_wanted.resource_group} of subscription "
-            f"{place_wanted.subscription_id}; a connector that exists elsewhere or under another name is not moved",
-        )
-    have, want = str(standing.body.get("location") or ""), str(wanted.desired["location"])
-    if have and _plain(have) != _plain(want):
-        yield Note(
-            key="location-kept",
-            message=f"the policy's location is {want}; a connector that exists in {have} keeps its location",
-        )
-
-
-def _plain(location: str) -> str:
-    return location.lower().replace(" ", "")
-
-
-def _notes_on_changes(found: Sequence[Difference]) -> Iterator[Note]:
-    containers = f"properties.offerings[{Plan.CONTAINERS}]"
-    for difference in found:
-        if difference.path == f"{containers}.enableAuditLogsAutoProvisioning" and not difference.desired:
-            yield Note(
-                key="audit-logs-off",
-                message="audit logs of Containers are switched off: control-plane threat detection is lost there",
-            )
-        if difference.desired is None and difference.path.endswith("]"):
-            kind = difference.path.partition("[")[2].removesuffix("]")
-            yield Note(
-                key="plan-removed",
-                message=f"{kind} is taken off: the extensions that it brought stay on the machines",
-            )
-
-
-def _notes_on_servers(profile: Profile, connector_id: ConnectorId) -> Iterator[Note]:
-    if Plan.SERVERS in profile.plans:
-        yield Note(
-            key="agent-settings",
-            message=f"Servers: subscription {connector_id.subscription_id} has one setting for agents, which all "
-            "accounts and projects connected in it share",
-        )

@@ -26,6 +26,11 @@ READS = {
     "organizations:ListOrganizationalUnitsForParent",
     "arm:QueryResources",
     "managed-identity:GetToken",
+    "arm:GetSubscription",
+    "arm:ListPricings",
+    "arm:ListPermissions",
+    "arm:ListClassicConnectors",
+    "table:QueryEntities",
 }
 UNITS = {
     "/": 100,
@@ -217,7 +222,15 @@ def test_every_account_is_planned_field_by_field(bank: Bank, planned: tuple[Comm
     assert sorted(each for each, account in by_id.items() if account["action"] == "departed") == bank.departed
     assert "nothing is deleted without opt-in" in by_id[bank.kept[0]]["reason"]
     warned = {warning["key"]: len(warning["accounts"]) for warning in document["warnings"]}
-    assert warned == {"agent-settings": 100, "audit-logs-off": 100, "plan-removed": 100}
+    assert warned == {"agent-settings": 100, "audit-logs-off": 100, "owner-assumed": 100, "plan-removed": 100}
+
+
+def test_what_an_owner_is_needed_for_is_refused_where_there_is_none(bank: Bank) -> None:
+    planned = bank.run("--policy", bank.write_policy(AFTER), "--no-owner", "--ou", "/Workloads/Production", "--json")
+    assert planned.code == 1, planned.err
+    told = {(account["action"], account["key"]) for account in planned.document["accounts"]}
+    assert told == {("refused", "owner-missing")}
+    assert "Runbook: owner-missing." in planned.document["accounts"][0]["remedy"]
 
 
 def test_people_read_it_in_eighty_columns(bank: Bank) -> None:

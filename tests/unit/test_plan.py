@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.application.onboard import onboard
 from shared.application.plan import PlanPorts, Preview, Selection, plan
 from shared.domain.accounts import Account, AccountState
 from shared.domain.connectors import (
@@ -20,7 +19,6 @@ from shared.domain.connectors import (
     merge,
     to_create,
 )
-from shared.domain.ledger import Result
 from shared.domain.matching import Matcher
 from shared.domain.placement import place
 from shared.domain.policy import Deletions, Mode, OrganizationConnector, Policy, Rule, decide
@@ -29,10 +27,12 @@ from shared.domain.profiles import Containers, Databases, DefenderCspm, Profile,
 from shared.domain.targets import Target
 from shared.errors import ConfigurationError, RollcallError, TransientError
 from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakePolicySource
+from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakeSnapshot
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.subscriptions import FakeSubscriptions
 from tests.fixtures.profiles import EVERYTHING, FOUNDATIONAL, FULL
-from tests.fixtures.read import ACCOUNT_ID, account, request
-from tests.unit.conftest import AzureSide
+from tests.fixtures.read import ACCOUNT_ID, account
 
 ORGANIZATION = "o-exampleorg1"
 TARGET = Target(subscription_id="11111111-0000-4000-8000-000000000001", resource_group="rg", location="westeurope")
@@ -54,15 +54,24 @@ class World:
     policy: Policy = POLICY
     accounts: tuple[Account, ...] = (account(),)
     connectors: FakeConnectors = field(default_factory=FakeConnectors)
+    subscriptions: FakeSubscriptions = field(default_factory=lambda: FakeSubscriptions(FakeClock()))
+    ledger: FakeLedger | None = None
+    may_assign_roles: bool | None = True
 
     def plan(self, selection: Selection = EVERYBODY, policy: Policy | None = None) -> Preview:
-        return plan(selection, self.ports(policy))
+        return plan(selection, self.ports(policy), may_assign_roles=self.may_assign_roles)
 
     def ports(self, policy: Policy | None = None) -> PlanPorts:
         self.listing = FakeAccountListing(FakeAccountDirectory(*self.accounts))
         self.snapshot = FakeSnapshot(self.connectors)
         self.source = FakePolicySource(policy or self.policy)
-        return PlanPorts(listing=self.listing, snapshot=self.snapshot, policy=self.source)
+        return PlanPorts(
+            listing=self.listing,
+            snapshot=self.snapshot,
+            subscriptions=self.subscriptions,
+            policy=self.source,
+            ledger=self.ledger,
+        )
 
     def only(self, policy: Policy | None = None) -> PlannedAccount:
         [planned] = self.plan(policy=policy).accounts
@@ -271,24 +280,50 @@ def test_a_new_target_that_moves_nothing_is_warned_of_although_nothing_changes()
     assert keys_of(preview).keys() == {"not-moved", "location-kept"}
 
 
+PARENT = OrganizationConnector(name="org", management_account="111111111111", stack_set_name="s")
+MANAGEMENT = account(PARENT.management_account, is_management=True)
+MEMBERS = replace(POLICY, mode=Mode.MEMBER, organization_connector=PARENT)
+
+
 def test_in_mode_native_nothing_is_made() -> None:
-    parent = OrganizationConnector(name="org", management_account="111111111111", stack_set_name="s")
-    policy = replace(POLICY, mode=Mode.NATIVE, organization_connector=parent)
-    world = World(policy=policy)
+    world = World(policy=replace(MEMBERS, mode=Mode.NATIVE))
     assert world.only().action is Action.WAITS
     name = ConnectorId(subscription_id="s", resource_group="rg", name=f"org_{ACCOUNT_ID}")
-    body = to_create(place(policy, ACCOUNT_ID, FULL, TARGET).desired)
-    world.connectors.plant(name, body | {"tags": {}})
+    world.connectors.plant(name, to_create(place(world.policy, ACCOUNT_ID, FULL, TARGET).desired) | {"tags": {}})
     assert (world.only().action, world.only().connector_id) == (Action.UNCHANGED, name)
+    assert world.subscriptions.reads == 0
 
 
-def test_in_mode_member_members_stand_under_the_names_of_defender() -> None:
-    parent = OrganizationConnector(name="org", management_account="111111111111", stack_set_name="s")
-    world = World(accounts=(account(), account("111111111111", is_management=True)))
-    preview = world.plan(policy=replace(POLICY, mode=Mode.MEMBER, organization_connector=parent))
-    assert [planned.action for planned in preview.accounts] == [Action.CREATE] * 2
-    names = [planned.connector_id.name for planned in preview.accounts if planned.connector_id]
-    assert names == [f"org_{ACCOUNT_ID}", "org"]
+def test_in_mode_member_the_organization_connector_comes_first_and_members_wait_for_it() -> None:
+    world = World(policy=MEMBERS, accounts=(account(), MANAGEMENT))
+    member, management = world.plan().accounts
+    assert (member.action, member.key) == (Action.WAITS, "organization-connector-missing")
+    assert "no Organization connector of management account 111111111111" in member.reason
+    assert management.action is Action.CREATE
+    assert management.connector_id is not None
+    assert management.connector_id.name == "org"
+    world.apply(world.plan(), MEMBERS)
+    member, management = world.plan().accounts
+    assert (member.action, management.action) == (Action.CREATE, Action.UNCHANGED)
+    assert member.connector_id is not None
+    assert member.connector_id.name == f"org_{ACCOUNT_ID}"
+    preview = world.plan(policy=replace(MEMBERS, default_profile=FULL))
+    assert [each.action for each in preview.accounts] == [Action.CREATE, Action.CHANGE]
+
+
+def test_a_member_that_defender_made_is_ours_in_every_action() -> None:
+    world = World(policy=MEMBERS)
+    wanted = place(MEMBERS, ACCOUNT_ID, FOUNDATIONAL, TARGET)
+    world.connectors.plant(wanted.connector_id, to_create(wanted.desired) | {"tags": {}})
+    assert (world.only().action, world.only().connector_id) == (Action.CHANGE, wanted.connector_id)
+    excluded = world.only(replace(MEMBERS, exclusions=Matcher(names=("*",))))
+    assert (excluded.action, excluded.connector_id) == (Action.STAYS, wanted.connector_id)
+    world.accounts = ()
+    assert world.only().action is Action.DEPARTED
+    world.accounts = (account(),)
+    refused = world.only(POLICY)
+    assert refused.action is Action.REFUSED
+    assert "or use mode member" in refused.remedy
 
 
 def test_a_selection_asks_for_accounts_and_units() -> None:
@@ -342,14 +377,6 @@ def test_totals_name_every_action() -> None:
     assert preview.policy_hash == "abc"
 
 
-RESULTS = {
-    Action.CREATE: {Result.CREATED},
-    Action.CHANGE: {Result.UPDATED},
-    Action.UNCHANGED: {Result.UNCHANGED},
-    Action.EXCLUDED: {Result.SKIPPED},
-    Action.STAYS: {Result.SKIPPED},
-    Action.REFUSED: {Result.PARKED},
-}
 profiles = st.builds(
     Profile,
     name=st.just("some"),
@@ -373,9 +400,10 @@ profiles = st.builds(
 def test_applying_a_plan_leaves_nothing_to_plan_in_any_order(
     kinds: list[str], random: Any, before: Profile, after: Profile, mode: Mode
 ) -> None:
-    parent = OrganizationConnector(name="org", management_account="111111111111", stack_set_name="s")
-    policy = replace(POLICY, default_profile=after, mode=mode, organization_connector=parent)
+    policy = replace(MEMBERS, default_profile=after, mode=mode)
     world = World(policy=policy, accounts=tuple(account(f"{number:012d}") for number in range(len(kinds))))
+    parent = place(MEMBERS, PARENT.management_account, before, TARGET)
+    world.connectors.plant(parent.connector_id, to_create(parent.desired))
     for number, kind in enumerate(kinds):
         theirs = {"organization": "o-somebodyels"} if kind == "theirs" else {}
         at = ConnectorId(subscription_id="s", resource_group="r", name="x" * (number + 1)) if kind != "ours" else None
@@ -389,27 +417,11 @@ def test_applying_a_plan_leaves_nothing_to_plan_in_any_order(
     world.apply(first, policy)
     again = world.plan()
     for planned in again.accounts:
+        if planned.action is Action.DEPARTED:
+            continue  # the Organization connector: nobody listed its account
         refused = kinds[int(planned.hierarchy_identifier)] == "theirs"
         assert planned.action is (Action.REFUSED if refused else Action.UNCHANGED)
         assert planned.changes == ()
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from(["none", "ours", "elsewhere", "theirs"]), profiles, profiles, st.booleans())
-def test_onboarding_then_does_what_was_planned(kind: str, before: Profile, after: Profile, excluded: bool) -> None:
-    exclusions = Matcher(names=("*",)) if excluded else Matcher()
-    policy = replace(POLICY, default_profile=after, exclusions=exclusions)
-    world = World(policy=policy)
-    if kind != "none":
-        at = ConnectorId(subscription_id="s", resource_group="r", name="x") if kind != "ours" else None
-        theirs = {"organization": "o-somebodyels"} if kind == "theirs" else {}
-        world.connect(before, at=at, **theirs)
-    planned = world.only()
-    azure = AzureSide(policy, connectors=world.connectors)
-    outcome = onboard(request(data={"organization": ORGANIZATION}), azure.ports)
-    assert outcome.result in RESULTS[planned.action]
-    if planned.action in {Action.CREATE, Action.CHANGE, Action.UNCHANGED}:
-        assert ConnectorId.parse(outcome.connector_id).same_as(planned.connector_id)  # type: ignore[arg-type]  # there
 
 
 def test_the_plan_writes_nothing() -> None:

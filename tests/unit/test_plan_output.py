@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,8 @@ from cli import plan as command
 from cli.output import write_json
 from shared.application.plan import Preview
 from shared.domain.connectors import ConnectorId
-from shared.domain.preview import Action, Change, Note, PlannedAccount
+from shared.domain.preview import DUPLICATE, Action, Change, PlannedAccount
+from shared.domain.preview_notes import Note
 from tests.unit.test_output import HOSTILE, SHOWN
 
 CONNECTOR = ConnectorId(
@@ -108,6 +110,20 @@ def test_hostile_text_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert text.count("\n") == 4
 
 
+def test_what_is_refused_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    remedy = "Switch the plans on. Runbook: subscription-plan-off."
+    refused = replace(planned(Action.REFUSED, 1), key="subscription-plan-off", reason="plans are off", remedy=remedy)
+    lines = shown(monkeypatch, Preview(policy_hash="h", accounts=(refused,)), 200).splitlines()
+    assert lines[1:4] == ["    plans are off", f"    {remedy}", f"    {CONNECTOR}"]
+    foreign = replace(refused, key=DUPLICATE, reason=f"connected already by {CONNECTOR}", remedy="Remove it.")
+    lines = shown(monkeypatch, Preview(policy_hash="h", accounts=(foreign,)), 200).splitlines()
+    assert lines[1:4] == [
+        "    another's connector, which is not ours, has the account",
+        "    Remove it.",
+        f"    {CONNECTOR}",
+    ]
+
+
 def test_an_empty_organization_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(monkeypatch, Preview(policy_hash="h"), 80) == "no accounts\n"
 
@@ -126,6 +142,8 @@ def test_the_document_has_every_account_and_every_total(capsys: pytest.CaptureFi
         "ou_path": "/Workloads/Production/Europe/Payments/Team Seven",
         "action": "change",
         "reason": REASON,
+        "key": None,
+        "remedy": None,
         "profile": "recommended",
         "connector_id": str(CONNECTOR),
         "changes": [{"path": each.path, "now": each.now, "wanted": each.wanted} for each in CHANGES],
