@@ -14,7 +14,8 @@ from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.status import account_key
 from shared.application.plan import Preview, PreviewWarning, Selection
 from shared.application.plan import plan as plan_roll
-from shared.domain.preview import DUPLICATE, NEEDS_NOTHING, Action, Change, PlannedAccount
+from shared.domain.preview import NEEDS_NOTHING, Action, Change, PlannedAccount
+from shared.domain.standing import DUPLICATE
 
 INDENT = 4
 STYLES = {

@@ -15,12 +15,21 @@ from shared.domain.accounts import Account, AccountState
 from shared.domain.aftercare import aftercare_digest
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId, merge, to_create
 from shared.domain.drift import differences
-from shared.domain.findings import MEMBERSHIP_CHANGE, NATIVE_MEMBER_OVERDUE, ORGANIZATION_CONNECTOR_MISSING
+from shared.domain.findings import NATIVE_MEMBER_OVERDUE, Finding
 from shared.domain.ledger import AccountRecord, Result
 from shared.domain.pacing import is_stale
-from shared.domain.placement import Placement, is_organization_connector, is_ours, membership_changes, place
+from shared.domain.placement import Placement, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked, check
+from shared.domain.standing import (
+    find_foreign,
+    foreign,
+    membership_change,
+    missing_parent,
+    parent_account,
+    standing_at,
+    target_of,
+)
 from shared.errors import PermanentError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 
@@ -116,10 +125,12 @@ def decide_again(request: ConnectorRequest, policy: Policy) -> Decision:
 
 def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
-    connector_id = _resolve(wanted.connector_id, existing, task.policy)
-    current = next((found for found in existing if found.connector_id.same_as(connector_id)), None)
-    if current is not None and membership_changes(current, wanted.desired):
-        _refuse_membership_change(current)
+    if (theirs := find_foreign(existing, task.policy)) is not None:
+        raise _refused(foreign(theirs))
+    current = standing_at(wanted.connector_id, existing)
+    connector_id = current.connector_id if current is not None else wanted.connector_id
+    if current is not None and (change := membership_change(current, wanted)):
+        raise _refused(change)
     lacks_nothing = task.record is not None and not task.record.reason
     due = aftercare_due(task.decision.profile, task.record)
     if lacks_nothing and not due and _is_current(current, wanted, task):
@@ -146,46 +157,14 @@ def _is_current(current: Connector | None, wanted: Placement, task: _Task) -> bo
     return known and current is not None and not differences(wanted.desired, current.body)
 
 
-def _resolve(wanted: ConnectorId, existing: Sequence[Connector], policy: Policy) -> ConnectorId:
-    """Where the connector is or belongs: ours is kept where it stands, another's is refused."""
-    for connector in existing:
-        _refuse_foreign(connector, policy)
-    if not existing or any(connector.connector_id.same_as(wanted) for connector in existing):
-        return wanted
-    return existing[0].connector_id
-
-
-def _refuse_foreign(connector: Connector, policy: Policy) -> None:
-    if is_ours(connector, policy):
-        return
-    remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
-    if connector.organizational_data.get("organizationMembershipType") == "Member":
-        remedy = (
-            "Defender made it under an Organization connector and would make it again: exclude the account there, "
-            "or use mode member."
-        )
-    raise PermanentError(
-        f"the account is connected already by {connector.connector_id}, which is not ours",
-        remedy=remedy,
-        key="duplicate-connector",
-    )
-
-
-def _refuse_membership_change(connector: Connector) -> None:
-    finding = MEMBERSHIP_CHANGE.found(
-        f"{connector.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
-    )
-    raise PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)
+def _refused(finding: Finding) -> PermanentError:
+    return PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)
 
 
 def _checked(task: _Task, connector_id: ConnectorId) -> Checked:
     """What the prechecks come to. Raises PermanentError where they refuse, TransientError where a parent is awaited."""
     profile = task.decision.profile
-    target = replace(
-        task.decision.target,
-        subscription_id=connector_id.subscription_id,
-        resource_group=connector_id.resource_group,
-    )
+    target = target_of(connector_id, task.decision.target)
     facts = task.ports.subscriptions.inspect(target, max_age_seconds=FACTS_AGE_SECONDS)
     checked = check(facts, profile, task.policy.prechecks, task.account_id)
     if checked.refusals or checked.profile != profile:
@@ -202,37 +181,24 @@ def _checked(task: _Task, connector_id: ConnectorId) -> Checked:
 
 
 def _need_organization_connector(task: _Task) -> None:
-    """A member without its parent would be an orphan: it waits."""
-    parent = task.policy.organization_connector
-    if task.policy.mode is not Mode.MEMBER or parent is None or task.account_id == parent.management_account:
-        return
-    found = connectors_of(parent.management_account, task.policy, task.ports)
-    expected = place(task.policy, parent.management_account, task.decision.profile, task.decision.target).connector_id
-    if not any(is_organization_connector(each) and each.connector_id.same_as(expected) for each in found):
-        elsewhere = ", ".join(str(each.connector_id) for each in found)
-        finding = ORGANIZATION_CONNECTOR_MISSING.found(
-            f"there is no Organization connector {expected}" + (f", but {elsewhere}" if elsewhere else "")
-        )
+    parent = parent_account(task.policy, task.account_id)
+    found = connectors_of(parent, task.policy, task.ports) if parent else ()
+    if finding := missing_parent(task.policy, task.decision, task.account_id, found):
         raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
 
 
 def _verify_native(existing: Sequence[Connector], task: _Task) -> Outcome:
     """In mode `native` Defender makes the connectors: ours is to see that it does."""
     for connector in existing:
-        if is_ours(connector, task.policy) or _is_parent(connector, task.policy):
+        if is_ours(connector, task.policy) or is_parent(connector, task.policy):
             return task.settlement.finish(Result.UNCHANGED, connector.connector_id)
-        _refuse_foreign(connector, task.policy)
+        raise _refused(foreign(connector))
     hours = task.policy.sweep.native_member_hours
     age = (task.ports.clock.now() - task.request.first_enqueued_at).total_seconds()
     finding = NATIVE_MEMBER_OVERDUE.found(f"Defender has not made the account's connector within {hours:g} hours")
     if age >= hours * 3600:
-        raise PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)
+        raise _refused(finding)
     raise TransientError("Defender has not made the account's connector yet", remedy=finding.remedy)
-
-
-def _is_parent(connector: Connector, policy: Policy) -> bool:
-    parent = policy.organization_connector
-    return parent is not None and connector.hierarchy_identifier == parent.management_account
 
 
 def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
@@ -240,9 +206,10 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
     connector_id, ports = wanted.connector_id, task.ports
     actual = ports.connectors.find(connector_id)
     if actual is not None:
-        _refuse_foreign(actual, task.policy)
-        if membership_changes(actual, wanted.desired):
-            _refuse_membership_change(actual)
+        if not is_ours(actual, task.policy):
+            raise _refused(foreign(actual))
+        if change := membership_change(actual, wanted):
+            raise _refused(change)
     if actual is not None and not differences(wanted.desired, actual.body):
         ports.snapshot.remember(actual)
         return _finish(Result.UNCHANGED, connector_id, checked, task)

@@ -13,11 +13,12 @@ from shared.domain.findings import Finding
 from shared.domain.ledger import AccountRecord
 from shared.domain.matching import Matcher
 from shared.domain.placement import is_ours
-from shared.domain.policy import Mode, Policy, Verdict, decide
+from shared.domain.policy import Policy, Verdict, decide
 from shared.domain.prechecks import SubscriptionFacts
-from shared.domain.preview import Action, PlannedAccount, plan_account, plan_departed
+from shared.domain.preview import Action, PlannedAccount, checked_at, plan_account, plan_departed
 from shared.domain.preview_checks import Known
 from shared.domain.preview_notes import Note
+from shared.domain.standing import parent_account
 from shared.domain.targets import Target
 from shared.errors import PermanentError
 
@@ -102,17 +103,19 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     accounts = ports.listing.list_accounts()
     connectors = _by_account(ports.snapshot.list_all())
     selected = [_with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
-    targets = {account.account_id: target for account in selected if (target := _target_of(account, policy))}
-    facts = _inspect(set(targets.values()) if policy.mode is not Mode.NATIVE else set(), ports.subscriptions)
-    records = _records(ports.ledger) if targets else {}
+    places = {
+        account.account_id: checked_at(policy, account, connectors.get(account.account_id, ())) for account in selected
+    }
+    facts = _inspect({place for place in places.values() if place}, ports.subscriptions)
+    records = _records(ports.ledger) if any(places.values()) else {}
 
     def known(account_id: str) -> Known:
         return Known(
-            facts=facts.get(targets[account_id]) if account_id in targets else None,
+            facts=facts.get(place) if (place := places[account_id]) else None,
             record=records.get(account_id),
             has_ledger=ports.ledger is not None,
             may_assign_roles=may_assign_roles,
-            has_organization_connector=_has_parent(policy, connectors),
+            parents=connectors.get(parent_account(policy, account_id), ()),
         )
 
     planned = [
@@ -124,11 +127,6 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
         policy_hash=policy.content_hash,
         accounts=tuple(sorted(planned, key=lambda account: account.hierarchy_identifier)),
     )
-
-
-def _target_of(account: Account, policy: Policy) -> Target | None:
-    decision = decide(policy, account)
-    return decision.target if decision.verdict is Verdict.INCLUDE else None
 
 
 def _inspect(targets: set[Target], subscriptions: Subscriptions) -> dict[Target, SubscriptionFacts | Finding]:
@@ -145,12 +143,6 @@ def _inspect(targets: set[Target], subscriptions: Subscriptions) -> dict[Target,
 def _records(ledger: Ledger | None) -> dict[str, AccountRecord]:
     records = ledger.list_records() if ledger is not None else ()
     return {record.key.hierarchy_identifier: record for record in records if record.key.provider is Provider.AWS}
-
-
-def _has_parent(policy: Policy, connectors: dict[str, list[Connector]]) -> bool:
-    parent = policy.organization_connector
-    found = connectors.get(parent.management_account, ()) if parent is not None else ()
-    return any(each.organizational_data.get("organizationMembershipType") == "Organization" for each in found)
 
 
 def _by_account(connectors: Iterable[Connector]) -> dict[str, list[Connector]]:

@@ -65,6 +65,12 @@ def is_organization_connector(connector: Connector) -> bool:
     return str(connector.organizational_data.get("organizationMembershipType", "")).lower() == "organization"
 
 
+def is_parent(connector: Connector, policy: Policy) -> bool:
+    """Whether it is the connector of the management account that the policy's Organization connector belongs to."""
+    parent = policy.organization_connector
+    return parent is not None and connector.hierarchy_identifier == parent.management_account
+
+
 def membership_changes(connector: Connector, desired: ConnectorBody) -> bool:
     """Whether `desired` would make a member of a standalone connector, or the reverse, which nobody can do in place."""
     wanted = desired["properties"]["environmentData"].get("organizationalData") or {}

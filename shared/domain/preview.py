@@ -10,7 +10,8 @@ from typing import Any
 from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import Connector, ConnectorId, without_absent
 from shared.domain.drift import Difference, differences
-from shared.domain.placement import Placement, is_ours, place
+from shared.domain.findings import Finding
+from shared.domain.placement import Placement, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked
 from shared.domain.preview_checks import Known
@@ -24,9 +25,9 @@ from shared.domain.preview_notes import (
     notes_on_servers,
 )
 from shared.domain.profiles import Profile
+from shared.domain.standing import find_foreign, foreign, membership_change, missing_parent, standing_at, target_of
+from shared.domain.targets import Target
 
-DUPLICATE = "duplicate-connector"
-"""The key of what is refused because of another's connector."""
 _STAYS = "nothing is deleted without opt-in"
 
 
@@ -135,7 +136,6 @@ def _plan_left_out(
 def _plan_included(
     policy: Policy, account: Account, decision: Decision, connectors: Sequence[Connector], known: Known
 ) -> PlannedAccount:
-    """The steps of onboarding, in its order."""
     planned = PlannedAccount(
         hierarchy_identifier=account.account_id,
         action=Action.UNCHANGED,
@@ -144,69 +144,71 @@ def _plan_included(
     )
     if policy.mode is Mode.NATIVE:
         return _plan_native(planned, policy, connectors)
-    foreign = next((each for each in connectors if not is_ours(each, policy)), None)
-    if foreign is not None:
-        return _refuse_foreign(planned, foreign)
-    wanted = place(policy, account.account_id, decision.profile, decision.target)
-    same = (each for each in connectors if each.connector_id.same_as(wanted.connector_id))
-    standing = next(same, connectors[0] if connectors else None)
+    if (theirs := find_foreign(connectors, policy)) is not None:
+        return replace(_refuse(planned, foreign(theirs)), connector_id=theirs.connector_id)
+    return _plan_connected(planned, policy, decision, connectors, known)
+
+
+def _plan_connected(
+    planned: PlannedAccount, policy: Policy, decision: Decision, connectors: Sequence[Connector], known: Known
+) -> PlannedAccount:
+    """The steps of onboarding, in its order; all connectors are ours."""
+    account_id = planned.hierarchy_identifier
+    wanted = place(policy, account_id, decision.profile, decision.target)
+    standing = standing_at(wanted.connector_id, connectors)
+    planned = replace(planned, connector_id=standing.connector_id if standing else None)
+    if standing is not None and (change := membership_change(standing, wanted)):
+        return _refuse(planned, change)
     if standing is not None and known.settles(decision.profile) and not differences(wanted.desired, standing.body):
         return _plan_standing(planned, decision.profile, wanted, standing)
-    checked = known.check(decision.profile, policy.prechecks, account.account_id)
-    planned = replace(planned, connector_id=standing.connector_id if standing else None)
+    checked = known.check(decision.profile, policy.prechecks, account_id)
     if checked.refusals:
-        return _refuse(planned, checked)
-    if standing is None and (missing := known.missing_parent(policy, account.account_id)):
+        return _refuse(planned, *checked.refusals)
+    if missing := missing_parent(policy, decision, account_id, known.parents):
         return replace(planned, action=Action.WAITS, reason=missing.reason, key=missing.key, remedy=missing.remedy)
-    wanted = place(policy, account.account_id, checked.profile, decision.target)
+    wanted = place(policy, account_id, checked.profile, decision.target)
     if standing is None:
         planned = _plan_new(planned, checked.profile, wanted)
     else:
         planned = _plan_standing(planned, checked.profile, wanted, standing)
-    return replace(planned, notes=(*planned.notes, *_notes_on_checks(planned, decision, checked, known)))
+    return replace(planned, notes=(*planned.notes, *_notes_on_checks(planned, checked, known)))
 
 
-def _notes_on_checks(planned: PlannedAccount, decision: Decision, checked: Checked, known: Known) -> Iterator[Note]:
+def checked_at(policy: Policy, account: Account, connectors: Sequence[Connector]) -> Target | None:
+    """Where onboarding would look before it writes; None where it would not look."""
+    decision = decide(policy, account)
+    if decision.verdict is not Verdict.INCLUDE or policy.mode is Mode.NATIVE or find_foreign(connectors, policy):
+        return None
+    wanted = place(policy, account.account_id, decision.profile, decision.target).connector_id
+    standing = standing_at(wanted, connectors)
+    return target_of(standing.connector_id if standing else wanted, decision.target)
+
+
+def _notes_on_checks(planned: PlannedAccount, checked: Checked, known: Known) -> Iterator[Note]:
     yield from (Note(key=finding.key, message=finding.reason) for finding in checked.notes)
-    if known.assumes_owner(decision.target) and planned.action in {Action.CREATE, Action.CHANGE}:
-        yield from notes_on_owner(checked.profile, decision.target.subscription_id)
+    if planned.connector_id is not None and planned.action in {Action.CREATE, Action.CHANGE}:
+        subscription_id = planned.connector_id.subscription_id
+        if known.assumes_owner(subscription_id):
+            yield from notes_on_owner(checked.profile, subscription_id)
     if known.aftercare_due(checked.profile, creates=planned.action is Action.CREATE):
         yield AFTERCARE_DUE
 
 
 def _plan_native(planned: PlannedAccount, policy: Policy, connectors: Sequence[Connector]) -> PlannedAccount:
     for connector in connectors:
-        if not is_ours(connector, policy):
-            return _refuse_foreign(planned, connector)
+        if not is_ours(connector, policy) and not is_parent(connector, policy):
+            return replace(_refuse(planned, foreign(connector)), connector_id=connector.connector_id)
         return replace(planned, reason="mode native: Defender keeps it", connector_id=connector.connector_id)
     return replace(planned, action=Action.WAITS, reason="mode native: Defender makes its connector by itself")
 
 
-def _refuse(planned: PlannedAccount, checked: Checked) -> PlannedAccount:
+def _refuse(planned: PlannedAccount, *findings: Finding) -> PlannedAccount:
     return replace(
         planned,
         action=Action.REFUSED,
-        reason="; ".join(finding.reason for finding in checked.refusals),
-        key=checked.refusals[0].key,
-        remedy=" ".join(finding.remedy for finding in checked.refusals),
-    )
-
-
-def _refuse_foreign(planned: PlannedAccount, foreign: Connector) -> PlannedAccount:
-    """Another's connector. Onboarding says the same words: shared/application/connect.py."""
-    remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
-    if foreign.organizational_data.get("organizationMembershipType") == "Member":
-        remedy = (
-            "Defender made it under an Organization connector and would make it again: exclude the account there, "
-            "or use mode member."
-        )
-    return replace(
-        planned,
-        action=Action.REFUSED,
-        reason=f"the account is connected already by {foreign.connector_id}, which is not ours",
-        key=DUPLICATE,
-        remedy=remedy,
-        connector_id=foreign.connector_id,
+        reason="; ".join(finding.reason for finding in findings),
+        key=findings[0].key,
+        remedy=" ".join(finding.remedy for finding in findings),
     )
 
 

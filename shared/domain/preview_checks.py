@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.domain.aftercare import aftercare_digest
-from shared.domain.findings import ORGANIZATION_CONNECTOR_MISSING, OWNER_MISSING, Finding
+from shared.domain.connectors import Connector
+from shared.domain.findings import OWNER_MISSING, Finding
 from shared.domain.ledger import AccountRecord
-from shared.domain.policy import Mode, Policy, Prechecks
+from shared.domain.policy import Prechecks
 from shared.domain.prechecks import ASSIGN_ROLES, Checked, Permission, SubscriptionFacts, check
 from shared.domain.profiles import Profile
-from shared.domain.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,20 +20,21 @@ class Known:
 
     `facts` may be the reason why there are none; None means that nobody looked. `has_ledger` says whether the ledger
     was read at all. `may_assign_roles` is what a person says about the identity that onboards; None: nothing. What
-    the facts say about permissions is about whoever plans, so it is never used.
+    the facts say about permissions is about whoever plans, so it is never used. `parents` are the connectors of the
+    account whose Organization connector a member needs.
     """
 
     facts: SubscriptionFacts | Finding | None = None
     record: AccountRecord | None = None
     has_ledger: bool = False
     may_assign_roles: bool | None = None
-    has_organization_connector: bool = True
+    parents: Sequence[Connector] = ()
 
     def settles(self, profile: Profile) -> bool:
         """Whether a connector as the profile asks needs no further look; without a ledger it is taken to be known."""
         if not self.has_ledger:
             return True
-        known = self.record is not None and self.record.connector_id != ""
+        known = self.record is not None and self.record.connector_id != "" and not self.record.reason
         return known and not self.aftercare_due(profile, creates=False)
 
     def aftercare_due(self, profile: Profile, *, creates: bool) -> bool:
@@ -53,20 +55,9 @@ class Known:
         permissions = (Permission(actions=(ASSIGN_ROLES,)),) if may else ()
         return check(replace(self.facts, permissions=permissions), profile, rules, account_id)
 
-    def assumes_owner(self, target: Target) -> bool:
+    def assumes_owner(self, subscription_id: str) -> bool:
         """Whether nobody and nothing says that the identity that onboards may assign roles."""
-        return self.may_assign_roles is None and not self._lacked_owner(target.subscription_id)
-
-    def missing_parent(self, policy: Policy, account_id: str) -> Finding | None:
-        """What a new member waits for; None where it is no member, or its Organization connector is there."""
-        parent = policy.organization_connector
-        if policy.mode is not Mode.MEMBER or parent is None or account_id == parent.management_account:
-            return None
-        if self.has_organization_connector:
-            return None
-        return ORGANIZATION_CONNECTOR_MISSING.found(
-            f"there is no Organization connector of management account {parent.management_account}"
-        )
+        return self.may_assign_roles is None and not self._lacked_owner(subscription_id)
 
     def _lacked_owner(self, subscription_id: str) -> bool:
         """Whether onboarding has found so when it last looked at the account."""

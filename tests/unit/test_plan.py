@@ -298,9 +298,9 @@ def test_in_mode_member_the_organization_connector_comes_first_and_members_wait_
     world = World(policy=MEMBERS, accounts=(account(), MANAGEMENT))
     member, management = world.plan().accounts
     assert (member.action, member.key) == (Action.WAITS, "organization-connector-missing")
-    assert "no Organization connector of management account 111111111111" in member.reason
     assert management.action is Action.CREATE
     assert management.connector_id is not None
+    assert member.reason == f"there is no Organization connector {management.connector_id}"
     assert management.connector_id.name == "org"
     world.apply(world.plan(), MEMBERS)
     member, management = world.plan().accounts
@@ -313,15 +313,22 @@ def test_in_mode_member_the_organization_connector_comes_first_and_members_wait_
 
 def test_a_member_that_defender_made_is_ours_in_every_action() -> None:
     world = World(policy=MEMBERS)
+    parent = place(MEMBERS, PARENT.management_account, FOUNDATIONAL, TARGET)
     wanted = place(MEMBERS, ACCOUNT_ID, FOUNDATIONAL, TARGET)
+    world.connectors.plant(parent.connector_id, to_create(parent.desired))
     world.connectors.plant(wanted.connector_id, to_create(wanted.desired) | {"tags": {}})
-    assert (world.only().action, world.only().connector_id) == (Action.CHANGE, wanted.connector_id)
-    excluded = world.only(replace(MEMBERS, exclusions=Matcher(names=("*",))))
+
+    def only(policy: Policy | None = None) -> PlannedAccount:
+        [planned] = world.plan(Selection(account_ids=frozenset({ACCOUNT_ID})), policy).accounts
+        return planned
+
+    assert (only().action, only().connector_id) == (Action.CHANGE, wanted.connector_id)
+    excluded = only(replace(MEMBERS, exclusions=Matcher(names=("*",))))
     assert (excluded.action, excluded.connector_id) == (Action.STAYS, wanted.connector_id)
     world.accounts = ()
-    assert world.only().action is Action.DEPARTED
+    assert only().action is Action.DEPARTED
     world.accounts = (account(),)
-    refused = world.only(POLICY)
+    refused = only(POLICY)
     assert refused.action is Action.REFUSED
     assert "or use mode member" in refused.remedy
 
@@ -419,9 +426,31 @@ def test_applying_a_plan_leaves_nothing_to_plan_in_any_order(
     for planned in again.accounts:
         if planned.action is Action.DEPARTED:
             continue  # the Organization connector: nobody listed its account
-        refused = kinds[int(planned.hierarchy_identifier)] == "theirs"
+        kind = kinds[int(planned.hierarchy_identifier)]  # a standalone one of ours cannot become a member in place
+        refused = kind == "theirs" or (mode is Mode.MEMBER and kind != "none")
         assert planned.action is (Action.REFUSED if refused else Action.UNCHANGED)
         assert planned.changes == ()
+
+
+def test_a_connector_of_another_mode_is_refused() -> None:
+    world = World(policy=MEMBERS)
+    world.connect()
+    assert (world.only().action, world.only().key) == (Action.REFUSED, "membership-change")
+
+
+def test_what_is_checked_is_the_subscription_where_the_connector_stands() -> None:
+    world = World(policy=replace(POLICY, default_profile=FULL))
+    world.connect(at=ConnectorId(subscription_id="s", resource_group="r", name="x"))
+    asked: list[Any] = []
+    inspect = world.subscriptions.inspect
+
+    def noting(target: Any, **age: float) -> Any:
+        asked.append(target)
+        return inspect(target, **age)
+
+    world.subscriptions.inspect = noting  # type: ignore[method-assign]  # of one fake only
+    assert world.only().action is Action.CHANGE
+    assert [(target.subscription_id, target.resource_group) for target in asked] == [("s", "r")]
 
 
 def test_the_plan_writes_nothing() -> None:

@@ -13,8 +13,9 @@ from cli import plan as command
 from cli.output import write_json
 from shared.application.plan import Preview
 from shared.domain.connectors import ConnectorId
-from shared.domain.preview import DUPLICATE, Action, Change, PlannedAccount
+from shared.domain.preview import Action, Change, PlannedAccount
 from shared.domain.preview_notes import Note
+from shared.domain.standing import DUPLICATE
 from tests.unit.test_output import HOSTILE, SHOWN
 
 CONNECTOR = ConnectorId(

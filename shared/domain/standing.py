@@ -1,0 +1,73 @@
+"""What stands in the tenant for an account already, and what that means for the connector that the policy wants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.findings import MEMBERSHIP_CHANGE, ORGANIZATION_CONNECTOR_MISSING, Finding
+from shared.domain.placement import Placement, is_organization_connector, is_ours, membership_changes, place
+from shared.domain.policy import Decision, Mode, Policy
+from shared.domain.targets import Target
+
+DUPLICATE = "duplicate-connector"
+"""The key of what is refused because of another's connector."""
+
+
+def find_foreign(connectors: Sequence[Connector], policy: Policy) -> Connector | None:
+    """The first connector that is not ours."""
+    return next((each for each in connectors if not is_ours(each, policy)), None)
+
+
+def foreign(connector: Connector) -> Finding:
+    """Why an account stays as it is that another's connector has."""
+    remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
+    if connector.organizational_data.get("organizationMembershipType") == "Member":
+        remedy = (
+            "Defender made it under an Organization connector and would make it again: exclude the account there, "
+            "or use mode member."
+        )
+    reason = f"the account is connected already by {connector.connector_id}, which is not ours"
+    return Finding(key=DUPLICATE, reason=reason, remedy=remedy)
+
+
+def standing_at(wanted: ConnectorId, connectors: Sequence[Connector]) -> Connector | None:
+    """The account's connector that is looked after: at its usual place, or else the first; None where there is none."""
+    same = (each for each in connectors if each.connector_id.same_as(wanted))
+    return next(same, connectors[0] if connectors else None)
+
+
+def target_of(connector_id: ConnectorId, target: Target) -> Target:
+    """The place of a connector as a target: what is checked is where it stands, not where a new one would."""
+    return replace(target, subscription_id=connector_id.subscription_id, resource_group=connector_id.resource_group)
+
+
+def membership_change(standing: Connector, wanted: Placement) -> Finding | None:
+    """Why a connector of another mode stays as it is."""
+    if not membership_changes(standing, wanted.desired):
+        return None
+    return MEMBERSHIP_CHANGE.found(
+        f"{standing.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
+    )
+
+
+def parent_account(policy: Policy, account_id: str) -> str:
+    """The account whose Organization connector has to be there first; empty where none has to."""
+    parent = policy.organization_connector
+    if policy.mode is not Mode.MEMBER or parent is None or account_id == parent.management_account:
+        return ""
+    return parent.management_account
+
+
+def missing_parent(policy: Policy, decision: Decision, account_id: str, found: Sequence[Connector]) -> Finding | None:
+    """What a member waits for, since without its parent it would be an orphan; `found` are the parent account's."""
+    parent = parent_account(policy, account_id)
+    if not parent:
+        return None
+    expected = place(policy, parent, decision.profile, decision.target).connector_id
+    if any(is_organization_connector(each) and each.connector_id.same_as(expected) for each in found):
+        return None
+    elsewhere = ", ".join(str(each.connector_id) for each in found)
+    reason = f"there is no Organization connector {expected}" + (f", but {elsewhere}" if elsewhere else "")
+    return ORGANIZATION_CONNECTOR_MISSING.found(reason)
