@@ -64,6 +64,12 @@ ORGANIZATION_CONNECTOR_MISSING = FindingKind(
     remedy="Ask for it with `rollcall onboard` and the management account's id; members follow by themselves.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
+ORGANIZATION_CONNECTOR_IN_USE = FindingKind(
+    key="organization-connector-in-use",
+    remedy="Remove its members first, ours with `rollcall offboard` and Defender's own in the portal; a minute later "
+    "offboard the management account.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
 STANDARD_UNKNOWN = FindingKind(
     key="standard-unknown",
     remedy="Write the standard's name in the policy as the portal shows it under Security policies of the connector.",
