@@ -6,7 +6,7 @@ It works on the document as it was read, so that it tells its part even where th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shared.adapters.policy.profile_document import PLAN_NAMES
@@ -15,6 +15,7 @@ from shared.domain.profiles import BUILT_IN
 
 _STORAGE_WORDS = ("storage", "defender_for_storage", "malware_scanning")
 _MOST_EXTENDED = 10
+_MOST_NAMED = 10
 _PORTAL_INTERVALS = (4, 6, 12, 24)
 _MAXIMUM = "maximum"
 _RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
@@ -56,15 +57,16 @@ class _Semantics:
     def _names(self) -> Iterator[Problem]:
         asked: list[Loc] = [("default_profile",), *(("rules", i, "profile") for i in range(len(self.rules)))]
         asked += [("profiles", name, "extends") for name in self.profiles]
+        known = _some_of(self.known)
         for loc in asked:
             name = self.tree.at(loc)
             if isinstance(name, str) and name not in self.known:
-                yield self._error(loc, f"profile {name!r} is not among {', '.join(sorted(self.known))}")
+                yield self._error(loc, f"profile {name!r} is not among {known}")
         targets = _map(self.document.get("targets"))
+        words = _some_of(targets) or "the section `targets`, which is not there"
         for index, rule in enumerate(self.rules):
             name = rule.get("target")
             if isinstance(name, str) and name not in targets:
-                words = ", ".join(sorted(targets)) or "the section `targets`, which is not there"
                 yield self._error(("rules", index, "target"), f"target {name!r} is not among {words}")
         for name in self.profiles:
             chain = self._chain(name)
@@ -235,6 +237,13 @@ class _Semantics:
         for name in _map(self.document.get("targets")):
             if name not in named:
                 yield self._warning(("targets", name), f"target {name!r} is not used")
+
+
+def _some_of(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMED
+    return ", ".join(ordered[:_MOST_NAMED]) + (f", … and {more} more" if more > 0 else "")
 
 
 def _map(value: Any) -> dict[str, Any]:
