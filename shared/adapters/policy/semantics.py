@@ -20,6 +20,9 @@ _PORTAL_INTERVALS = (4, 6, 12, 24)
 _MAXIMUM = "maximum"
 _RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
 _SOVEREIGN = ("usgov", "usdod", "china")
+_OTHER_PARTITIONS = ("us-gov-", "cn-", "us-iso", "eu-iso", "eusc-")
+"""Regions outside the partition `aws`. Source: botocore 1.44 `partitions.json`."""
+_ONLY_IDS = "in mode {} Defender itself makes members for these accounts: an Organization connector excludes ids only"
 
 
 def semantic_problems(tree: Tree) -> Iterator[Problem]:
@@ -38,6 +41,7 @@ class _Semantics:
     def all(self) -> Iterator[Problem]:
         yield from self._names()
         yield from self._mode()
+        yield from self._exclusions()
         yield from self._locations()
         for name in self.profiles:
             yield from self._profile(name)
@@ -108,6 +112,12 @@ class _Semantics:
                         "exclude these accounts there, or use mode standalone",
                     )
 
+    def _exclusions(self) -> Iterator[Problem]:
+        mode, exclusions = self.document.get("mode"), _map(self.document.get("exclusions"))
+        for word in ("ou_paths", "names", "tags"):
+            if mode in ("member", "native") and exclusions.get(word):
+                yield self._warning(("exclusions", word), f"{_ONLY_IDS.format(mode)}; add theirs to `accounts`")
+
     def _locations(self) -> Iterator[Problem]:
         places: list[Loc] = [("target",), *(("targets", name) for name in _map(self.document.get("targets")))]
         for place in places:
@@ -133,6 +143,9 @@ class _Semantics:
         if _map(self._setting(name, "containers")).get("audit_logs") is False:
             loc = (*here, "plans", "containers", "audit_logs")
             yield self._warning(loc, "without audit logs there is no control-plane threat detection")
+        for index, region in enumerate(_list(profile.get("regions"))):
+            if isinstance(region, str) and region.startswith(_OTHER_PARTITIONS):
+                yield self._error((*here, "regions", index), f"connectors reach no region of that partition: {region}")
         yield from self._after(name, here, profile)
         interval = profile.get("scan_interval_hours")
         if isinstance(interval, int) and 1 <= interval <= 24 and interval not in _PORTAL_INTERVALS:  # noqa: PLR2004
