@@ -191,6 +191,7 @@ def offboard_ports() -> OffboardPorts:
     sts = boto3.client("sts", region_name=BUS_REGION, config=_AWS)
     return OffboardPorts(
         directory=account_directory(),
+        connectors=connectors(),
         snapshot=snapshot(),
         surroundings=ArmSurroundings(credential(), arm_endpoint=chosen.arm_endpoint),
         stack_sets=CloudFormationStackSets(

@@ -15,9 +15,10 @@ from shared.domain.offboarding import OffboardingPlan, RolesFate
 FATES = {
     RolesFate.NONE: "no stack instance: there are no roles of ours",
     RolesFate.REMOVE: "the stack instance goes: identity provider and roles",
-    RolesFate.KEEP_IN_USE: "the stack instance stays: its identity provider is used by others",
+    RolesFate.KEEP_IN_USE: "the stack instance stays: an identity provider of it is used by others",
+    RolesFate.KEEP_CONNECTED: "the stack instance stays: another's connector of the account needs its roles",
     RolesFate.KEEP_UNSEEN: "the stack instance stays: the account cannot be looked into, so somebody else may use "
-    "its identity provider",
+    "an identity provider of it",
 }
 
 
@@ -63,11 +64,13 @@ def _show(plan: OffboardingPlan) -> None:
         _line("delete", str(connector.connector_id))
     for connector in plan.foreign:
         _line("leave", f"{connector.connector_id}: not ours")
+    if in_use := plan.in_use:
+        _line("refused", f"{in_use.reason}. {in_use.remedy}")
     for lock in plan.locks:
         _line("locked", f"{lock.lock_id} ({lock.level}): remove it first")
     _line("roles", FATES[plan.roles_fate])
     for user in plan.users or ():
-        _line("user", f"role {user} trusts the identity provider, too")
+        _line("user", f"role {user} trusts an identity provider of it, too")
     for machine in plan.machines:
         _line("machine", f"{machine.name} ({machine.status}) stays: remove the agent on it, then {machine.resource_id}")
     if plan.still_included:
@@ -85,6 +88,7 @@ def _plan_json(plan: OffboardingPlan) -> dict[str, Any]:
         "hierarchy_identifier": plan.account_id,
         "connectors": [str(connector.connector_id) for connector in plan.ours],
         "foreign_connectors": [str(connector.connector_id) for connector in plan.foreign],
+        "members": plan.members,
         "locks": [vars(lock) for lock in plan.locks],
         "roles": plan.roles_fate,
         "provider_users": plan.users,

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cli import bootstrap
 from cli.explanation import explanation_json, explanation_lines
-from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, words, write_json
+from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
 from cli.status import account_key
 from shared.adapters.policy.problems import CheckedPolicy, check_policy
 from shared.adapters.policy.schema import rendered_schema
@@ -139,7 +139,10 @@ def publish(
     else:
         show_problems(file, checked)
         _show_report(report)
-    if report.failed:
+    alone = None if to else _only_side()
+    if alone:
+        progress.print(words(f"rollcall: {alone}"), soft_wrap=True)
+    if report.failed or alone:
         raise ToldError(FOUND)
 
 
@@ -217,6 +220,17 @@ def _destinations(asked: list[str] | None) -> list[PolicyDestination]:
             )
     ordered = sorted(dict.fromkeys(urls), key=lambda url: not url.startswith("s3://"))
     return [bootstrap.policy_destination(url) for url in ordered]
+
+
+def _only_side() -> str | None:
+    """What is missing where the settings name one of the two sides only."""
+    publish = bootstrap.settings().publish
+    if publish.s3 and publish.blob:
+        return None
+    missing = ("ROLLCALL_PUBLISH__S3", "AWS's") if not publish.s3 else ("ROLLCALL_PUBLISH__BLOB", "Azure's")
+    return (
+        f"{missing[0]} is not set: {missing[1]} side keeps the policy that it has; set it, or name every place by --to"
+    )
 
 
 def _show_report(report: PublishReport) -> None:

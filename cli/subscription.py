@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +10,19 @@ from rich.table import Table
 
 from cli import bootstrap
 from cli.output import WRONG_USAGE, RefusedError, console, progress, words, write_json
-from shared.application.subscription_plans import GAP_SECONDS, SubscriptionPorts, enable_plans, ensure_alert_export
+from shared.application.subscription_plans import (
+    GAP_SECONDS,
+    SHORTEST_GAP_SECONDS,
+    SubscriptionPorts,
+    enable_plans,
+    ensure_alert_export,
+)
 from shared.domain.prechecks import NEEDED_PLANS
 from shared.domain.subscription_plans import PLAN_WORDS, AlertExport, SubscriptionPlan
 
 app = typer.Typer(no_args_is_help=True, help="Show and switch on plans of the subscription of the policy's target.")
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 Subscription = Annotated[
     str | None, typer.Option("--subscription", metavar="GUID", help="left out: that of the policy's target")
@@ -48,7 +57,9 @@ def enable(
         str, typer.Option("--plans", metavar="LIST", help=f"of {', '.join(PLAN_WORDS)}, or names of pricings")
     ] = "",
     subscription: Subscription = None,
-    gap_seconds: Annotated[float, typer.Option("--gap", min=0, help="seconds between two changes")] = GAP_SECONDS,
+    gap_seconds: Annotated[
+        float, typer.Option("--gap", min=0, help="seconds between two changes; 10 or more")
+    ] = GAP_SECONDS,
     export_to: Annotated[
         str | None, typer.Option("--export-to", metavar="ID", help="resource id of a Logic App that gets high alerts")
     ] = None,
@@ -63,20 +74,16 @@ def enable(
     if not names and export_to is None:
         raise RefusedError("nothing to enable", remedy="give --plans or --export-to", exit_code=WRONG_USAGE)
     subscription_id, ports = _subscription(subscription), bootstrap.subscription_ports(gap_seconds)
+    export = _alert_export(export_to, subscription_id) if export_to is not None else None
+    if gap_seconds < SHORTEST_GAP_SECONDS:
+        progress.print(f"warning: with less than {SHORTEST_GAP_SECONDS:g} seconds between them changes may be refused")
     _refuse_unknown(names, subscription_id, ports)
     done: list[dict[str, Any]] = []
     for plan, result in enable_plans(names, subscription_id, ports):
         done.append(_plan_json(plan) | {"result": result})
         progress.print(words(f"{plan.name}: {result}"))
     document: dict[str, Any] = {"subscription": subscription_id, "plans": done}
-    if export_to is not None:
-        target = bootstrap.policy().target
-        export = AlertExport(
-            resource_group_id=f"/subscriptions/{subscription_id}/resourceGroups/{target.resource_group}",
-            location=target.location,
-            scope=f"/subscriptions/{subscription_id}",
-            logic_app_id=export_to,
-        )
+    if export is not None:
         result = ensure_alert_export(export, bootstrap.automations())
         document["export"] = {"automation": export.automation_id, "result": result}
         progress.print(words(f"{export.automation_id}: {result}"))
@@ -84,6 +91,24 @@ def enable(
         write_json(document)
     else:
         console.print("done")
+
+
+def _alert_export(logic_app_id: str, subscription_id: str) -> AlertExport:
+    """The automation in the resource group of the policy's target, the only one there that we know."""
+    target = bootstrap.policy().target
+    if subscription_id.lower() != target.subscription_id.lower():
+        raise RefusedError(
+            f"no resource group of subscription {subscription_id} is known for the export",
+            remedy=f"leave --subscription out, or name that of the policy's target, {target.subscription_id}",
+            exit_code=WRONG_USAGE,
+        )
+    scope = f"/subscriptions/{subscription_id}"
+    return AlertExport(
+        resource_group_id=f"{scope}/resourceGroups/{target.resource_group}",
+        location=target.location,
+        scope=scope,
+        logic_app_id=logic_app_id,
+    )
 
 
 def _refuse_unknown(names: list[str], subscription_id: str, ports: SubscriptionPorts) -> None:
@@ -99,6 +124,12 @@ def _refuse_unknown(names: list[str], subscription_id: str, ports: SubscriptionP
 
 
 def _subscription(given: str | None) -> str:
+    if given is not None and not _GUID.fullmatch(given):
+        raise RefusedError(
+            f"{given} is no subscription id",
+            remedy="give the GUID that `az account show --query id` says",
+            exit_code=WRONG_USAGE,
+        )
     return given or bootstrap.policy().target.subscription_id
 
 

@@ -9,6 +9,7 @@ from shared.application.ports import (
     AccountDirectory,
     AccountRoles,
     Clock,
+    Connectors,
     ConnectorSurroundings,
     Ledger,
     PolicySource,
@@ -18,11 +19,11 @@ from shared.application.ports import (
 )
 from shared.application.requests import Cause, Report, request_for
 from shared.domain.accounts import Account, AccountState, Provider
-from shared.domain.connectors import ENVIRONMENT
+from shared.domain.connectors import ENVIRONMENT, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.offboarding import OffboardingPlan, RolesFate
 from shared.domain.policy import Policy, Verdict, decide
-from shared.domain.stack_sets import operation_id
+from shared.domain.stack_sets import InstanceState, StackInstance, operation_id
 from shared.errors import PermanentError, TransientError
 
 SOURCE = "rollcall offboard"
@@ -34,6 +35,7 @@ class OffboardPorts:
     """What the use case works with."""
 
     directory: AccountDirectory
+    connectors: Connectors
     snapshot: TenantSnapshot
     surroundings: ConnectorSurroundings
     stack_sets: StackSets
@@ -47,19 +49,47 @@ class OffboardPorts:
 def plan_offboarding(key: AccountKey, ports: OffboardPorts) -> OffboardingPlan:
     """Looks at everything and changes nothing. Raises our errors where a part of it cannot be seen."""
     policy, account_id = ports.policy.current(), key.hierarchy_identifier
-    found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
-    ours = tuple(each for each in found if each.organization == policy.organization)
+    ours, foreign = _connectors(account_id, policy, ports)
     instance = ports.stack_sets.find_instance(account_id)
+    users = ports.roles.find_provider_users(account_id, tenant_id=policy.tenant_id) if instance is not None else ()
     return OffboardingPlan(
         account_id=account_id,
         ours=ours,
-        foreign=tuple(each for each in found if each not in ours),
+        foreign=foreign,
         locks=tuple(lock for each in ours for lock in ports.surroundings.list_locks(each.connector_id)),
         instance=instance,
-        users=ports.roles.find_provider_users(account_id) if instance is not None else (),
+        users=users,
         machines=tuple(ports.surroundings.list_machines(account_id)),
+        members=_members(account_id, ports) if any(_is_organization(each) for each in ours) else 0,
         still_included=_still_included(account_id, policy, ports),
     )
+
+
+def _connectors(
+    account_id: str, policy: Policy, ports: OffboardPorts
+) -> tuple[tuple[Connector, ...], tuple[Connector, ...]]:
+    """Ours, each as it is now, and others'. Resource Graph shows connectors for a while after they are gone."""
+    shown = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
+    ours = [each for each in shown if each.organization == policy.organization]
+    present = (ports.connectors.find(each.connector_id) for each in ours)
+    return tuple(each for each in present if each is not None), tuple(each for each in shown if each not in ours)
+
+
+def _is_organization(connector: Connector) -> bool:
+    return _membership(connector) == "organization"
+
+
+def _members(account_id: str, ports: OffboardPorts) -> int:
+    """How many connectors of the tenant, whoever's, are members below that account's."""
+    return sum(
+        _membership(each) == "member" and each.organizational_data.get("parentHierarchyId") == account_id
+        for each in ports.snapshot.list_all()
+    )
+
+
+def _membership(connector: Connector) -> str:
+    """In lower case: a name of the API, which ignores its case."""
+    return str(connector.organizational_data.get("organizationMembershipType") or "").lower()
 
 
 def _still_included(account_id: str, policy: Policy, ports: OffboardPorts) -> str:
@@ -73,16 +103,10 @@ def _still_included(account_id: str, policy: Policy, ports: OffboardPorts) -> st
 def remove_connector(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds: float) -> AccountRecord:
     """Asks the Function App to delete the account's connectors of ours, and waits until the ledger says so.
 
-    Raises PermanentError where a lock or the Function App refuses, TransientError where it takes too long: to ask
-    again does no harm.
+    Raises PermanentError where a lock, members or the Function App refuse, TransientError where it takes too long:
+    to ask again does no harm.
     """
-    if plan.locks:
-        locks = ", ".join(f"{lock.lock_id} ({lock.level})" for lock in plan.locks)
-        raise PermanentError(
-            f"locked: {locks}",
-            remedy="Remove the lock, then offboard again. Runbook: scope-locked.",
-            key="scope-locked",
-        )
+    _refuse(plan)
     key, now = plan_key(plan), ports.clock.now()
     before = ports.ledger.find(key)
     cause = Cause(
@@ -104,8 +128,21 @@ def remove_connector(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_sec
     )
 
 
+def _refuse(plan: OffboardingPlan) -> None:
+    """Before anything is asked for."""
+    if in_use := plan.in_use:
+        raise PermanentError(in_use.reason, remedy=in_use.remedy, key=in_use.key)
+    if plan.locks:
+        locks = ", ".join(f"{lock.lock_id} ({lock.level})" for lock in plan.locks)
+        raise PermanentError(
+            f"locked: {locks}",
+            remedy="Remove the lock, then offboard again. Runbook: scope-locked.",
+            key="scope-locked",
+        )
+
+
 def remove_roles(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds: float) -> bool:
-    """Deletes the account's stack instance where nothing else uses its provider; False where it was left.
+    """Deletes the account's stack instance where nothing else needs what is in it; False where it was left.
 
     Raises TransientError where the instance is still there when we stop waiting, whether the deletion failed or is
     slow; PermanentError, ConfigurationError where AWS does not take the request.
@@ -114,17 +151,31 @@ def remove_roles(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds
         return False
     stack_sets, account_id = ports.stack_sets, plan.account_id
     name = operation_id(stack_sets.stack_set_id(), [(account_id, f"offboard {uuid.uuid4()}")], update=False)
+    before = stack_sets.find_instance(account_id)
     stack_sets.remove(account_id, name)
     waited = 0.0
     while waited < timeout_seconds:
-        if stack_sets.find_instance(account_id) is None:
+        instance = stack_sets.find_instance(account_id)
+        if instance is None:
             return True
+        if _failed_since(before, instance):
+            raise PermanentError(
+                f"the stack instance of {account_id} was not deleted: {instance.reason}",
+                remedy="Remove the cause that CloudFormation names, then run the same command again.",
+            )
         ports.clock.sleep(1.0)
         waited += 1.0
     raise TransientError(
         f"the stack instance of {account_id} is still there after {timeout_seconds:g} s",
         remedy="See the StackSet's operations in CloudFormation, then run the same command again.",
     )
+
+
+def _failed_since(before: StackInstance | None, now: StackInstance) -> bool:
+    """Whether it failed in our operation, and not in an earlier one that it still shows."""
+    if now.state is not InstanceState.FAILED:
+        return False
+    return before is None or before.state is not InstanceState.FAILED or before.tried_at != now.tried_at
 
 
 def plan_key(plan: OffboardingPlan) -> AccountKey:

@@ -84,14 +84,20 @@ class StackSets(Protocol):
         """
 
     def remove(self, account_id: str, operation_id: str) -> None:
-        """Starts to delete the account's instance and what its stack made. Raises as `deploy` does."""
+        """Starts to delete the account's instance and what its stack made; one that is gone is no error.
+
+        Raises as `deploy` does.
+        """
 
 
 class AccountRoles(Protocol):
     """The roles inside a member account, to look at."""
 
-    def find_provider_users(self, account_id: str) -> tuple[str, ...] | None:
-        """Roles that trust Defender's identity provider and are not Defender's own; None where we may not look."""
+    def find_provider_users(self, account_id: str, *, tenant_id: str) -> tuple[str, ...] | None:
+        """Roles that trust the provider of Defender's tenant, or that of `tenant_id`, and are not Defender's own.
+
+        None where we may not look. Raises TransientError, ConfigurationError.
+        """
 
 
 class RequestSender(Protocol):

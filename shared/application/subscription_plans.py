@@ -10,7 +10,7 @@ from shared.domain.ledger import Result
 from shared.domain.subscription_plans import AlertExport, SubscriptionPlan
 from shared.errors import RollcallError
 
-GAP_SECONDS = 12.0
+GAP_SECONDS, SHORTEST_GAP_SECONDS = 12.0, 10.0
 """Between two changes of one subscription. Source: Microsoft Defender for Cloud FAQ, 10 to 15 seconds."""
 _BUSY = frozenset({"conflict", "operation-in-progress", "throttled"})
 _TRIES = 4
@@ -28,13 +28,13 @@ class SubscriptionPorts:
 def enable_plans(
     names: Sequence[str], subscription_id: str, ports: SubscriptionPorts
 ) -> Iterator[tuple[SubscriptionPlan, Result]]:
-    """Switches plans on, one after the other; what is on already is left alone, its sub-plan with it.
+    """Switches plans on, each once, one after the other; what is on already is left alone, its sub-plan with it.
 
     Raises RollcallError, with those before it done: doing it again goes on where it ended.
     """
     present = {plan.name: plan for plan in ports.plans.list_plans(subscription_id)}
     written = False
-    for name in names:
+    for name in dict.fromkeys(names):
         known = present.get(name)
         if known is not None and known.is_on:
             yield known, Result.UNCHANGED

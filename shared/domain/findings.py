@@ -66,7 +66,8 @@ ORGANIZATION_CONNECTOR_MISSING = FindingKind(
 )
 ORGANIZATION_CONNECTOR_IN_USE = FindingKind(
     key="organization-connector-in-use",
-    remedy="Offboard or move the members first: Defender deletes them together with their Organization connector.",
+    remedy="Remove its members first, ours with `rollcall offboard` and Defender's own in the portal; a minute later "
+    "offboard the management account.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
 MEMBERSHIP_CHANGE = FindingKind(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,10 +42,10 @@ class Matcher:
         if self.account_ids:
             yield f"account id {account.account_id}" if account.account_id in self.account_ids else ""
         if self.ou_paths:
-            found = (path for path in self.ou_paths if _ou_pattern(path).fullmatch(account.ou_path))
+            found = (path for path in self.ou_paths if _ou_matches(path, account.ou_path))
             yield next((f"OU path {path}" for path in found), "")
         if self.names:
-            yield next((f"name {name}" for name in self.names if _glob(name).fullmatch(account.name)), "")
+            yield next((f"name {name}" for name in self.names if _glob_matches(name, account.name)), "")
         if self.tags:
             found_tags = [_tag(account, key, values) for key, values in self.tags.items()]
             yield ", ".join(found_tags) if all(found_tags) else ""
@@ -55,22 +54,64 @@ class Matcher:
 def _tag(account: Account, key: str, values: tuple[str, ...]) -> str:
     if key not in account.tags:
         return ""
-    return next((f"tag {key}={value}" for value in values if _glob(value).fullmatch(account.tags[key])), "")
+    return next((f"tag {key}={value}" for value in values if _glob_matches(value, account.tags[key])), "")
+
+
+def _glob_matches(pattern: str, text: str) -> bool:
+    """Whether `text` is `pattern`, in which `*` stands for any number of letters.
+
+    Taking each piece as far left as it goes is enough, and needs no second try however many `*` there are.
+    """
+    first, *middle = _pieces(pattern)
+    if not middle:
+        return text == first
+    last = middle.pop()
+    at, end = len(first), len(text) - len(last)
+    if at > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    for piece in middle:
+        at = text.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
 
 
 @cache
-def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(piece) for piece in pattern.split("*")), re.DOTALL)
+def _pieces(pattern: str) -> tuple[str, ...]:
+    """What stands between its stars; several in a row are one."""
+    first, *rest = pattern.split("*")
+    return (first, *(piece for piece in rest[:-1] if piece), *rest[-1:])
+
+
+def _ou_matches(pattern: str, path: str) -> bool:
+    """An OU glob: `*` within one name, `**` any number of units; units below a match match too. As `_glob_matches`."""
+    units = [unit for unit in path.split("/") if unit]
+    first, *rest = _groups(pattern)
+    if not _names_match(first, units, 0):
+        return False
+    at = len(first)
+    for group in rest:
+        places = range(at, len(units) - len(group) + 1)
+        found = next((place for place in places if _names_match(group, units, place)), None)
+        if found is None:
+            return False
+        at = found + len(group)
+    return True
+
+
+def _names_match(names: tuple[str, ...], units: list[str], at: int) -> bool:
+    here = units[at : at + len(names)]
+    return len(here) == len(names) and all(map(_glob_matches, names, here))
 
 
 @cache
-def _ou_pattern(pattern: str) -> re.Pattern[str]:
-    """Compiles an OU glob: `*` within one name, `**` any number of units; units below a match match too."""
-    parts = [part for part in pattern.split("/") if part]
-    expression = ""
-    for part in parts:
+def _groups(pattern: str) -> tuple[tuple[str, ...], ...]:
+    """The names between its `**`."""
+    groups: list[list[str]] = [[]]
+    for part in (part for part in pattern.split("/") if part):
         if part == "**":
-            expression += r"(?:/[^/]+)*"
+            groups.append([])
         else:
-            expression += "/(?=[^/])" + "[^/]*".join(re.escape(piece) for piece in part.split("*"))
-    return re.compile(f"{expression}(?:/.*)?", re.DOTALL)
+            groups[-1].append(part)
+    return tuple(map(tuple, groups))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.domain.connectors import Connector
+from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE, Finding
 from shared.domain.stack_sets import StackInstance
 
 
@@ -33,14 +34,16 @@ class RolesFate(StrEnum):
     REMOVE = "remove"
     KEEP_IN_USE = "keep_in_use"
     KEEP_UNSEEN = "keep_unseen"
+    KEEP_CONNECTED = "keep_connected"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OffboardingPlan:
     """Everything that a person should see before saying yes.
 
-    `users` are roles of the account that trust Defender's identity provider and are not Defender's own; None where
-    the account could not be looked into. `still_included` says why the policy would connect the account again.
+    `users` are roles of the account that trust an identity provider of the member template and are not Defender's
+    own; None where the account could not be looked into. `members` is the number of connectors in the tenant that
+    stand below one of ours. `still_included` says why the policy would connect the account again.
     """
 
     account_id: str
@@ -50,16 +53,29 @@ class OffboardingPlan:
     instance: StackInstance | None
     users: tuple[str, ...] | None
     machines: tuple[Machine, ...]
+    members: int = 0
     still_included: str = ""
 
     @property
     def roles_fate(self) -> RolesFate:
-        """The provider stays where something else uses it, or might: then the whole stack instance stays."""
+        """What something else needs, or might, stays: then the whole stack instance stays."""
         if self.instance is None:
             return RolesFate.NONE
+        if self.foreign:
+            return RolesFate.KEEP_CONNECTED
         if self.users is None:
             return RolesFate.KEEP_UNSEEN
         return RolesFate.KEEP_IN_USE if self.users else RolesFate.REMOVE
+
+    @property
+    def in_use(self) -> Finding | None:
+        """Why a connector of ours has to stay for now: that of an organization whose members still stand below it."""
+        if not self.members:
+            return None
+        return ORGANIZATION_CONNECTOR_IN_USE.found(
+            f"{self.members} member connector(s) in the tenant stand below the Organization connector of "
+            f"{self.account_id}"
+        )
 
     @property
     def has_nothing_to_do(self) -> bool:

@@ -16,6 +16,9 @@ PLAN_WORDS = {
 }
 """Those that AWS connectors have to do with; others are given by their own names."""
 
+_HIGH = {"propertyJPath": "Severity", "propertyType": "String", "expectedValue": "High", "operator": "Equals"}
+"""The rule that an alert has to meet."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubscriptionPlan:
@@ -44,19 +47,13 @@ class AlertExport:
 
     def body(self, callback_url: str) -> dict[str, Any]:
         """The automation; `callback_url` is the Logic App's own secret and comes back in no answer."""
-        rule = {
-            "propertyJPath": "Severity",
-            "propertyType": "String",
-            "expectedValue": "High",
-            "operator": "Equals",
-        }
         return {
             "location": self.location,
             "properties": {
                 "description": "Made by Rollcall: alerts of high severity go to a Logic App.",
                 "isEnabled": True,
                 "scopes": [{"description": "as the operator asked", "scopePath": self.scope}],
-                "sources": [{"eventSource": "Alerts", "ruleSets": [{"rules": [rule]}]}],
+                "sources": [{"eventSource": "Alerts", "ruleSets": [{"rules": [_HIGH]}]}],
                 "actions": [{"actionType": "LogicApp", "logicAppResourceId": self.logic_app_id, "uri": callback_url}],
             },
         }
@@ -66,10 +63,18 @@ class AlertExport:
         have = actual.get("properties") or {}
         scopes = [str(each.get("scopePath", "")).lower() for each in have.get("scopes") or ()]
         apps = [str(each.get("logicAppResourceId", "")).lower() for each in have.get("actions") or ()]
-        sources = [each.get("eventSource") for each in have.get("sources") or ()]
+        sources = [(each.get("eventSource"), _rule_sets(each)) for each in have.get("sources") or ()]
         return (
             have.get("isEnabled") is True
             and scopes == [self.scope.lower()]
             and apps == [self.logic_app_id.lower()]
-            and sources == ["Alerts"]
+            and sources == [("Alerts", _rule_sets({"ruleSets": [{"rules": [_HIGH]}]}))]
         )
+
+
+def _rule_sets(source: dict[str, Any]) -> list[list[tuple[str, ...]]]:
+    """The rule sets of a source as far as they mean something, in lower case: operators and types are API names."""
+    return [
+        [tuple(str(rule.get(key, "")).lower() for key in _HIGH) for rule in each.get("rules") or ()]
+        for each in source.get("ruleSets") or ()
+    ]

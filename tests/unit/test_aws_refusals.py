@@ -52,6 +52,26 @@ def deploy(client: Callable[[str], Any], case: dict[str, Any]) -> None:
     stack_sets.deploy(Deployment(operation_id="op", account_ids=("012345678901",), parameters={}, update=False))
 
 
+def remove(client: Callable[[str], Any], code: str) -> None:
+    organizations = client("organizations")
+    roots = Stubber(organizations)
+    roots.add_response("list_roots", ROOTS)
+    roots.activate()
+    case = {"code": code, "message": "no", "status": 404}
+    cloudformation = refuse(client("cloudformation"), "delete_stack_instances", case)
+    CloudFormationStackSets(cloudformation, organizations, name="roles", region="us-east-1").remove("012345678901", "o")
+
+
+@pytest.mark.parametrize("code", ["StackInstanceNotFoundException", "OperationIdAlreadyExistsException"])
+def test_to_remove_what_is_gone_or_going_is_no_error(client: Callable[[str], Any], code: str) -> None:
+    remove(client, code)
+
+
+def test_to_remove_from_a_stack_set_that_does_not_exist_is_one(client: Callable[[str], Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        remove(client, "StackSetNotFoundException")
+
+
 OPERATIONS: dict[str, Callable[[Callable[[str], Any], dict[str, Any]], object]] = {
     "deploy": deploy,
     "find_account": lambda client, case: AwsOrganization(

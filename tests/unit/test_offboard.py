@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from cli.offboard import FATES
 from shared.application.offboard import OffboardPorts, plan_offboarding, remove_connector, remove_roles
 from shared.application.onboard import onboard
 from shared.application.request_onboarding import AdoptPorts, adopt
-from shared.domain.accounts import AccountState
-from shared.domain.connectors import ConnectorId, connector_id_for
-from shared.domain.ledger import State
+from shared.domain.accounts import AccountState, Provider
+from shared.domain.connector_api import Member, Organization
+from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
+from shared.domain.ledger import AccountKey, State
 from shared.domain.offboarding import Lock, Machine, RolesFate
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, TransientError
 from tests.fakes.aws import FakeAccountDirectory, FakeStackSets
+from tests.fakes.clock import NOON
 from tests.fakes.queues import FakeRequestQueue
+from tests.fixtures.profiles import FOUNDATIONAL
 from tests.fixtures.read import ACCOUNT_ID, account, request
 from tests.unit.conftest import AzureSide
 
 KEY = request().key
+MANAGEMENT = "111111111111"
 
 
 @dataclass
@@ -44,8 +50,10 @@ class Roles:
     """Who else uses the provider; None where nobody may look."""
 
     users: tuple[str, ...] | None = ()
+    tenants: list[str] = field(default_factory=list)
 
-    def find_provider_users(self, account_id: str) -> tuple[str, ...] | None:
+    def find_provider_users(self, account_id: str, *, tenant_id: str) -> tuple[str, ...] | None:
+        self.tenants.append(tenant_id)
         return self.users
 
 
@@ -76,6 +84,7 @@ class Desk:
         onboard(request(), self.azure.ports)
         self.ports = OffboardPorts(
             directory=self.directory,
+            connectors=self.azure.connectors,
             snapshot=self.azure.snapshot,
             surroundings=self.around,
             stack_sets=self.stack_sets,
@@ -134,6 +143,103 @@ def test_the_provider_stays_where_something_else_uses_it_or_might(
     assert plan.roles_fate is fate
     assert not remove_roles(plan, desk.ports, timeout_seconds=5)
     assert desk.stack_sets.removed == []
+
+
+def test_the_provider_of_the_policy_s_tenant_is_looked_at_too(desk: Desk) -> None:
+    plan_offboarding(KEY, desk.ports)
+    assert desk.roles.tenants == [desk.azure.policy.tenant_id]
+
+
+def test_the_roles_stay_where_another_s_connector_needs_them(desk: Desk) -> None:
+    mine = desk.azure.connectors.everything()[0]
+    theirs = ConnectorId(subscription_id="s", resource_group="theirs", name="portal")
+    desk.azure.connectors.plant(theirs, mine.body | {"tags": {}})
+    desk.azure.snapshot.refresh()
+    plan = plan_offboarding(KEY, desk.ports)
+    assert ([each.connector_id for each in plan.foreign], plan.roles_fate) == ([theirs], RolesFate.KEEP_CONNECTED)
+    assert not remove_roles(plan, desk.ports, timeout_seconds=5)
+    assert desk.stack_sets.removed == []
+
+
+def test_every_fate_of_the_roles_has_words() -> None:
+    assert set(FATES) == set(RolesFate)
+
+
+def test_a_connector_that_resource_graph_still_shows_is_not_there(desk: Desk) -> None:
+    [connector] = desk.azure.connectors.everything()
+    desk.azure.connectors.delete(connector.connector_id)
+    plan = plan_offboarding(KEY, desk.ports)
+    assert (plan.ours, plan.foreign, plan.locks) == ((), (), ())
+
+
+def fails(desk: Desk, *, tried_at: datetime | None = None, reason: str = "") -> None:
+    desk.stack_sets.put(
+        StackInstance(
+            account_id=ACCOUNT_ID, state=InstanceState.FAILED, parameters={}, reason=reason, tried_at=tried_at
+        )
+    )
+
+
+@pytest.mark.parametrize("failed_before", [False, True])
+def test_a_deletion_that_fails_is_said_at_once_with_aws_s_reason(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, failed_before: bool
+) -> None:
+    if failed_before:
+        fails(desk, tried_at=NOON - timedelta(days=1))
+    plan, started = plan_offboarding(KEY, desk.ports), desk.azure.clock.now()
+    monkeypatch.setattr(
+        desk.stack_sets, "remove", lambda *_: fails(desk, tried_at=NOON, reason="the role has attached policies")
+    )
+    with pytest.raises(PermanentError, match="the role has attached policies") as failed:
+        remove_roles(plan, desk.ports, timeout_seconds=600)
+    assert failed.value.remedy
+    assert desk.azure.clock.now() == started
+
+
+def test_a_failure_of_an_earlier_operation_is_not_taken_for_ours(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails(desk, tried_at=NOON - timedelta(days=1), reason="long ago")
+    plan = plan_offboarding(KEY, desk.ports)
+    monkeypatch.setattr(desk.stack_sets, "remove", lambda *_: None)
+    with pytest.raises(TransientError, match="still there"):
+        remove_roles(plan, desk.ports, timeout_seconds=3)
+
+
+def organization_with(desk: Desk, *parents: str) -> AccountKey:
+    """The Organization connector, and a member below each of `parents`."""
+    target, policy = desk.azure.policy.target, desk.azure.policy
+    top = Organization(stack_set_name="roles")
+    bodies = {MANAGEMENT: desired_body(MANAGEMENT, FOUNDATIONAL, target, policy.organization, top)}
+    for number, parent in enumerate(parents):
+        account_id = f"{number:012d}"
+        bodies[account_id] = desired_body(account_id, FOUNDATIONAL, target, "o-x", Member(parent=parent))
+    for account_id, body in bodies.items():
+        desk.azure.connectors.plant(connector_id_for(account_id, target), to_create(body))
+    desk.azure.snapshot.refresh()
+    return AccountKey(provider=Provider.AWS, hierarchy_identifier=MANAGEMENT)
+
+
+def in_use(desk: Desk) -> str:
+    plan = plan_offboarding(organization_with(desk, MANAGEMENT, "999999999999", MANAGEMENT), desk.ports)
+    assert plan.members == 2
+    with pytest.raises(PermanentError, match="2 member connector") as refused:
+        remove_connector(plan, desk.ports, timeout_seconds=5)
+    assert refused.value.remedy.endswith(f"Runbook: {refused.value.key}.")
+    return refused.value.key
+
+
+REFUSED: dict[str, Callable[[Desk], str]] = {"organization-connector-in-use": in_use}
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_what_is_refused_before_anything_is_asked_has_its_key(desk: Desk, key: str) -> None:
+    assert REFUSED[key](desk) == key
+    assert (desk.queue.sent, desk.azure.connectors.deletes) == ([], [])
+
+
+def test_an_organization_connector_whose_members_are_gone_may_go(desk: Desk) -> None:
+    plan = plan_offboarding(organization_with(desk, "999999999999"), desk.ports)
+    assert (plan.members, len(plan.ours)) == (0, 1)
+    assert remove_connector(plan, desk.ports, timeout_seconds=5).state is State.OFFBOARDED
 
 
 def test_what_azure_s_side_parks_is_said(desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -107,6 +109,39 @@ def test_an_ou_pattern_matches_the_unit_and_everything_below(pattern: str, path:
 def test_a_tag_matches_by_value_or_by_being_there(wanted: dict[str, tuple[str, ...]], matches: bool) -> None:
     tagged = account(tags={"team": "payments"})
     assert (Matcher(tags=wanted).match_every(tagged) is not None) is matches
+
+
+@given(pattern=st.text("ab*", max_size=8), text=st.text("ab", max_size=8))
+def test_a_star_is_any_number_of_letters(pattern: str, text: str) -> None:
+    expected = re.fullmatch(re.sub(r"[*]+", ".*", pattern), text) is not None
+    assert (Matcher(names=(pattern,)).match_every(account(name=text)) is not None) is expected
+
+
+@given(
+    pattern=st.lists(st.sampled_from(["a", "b", "*", "**", "a*", "*b"]), max_size=5),
+    units=st.lists(st.sampled_from(["a", "b", "ab"]), max_size=5),
+)
+def test_an_ou_pattern_means_what_its_regular_expression_would(pattern: list[str], units: list[str]) -> None:
+    words = ["(/[^/]+)*" if part == "**" else "/(?=[^/])" + part.replace("*", "[^/]*") for part in pattern]
+    path, expected = "/" + "/".join(units), "".join(words) + "(/.*)?"
+    found = Matcher(ou_paths=("/" + "/".join(pattern),)).match_every(account(ou_path=path))
+    assert (found is not None) is (re.fullmatch(expected, path) is not None)
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        Matcher(names=("*a" * 1000 + "*b",)),
+        Matcher(tags={"team": ("*" * 1000 + "a" + "*a" * 1000 + "*b",)}),
+        Matcher(ou_paths=("/" + "*a" * 400 + "*b", "/**/*" * 100 + "/x")),
+    ],
+    ids=["name", "tag", "ou"],
+)
+def test_many_stars_take_no_time(matcher: Matcher) -> None:
+    hostile = account(name="a" * 50, tags={"team": "a" * 256}, ou_path="/" + "/".join(["a" * 128] * 5))
+    started = time.process_time()
+    assert matcher.match_every(hostile) is None
+    assert time.process_time() - started < 0.5
 
 
 def test_an_empty_matcher_matches_nothing() -> None:

@@ -37,6 +37,15 @@ def test_account_ids_stay_strings_with_or_without_a_leading_zero(policy: Policy)
     assert policy.exclusions.account_ids == {"098765432109"}
 
 
+def test_the_subject_of_ciem_reaches_the_template_in_lower_case() -> None:
+    ciem = "ciem: {application: a, subject: 00000000-0000-4000-8000-0000000000F1}\n"
+    text = SMALLEST.replace("default_profile: only", "default_profile: maximum").replace(
+        "profiles:", f"{ciem}profiles:"
+    )
+    parameters = parse_policy(text.encode(), "x").default_profile.stack_parameters()
+    assert parameters["CiemSubject"] == "00000000-0000-4000-8000-0000000000f1"
+
+
 def test_the_hash_is_of_the_bytes_and_not_of_their_meaning() -> None:
     content = SMALLEST.encode()
     assert parse_policy(content, "p").content_hash == hashlib.sha256(content).hexdigest()

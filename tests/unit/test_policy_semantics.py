@@ -22,6 +22,10 @@ MEMBER = (
     "in mode member every account takes the Organization connector's {}; "
     "exclude these accounts there, or use mode standalone"
 )
+ONLY_IDS = (
+    "in mode {} Defender itself makes members for these accounts: an Organization connector excludes ids only; "
+    "add theirs to `accounts`"
+)
 ONE_OWNER = "a governance rule has an owner or an owner_tag"
 
 
@@ -80,12 +84,28 @@ def governed(*rules: str, plans: str = "[defender_cspm]") -> str:
             "rules:\n  - {match: {names: [a]}, profile: foundational, target: far}\n",
             [f"9:58 error: {MEMBER.format('target')}"],
         ),
+        (
+            f"mode: member\n{PARENT}exclusions: {{ou_paths: [/Sandbox], names: [], tags: {{a: b}}, accounts: []}}\n",
+            [f"7:24 warning: {ONLY_IDS.format('member')}", f"7:53 warning: {ONLY_IDS.format('member')}"],
+        ),
+        (
+            f"mode: native\n{PARENT}exclusions: {{names: [a], accounts: ['012345678901']}}\n",
+            [f"7:21 warning: {ONLY_IDS.format('native')}"],
+        ),
+        ("exclusions: {ou_paths: [/Sandbox], names: [a], tags: {a: b}}\n", []),
         (f"mode: both\n{PARENT}", ["5:7 error: mode: Input should be 'standalone', 'member' or 'native'"]),
         # places
         (
             f"targets: {{far: {PLACE.replace('northeurope', 'China East 2')}}}\n"
             "rules:\n  - {match: {names: [a]}, profile: recommended, target: far}\n",
             [f"5:102 error: {SOVEREIGN}"],
+        ),
+        (
+            f"{ONE_RULE}profiles:\n  own: {{regions: [eu-west-1, us-gov-west-1, cn-north-1, us-iso-east-1]}}\n",
+            [
+                f"8:{column} error: connectors reach no region of that partition: {region}"
+                for column, region in ((30, "us-gov-west-1"), (45, "cn-north-1"), (57, "us-iso-east-1"))
+            ],
         ),
         # plans
         (

@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 
 from shared.adapters.policy.document import PolicyDocument
 from shared.adapters.policy.problems import check_policy, parse_policy
-from shared.adapters.policy.yaml_tree import MOST_BYTES, MOST_DEPTH, UnreadableError, read_yaml
+from shared.adapters.policy.yaml_tree import (
+    MOST_BYTES,
+    MOST_DEPTH,
+    MOST_PROBLEMS,
+    MOST_VALUES,
+    UnreadableError,
+    read_yaml,
+)
 from shared.domain.accounts import Provider
 from shared.domain.policy import Mode
 from tests.fixtures.read import fixture
@@ -33,6 +40,8 @@ HOSTILE = {
     "deep flow": (b"a: " + b"[" * 100_000, f"1:28: nested deeper than {MOST_DEPTH} levels"),
     "deep mapping": (b"{a: " * 50_000, f"nested deeper than {MOST_DEPTH} levels"),
     "deep blocks": (b"".join(b" " * n + b"a:\n" for n in range(500)), f"nested deeper than {MOST_DEPTH} levels"),
+    "many values": (b"[" + b"1," * 60_000 + b"]", f"more than {MOST_VALUES} values, which no policy has"),
+    "long key": (b"a: 1\n" + b"k" * 300 + b": 1\n", "2:1: a key of more than 256 letters"),
     "50 MB": (bytes(50_000_000), "1:1: larger than 512 KiB, which no policy is"),
     "control characters": (b"version: 1\nname: \x07\x1b[2J\n", "2:7: not YAML: control characters are not allowed"),
     "NUL": (b"version: 1\n\x00", "2:1: not YAML: control characters are not allowed"),
@@ -91,12 +100,13 @@ def test_nothing_is_constructed_of_a_tag(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 FREE = SMALLEST.replace(b"profiles:", b"#").replace(b"default_profile: only", b"") + b"\n"
+PLACE = b"{subscription: 00000000-0000-4000-8000-0000000000d2, resource_group: other, location: northeurope}"
 LARGE = {
     "rules": b"rules:\n" + b"".join(b"  - {match: {names: [n%d]}, profile: recommended}\n" % n for n in range(9000)),
     "one rule again and again": b"rules:\n" + b"  - {match: {names: [n]}, profile: recommended}\n" * 9000,
     "accounts": b"exclusions: {accounts: ['%s']}\nrules:\n  - {match: {accounts: ['%s']}, profile: recommended}\n"
     % tuple(b"','".join(b"%012d" % n for n in range(start, start + 15_000)) for start in (0, 20_000)),
-    "unknown words": b"".join(b"k%d: 1\n" % n for n in range(50_000)),
+    "unknown words": b"".join(b"key%d: 1\n" % n for n in range(43_000)),
 }
 
 
@@ -113,10 +123,60 @@ def test_a_long_row_of_profiles_is_refused_where_it_gets_too_long() -> None:
     row = "".join(f"  p{n}: {{extends: p{n + 1}}}\n" for n in range(3000))
     checked = check_policy(FREE + f"profiles:\n{row}  p3000: {{}}\n".encode())
     assert checked.policy is None
-    assert (
-        len([problem for problem in checked.errors if problem.message.endswith("extends more than 10 in a row")])
-        == 2991
-    )
+    told = [problem for problem in checked.errors if problem.message.endswith("extends more than 10 in a row")]
+    assert len(told) == MOST_PROBLEMS
+    assert checked.errors[-1].message == "and 1992 more problems"
+
+
+TARGETS_AND_RULES = b"targets:\n%srules:\n%s" % (
+    b"".join(b" t%d: {}\n" % n for n in range(8000)),
+    b"- {target: x}\n" * 8000,
+)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        TARGETS_AND_RULES,
+        b"rules: [" + b"1," * 40_000 + b"1]\n",
+        b"rules: [" + b"1," * 200_000 + b"1]\n",
+        b"".join(b"k%d: 1\n" % n for n in range(40_000)),
+        b"profiles:\n" + b"".join(b" p%d: {extends: p%d}\n" % (n, n + 1) for n in range(9000)),
+        b"x: {y: {z: {%s}}}\n" % (b"a: 1, " * 40_000),
+        b"targets: {%s: {%s}}\n" % (b"long" * 30_000, b"".join(b"k%d: 1, " % n for n in range(9000))),
+    ],
+    ids=["targets and rules", "numbers", "many numbers", "words", "profiles", "twice", "below a long key"],
+)
+def test_a_file_full_of_mistakes_is_refused_within_a_second_and_in_a_few_words(rest: bytes) -> None:
+    started = time.process_time()
+    checked = check_policy(FREE + rest)
+    assert time.process_time() - started < 1
+    assert checked.policy is None
+    assert len(checked.problems) <= MOST_PROBLEMS + 1
+    assert sum(len(problem.message) for problem in checked.problems) < 500_000
+
+
+def test_of_too_many_problems_the_first_are_told_and_the_others_counted() -> None:
+    checked = check_policy(FREE + b"".join(b"k%d: 1\n" % n for n in range(1500)))
+    first = FREE.count(b"\n") + 1
+    assert [problem.line for problem in checked.problems[:-1]] == list(range(first, first + MOST_PROBLEMS))
+    last = checked.problems[-1]
+    assert (last.line, last.message, last.is_error) == (first + MOST_PROBLEMS, "and 500 more problems", True)
+
+
+def test_warnings_do_not_push_errors_out() -> None:
+    targets = b"".join(b"  t%d: %s\n" % (n, PLACE) for n in range(1200))
+    checked = check_policy(FREE + b"targets:\n" + targets + b"unknown: 1\n")
+    assert [problem.message for problem in checked.errors] == ["unknown: an unknown word"]
+    assert checked.problems[-1].message == "unknown: an unknown word"
+    assert "and 201 more problems" in {problem.message for problem in checked.problems}
+
+
+def test_of_many_names_the_first_are_told_and_the_others_counted() -> None:
+    targets = b"".join(b"  t%02d: %s\n" % (n, PLACE) for n in range(12))
+    rule = b"rules: [{match: {names: [a]}, profile: recommended, target: x}]\n"
+    [problem] = check_policy(FREE + b"targets:\n" + targets + rule).errors
+    assert problem.message.endswith("not among t00, t01, t02, t03, t04, t05, t06, t07, t08, t09, … and 2 more")
 
 
 def test_ten_mistakes_are_ten_messages_each_with_its_line() -> None:

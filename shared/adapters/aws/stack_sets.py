@@ -27,6 +27,7 @@ _BY_DETAIL = {
     "INOPERABLE": InstanceState.FAILED,
     "FAILED_IMPORT": InstanceState.FAILED,
 }
+_REMOVED_OR_BEING_REMOVED = {"OperationIdAlreadyExistsException", "StackInstanceNotFoundException"}
 _ALL_AT_ONCE: dict[str, Any] = {
     "FailureTolerancePercentage": 100,
     "MaxConcurrentPercentage": 100,
@@ -114,9 +115,9 @@ class CloudFormationStackSets:
                     OperationId=operation_id,
                 )
             except ClientError as error:
-                if error_code(error) != "OperationIdAlreadyExistsException":
+                if error_code(error) not in _REMOVED_OR_BEING_REMOVED:
                     raise
-                logger.info("operation_was_started_before", extra={"operation_id": operation_id})
+                logger.info("stack_instance_is_gone_or_going", extra={"operation_id": operation_id})
 
     def _exactly(self, account_ids: Sequence[str]) -> dict[str, Any]:
         """These accounts and no others, wherever in the organization they are now."""

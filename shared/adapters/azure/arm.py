@@ -1,4 +1,4 @@
-"""Resource Manager in JSON: read, list, write and delete by path, for what no SDK of ours speaks well.
+"""Resource Manager in JSON: read, list, write and ask by path, for what no SDK of ours speaks well.
 
 Source: Azure Resource Manager REST conventions (`value` and `nextLink` of lists, `error.code` of refusals).
 """
@@ -6,7 +6,7 @@ Source: Azure Resource Manager REST conventions (`value` and `nextLink` of lists
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
-from shared.adapters.azure.errors import read_failure, translated
+from shared.adapters.azure.errors import Failure, read_failure, translated
 from shared.adapters.azure.registration import Registration
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 Statuses = frozenset[int]
 NONE: Statuses = frozenset()
 _GONE = {404, 410}
+_TELLS_NOTHING = {401, 403, 408, 429}
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
 
 
@@ -39,6 +40,19 @@ def _refused(doing: str, statuses: Statuses) -> Iterator[None]:
         if failure.code and failure.status in statuses and not about_token:
             raise PermanentError(f"{doing}: {failure.status} {failure.code} {failure.message}") from error
         raise
+
+
+def is_gone(failure: Failure) -> bool:
+    """Whether Resource Manager says, with a code, that there is no such resource."""
+    return failure.status in _GONE and bool(failure.code)
+
+
+def is_retired(failure: Failure) -> bool:
+    """Whether an API that is being taken away is away: any refusal of the request itself but a proxy's own page.
+
+    401, 403, 408 and 429 are about us or about the moment, and not about the API.
+    """
+    return 400 <= failure.status <= 499 and failure.status not in _TELLS_NOTHING and failure.legible  # noqa: PLR2004
 
 
 class ArmClient:
@@ -66,42 +80,42 @@ class ArmClient:
             try:
                 return self._send("GET", self._url(path), api_version)
             except HttpResponseError as error:
-                if error.status_code in _GONE and read_failure(error).code:
+                if is_gone(read_failure(error)):
                     return None
                 raise
 
-    def list(self, path: str, api_version: str, *, doing: str, refused_by: Statuses = NONE) -> Iterator[Json]:
-        """Everything below a path, page by page."""
-        url: str | None = self._url(path)
-        version: str | None = api_version
-        while url:
+    def list(
+        self,
+        path: str,
+        api_version: str,
+        *,
+        doing: str,
+        refused_by: Statuses = NONE,
+        absent: Callable[[Failure], bool] = lambda _: False,
+    ) -> Iterator[Json]:
+        """Everything below a path, page by page; `absent` tells which refusals of the first mean that nothing is."""
+        with translated(doing), _refused(doing, refused_by):
+            try:
+                page = self._send("GET", self._url(path), api_version)
+            except HttpResponseError as error:
+                if absent(read_failure(error)):
+                    return
+                raise
+        yield from page.get("value") or ()
+        while url := page.get("nextLink"):
             with translated(doing), _refused(doing, refused_by):
-                page = self._send("GET", url, version)
+                page = self._send("GET", url, None)  # it names its version itself
             yield from page.get("value") or ()
-            url, version = page.get("nextLink"), None  # it names its version itself
 
     def put(self, path: str, api_version: str, body: Json, *, doing: str, refused_by: Statuses = NONE) -> Json:
         """Creates or replaces a resource."""
         with translated(doing), _refused(doing, refused_by):
             return self._send("PUT", self._url(path), api_version, body)
 
-    def patch(self, path: str, api_version: str, body: Json, *, doing: str) -> Json:
-        """Changes a part of a resource."""
-        with translated(doing):
-            return self._send("PATCH", self._url(path), api_version, body)
-
     def post(self, path: str, api_version: str, *, doing: str) -> Json:
         """Asks a resource to do something."""
         with translated(doing):
             return self._send("POST", self._url(path), api_version)
-
-    def delete(self, path: str, api_version: str, *, doing: str) -> None:
-        """Deletes a resource; one that is not there is no error."""
-        with translated(doing):
-            request = HttpRequest("DELETE", self._url(path), params={"api-version": api_version})
-            response = self._client.send_request(request)
-            if response.status_code not in _GONE:
-                response.raise_for_status()
 
     def _url(self, path: str) -> str:
         return f"{self._endpoint}{path}"

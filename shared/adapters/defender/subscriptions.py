@@ -12,7 +12,7 @@ from typing import Any
 
 from azure.core.credentials import TokenCredential
 
-from shared.adapters.azure.arm import ArmClient, Json
+from shared.adapters.azure.arm import ArmClient, Json, is_retired
 from shared.application.ports import Clock
 from shared.domain.prechecks import Permission, SubscriptionFacts
 from shared.domain.subscription_plans import SubscriptionPlan
@@ -79,8 +79,8 @@ class ArmSubscriptions:
     def _classic(self, scope: str) -> Iterator[tuple[str, str]]:
         """Account id and resource id of every classic connector; the retired API may be gone: then there are none."""
         path = f"{scope}/providers/Microsoft.Security/connectors"
-        page = self._arm.find(path, CLASSIC_API, doing="look for classic connectors")
-        for connector in (page or {}).get("value") or ():
+        found = self._arm.list(path, CLASSIC_API, doing="look for classic connectors", absent=is_retired)
+        for connector in found:
             details: dict[str, Any] = (connector.get("properties") or {}).get("authenticationDetails") or {}
             if account_id := details.get("accountId"):
                 yield str(account_id), str(connector.get("id", ""))

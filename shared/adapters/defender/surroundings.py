@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from azure.core.credentials import TokenCredential
 
-from shared.adapters.azure.arm import ArmClient
+from shared.adapters.azure.arm import ArmClient, is_gone
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.domain.connectors import ConnectorId
 from shared.domain.offboarding import Lock, Machine
@@ -33,9 +33,9 @@ class ArmSurroundings:
         self._graph = ResourceGraph(credential, arm_endpoint=arm_endpoint)
 
     def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
-        """The locks on the connector, its resource group and its subscription."""
+        """The locks on the connector, its resource group and its subscription; none of a connector that is gone."""
         path = f"{connector_id}/providers/Microsoft.Authorization/locks"
-        for each in self._arm.list(path, LOCKS_API, doing=f"list the locks of {connector_id}"):
+        for each in self._arm.list(path, LOCKS_API, doing=f"list the locks of {connector_id}", absent=is_gone):
             yield Lock(lock_id=str(each["id"]), level=str((each.get("properties") or {}).get("level", "")))
 
     def list_machines(self, account_id: str) -> Iterator[Machine]:

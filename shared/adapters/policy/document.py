@@ -230,7 +230,8 @@ class PolicyDocument(Part):
         return {name: make(name) for name in (*BUILT_IN, *self.profiles)}
 
     def _ciem(self) -> Ciem | None:
-        return Ciem(**self.ciem.model_dump()) if self.ciem else None
+        """AWS compares the subject letter by letter, and Entra writes it in lower case."""
+        return Ciem(application=self.ciem.application, subject=self.ciem.subject.lower()) if self.ciem else None
 
     def _external_id(self) -> str:
         """One for the whole organization: it tells AWS whose Defender asks, and is no secret."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from shared.adapters.policy.document import PolicyDocument
 from shared.adapters.policy.semantics import semantic_problems
-from shared.adapters.policy.yaml_tree import Loc, Problem, Tree, UnreadableError, read_yaml
+from shared.adapters.policy.yaml_tree import MOST_PROBLEMS, Loc, Problem, Tree, UnreadableError, read_yaml
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
 
@@ -43,11 +43,22 @@ def check_policy(content: bytes) -> CheckedPolicy:
     structural = [problem for problem in structural if (problem.line, problem.column) not in explained]
     if document is None and not structural and not explained:
         structural = [Problem(line=1, column=1, message="is no policy")]  # never accepted for want of words
-    found = tuple(sorted({*structural, *telling}))
+    found = _bounded({*structural, *telling})
     policy = None
     if document is not None and not explained:
         policy = document.to_domain(hashlib.sha256(content).hexdigest())
     return CheckedPolicy(policy=policy, problems=found)
+
+
+def _bounded(problems: set[Problem]) -> tuple[Problem, ...]:
+    """By line; of too many the first, errors before warnings, and how many more there are."""
+    ranked = sorted(problems, key=lambda each: (not each.is_error, each.line, each.column, each.message))
+    kept, more = ranked[:MOST_PROBLEMS], ranked[MOST_PROBLEMS:]
+    if more:
+        first = more[0]
+        message = f"and {len(more)} more problem{'' if len(more) == 1 else 's'}"
+        kept.append(Problem(line=first.line, column=first.column, message=message, is_error=first.is_error))
+    return tuple(sorted(kept))
 
 
 def parse_policy(content: bytes, origin: str) -> Policy:

@@ -174,7 +174,7 @@ class ProfileDocument(Part):
     scan_interval_hours: StrictInt | None = Field(
         default=None, ge=1, le=24, description="how often posture is scanned; the portal offers 4, 6, 12 and 24"
     )
-    regions: list[Region] | None = Field(default=None, description="left out or empty: all regions")
+    regions: list[Region] | None = Field(default=None, description="of the partition `aws`; left out or empty: all")
     agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument)
     arc: ArcDocument = Field(default_factory=ArcDocument)
     standards: list[str] | None = Field(default=None, description="compliance standards, by display name")

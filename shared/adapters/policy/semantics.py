@@ -6,7 +6,7 @@ It works on the document as it was read, so that it tells its part even where th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shared.adapters.policy.profile_document import PLAN_NAMES
@@ -15,10 +15,14 @@ from shared.domain.profiles import BUILT_IN
 
 _STORAGE_WORDS = ("storage", "defender_for_storage", "malware_scanning")
 _MOST_EXTENDED = 10
+_MOST_NAMED = 10
 _PORTAL_INTERVALS = (4, 6, 12, 24)
 _MAXIMUM = "maximum"
 _RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
 _SOVEREIGN = ("usgov", "usdod", "china")
+_OTHER_PARTITIONS = ("us-gov-", "cn-", "us-iso", "eu-iso", "eusc-")
+"""Regions outside the partition `aws`. Source: botocore 1.44 `partitions.json`."""
+_ONLY_IDS = "in mode {} Defender itself makes members for these accounts: an Organization connector excludes ids only"
 
 
 def semantic_problems(tree: Tree) -> Iterator[Problem]:
@@ -37,6 +41,7 @@ class _Semantics:
     def all(self) -> Iterator[Problem]:
         yield from self._names()
         yield from self._mode()
+        yield from self._exclusions()
         yield from self._locations()
         for name in self.profiles:
             yield from self._profile(name)
@@ -56,15 +61,16 @@ class _Semantics:
     def _names(self) -> Iterator[Problem]:
         asked: list[Loc] = [("default_profile",), *(("rules", i, "profile") for i in range(len(self.rules)))]
         asked += [("profiles", name, "extends") for name in self.profiles]
+        known = _some_of(self.known)
         for loc in asked:
             name = self.tree.at(loc)
             if isinstance(name, str) and name not in self.known:
-                yield self._error(loc, f"profile {name!r} is not among {', '.join(sorted(self.known))}")
+                yield self._error(loc, f"profile {name!r} is not among {known}")
         targets = _map(self.document.get("targets"))
+        words = _some_of(targets) or "the section `targets`, which is not there"
         for index, rule in enumerate(self.rules):
             name = rule.get("target")
             if isinstance(name, str) and name not in targets:
-                words = ", ".join(sorted(targets)) or "the section `targets`, which is not there"
                 yield self._error(("rules", index, "target"), f"target {name!r} is not among {words}")
         for name in self.profiles:
             chain = self._chain(name)
@@ -106,6 +112,12 @@ class _Semantics:
                         "exclude these accounts there, or use mode standalone",
                     )
 
+    def _exclusions(self) -> Iterator[Problem]:
+        mode, exclusions = self.document.get("mode"), _map(self.document.get("exclusions"))
+        for word in ("ou_paths", "names", "tags"):
+            if mode in ("member", "native") and exclusions.get(word):
+                yield self._warning(("exclusions", word), f"{_ONLY_IDS.format(mode)}; add theirs to `accounts`")
+
     def _locations(self) -> Iterator[Problem]:
         places: list[Loc] = [("target",), *(("targets", name) for name in _map(self.document.get("targets")))]
         for place in places:
@@ -131,6 +143,9 @@ class _Semantics:
         if _map(self._setting(name, "containers")).get("audit_logs") is False:
             loc = (*here, "plans", "containers", "audit_logs")
             yield self._warning(loc, "without audit logs there is no control-plane threat detection")
+        for index, region in enumerate(_list(profile.get("regions"))):
+            if isinstance(region, str) and region.startswith(_OTHER_PARTITIONS):
+                yield self._error((*here, "regions", index), f"connectors reach no region of that partition: {region}")
         yield from self._after(name, here, profile)
         interval = profile.get("scan_interval_hours")
         if isinstance(interval, int) and 1 <= interval <= 24 and interval not in _PORTAL_INTERVALS:  # noqa: PLR2004
@@ -235,6 +250,13 @@ class _Semantics:
         for name in _map(self.document.get("targets")):
             if name not in named:
                 yield self._warning(("targets", name), f"target {name!r} is not used")
+
+
+def _some_of(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMED
+    return ", ".join(ordered[:_MOST_NAMED]) + (f", … and {more} more" if more > 0 else "")
 
 
 def _map(value: Any) -> dict[str, Any]:

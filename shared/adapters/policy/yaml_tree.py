@@ -10,6 +10,12 @@ import yaml
 
 MOST_BYTES = 512 * 1024
 MOST_DEPTH = 24
+MOST_VALUES = 50_000
+"""A file of that size has more only where they are no account ids."""
+MOST_KEY_LETTERS = 256
+"""Every message about a value repeats the keys above it. AWS's tags have keys of 128."""
+MOST_PROBLEMS = 1000
+"""That are told of one file."""
 Loc = tuple[str | int, ...]
 """The way from the top of a document to one of its values: keys and indices."""
 
@@ -145,15 +151,21 @@ class _Builder:
         parent = self.open[-1] if self.open else None
         if parent is not None and isinstance(parent.value, dict) and not parent.has_key:
             key = event.value
+            if len(key) > MOST_KEY_LETTERS:
+                raise UnreadableError(_problem(event.start_mark, f"a key of more than {MOST_KEY_LETTERS} letters"))
             loc = (*parent.loc, key)
             if key in parent.value:
-                self.tree.twice.append(_problem(event.start_mark, f"{'.'.join(map(str, loc))}: given twice"))
+                told = len(self.tree.twice) < MOST_PROBLEMS  # the others are only counted
+                name = ".".join(map(str, loc)) if told else key
+                self.tree.twice.append(_problem(event.start_mark, f"{name}: given twice"))
             self.tree.keys[loc] = (event.start_mark.line + 1, event.start_mark.column + 1)
             parent.key, parent.has_key = key, True
             return
         self._put(event, event.value if event.style else _plain(event.value))
 
     def _put(self, event: Any, value: Any) -> Loc:
+        if len(self.tree.values) >= MOST_VALUES:
+            raise UnreadableError(_problem(event.start_mark, f"more than {MOST_VALUES} values, which no policy has"))
         loc: Loc = ()
         if not self.open:
             self.tree.value = value
