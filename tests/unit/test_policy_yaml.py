@@ -257,7 +257,7 @@ PROFILES = st.fixed_dictionaries(
             },
         ),
         "scan_interval_hours": st.integers(1, 24),
-        "regions": st.lists(st.sampled_from(["eu-west-1", "us-gov-east-1"]), max_size=2),
+        "regions": st.lists(st.sampled_from(["eu-west-1", "ap-southeast-2"]), max_size=2),
         "agentless_scanning": st.fixed_dictionaries({"exclusion_tags": st.dictionaries(WORDS, WORDS, max_size=2)}),
         "arc": st.fixed_dictionaries({"enabled": FLAGS, "proxy": st.sampled_from(["", "http://p:3128"])}),
     },
