@@ -133,14 +133,14 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
         raise _refused(change)
     lacks_nothing = task.record is not None and not task.record.reason
     due = aftercare_due(task.decision.profile, task.record)
-    if lacks_nothing and not due and _is_current(current, wanted, task):
+    if lacks_nothing and not due and _is_known(task) and _agrees(current, wanted):
         return task.settlement.finish(Result.UNCHANGED, connector_id)
-    checked = _checked(task, connector_id)
+    ports, checked = task.ports, _checked(task, connector_id)
     if checked.profile != task.decision.profile:
         wanted = place(task.policy, task.account_id, checked.profile, task.decision.target)
-    if _is_current(current, wanted, task):
+    if _agrees(current, wanted) and (_is_known(task) or _agrees(ports.connectors.find(connector_id), wanted)):
         return _finish(Result.UNCHANGED, connector_id, checked, task)
-    ports, settlement = task.ports, task.settlement
+    settlement = task.settlement
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(task.request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         unclaimed = replace(settlement, owner=None)
@@ -148,13 +148,16 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     return _ensure(replace(wanted, connector_id=connector_id), checked, task)
 
 
-def _is_current(current: Connector | None, wanted: Placement, task: _Task) -> bool:
+def _is_known(task: _Task) -> bool:
     """Whether the snapshot may be believed that nothing is to be done.
 
     An account that was offboarded, or that the ledger does not know, is looked up in Resource Manager itself.
     """
-    known = task.record is not None and task.record.connector_id != ""
-    return known and current is not None and not differences(wanted.desired, current.body)
+    return task.record is not None and task.record.connector_id != ""
+
+
+def _agrees(current: Connector | None, wanted: Placement) -> bool:
+    return current is not None and not differences(wanted.desired, current.body)
 
 
 def _refused(finding: Finding) -> PermanentError:

@@ -465,7 +465,7 @@ def test_a_client_assertion_is_no_access_token(world: World, issuer: Issuer) -> 
 # --- true tokens without the role ---
 
 SENDER_MAY = {"queue:PutMessage"}
-OPERATOR_MAY = {"queue:PutMessage", "queue:GetMessages", "table:QueryEntities", "blob:GetBlob"}
+OPERATOR_MAY = {"queue:PutMessage", "queue:GetMessages", "table:QueryEntities", "blob:GetBlob", "blob:PutBlob"}
 
 
 @pytest.mark.parametrize(("name", "may"), [(QUEUE_SENDER, SENDER_MAY), (OPERATOR, OPERATOR_MAY)])

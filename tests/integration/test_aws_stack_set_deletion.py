@@ -232,13 +232,13 @@ def test_a_deletion_can_be_struck_and_held(world: AwsWorld) -> None:
 @pytest.mark.parametrize("extended", ["true", "false"])
 def test_the_real_member_template_leaves_nothing_behind(world: AwsWorld, extended: str) -> None:
     account = world.cloud.add_account("leaving")
-    parameters = {"TenantId": TENANT, "DefenderCspm": extended}
+    parameters = {"TenantId": TENANT, "AgentlessScanner": extended, "Servers": extended, "ContainersRuntime": extended}
     world.stack_set(
         TemplateBody=MEMBER_TEMPLATE.read_text(encoding="utf-8"),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
     )
     world.finished(world.deploy(account))
-    assert len(world.roles_in(account)) == (6 if extended == "true" else 1)
+    assert len(world.roles_in(account)) == (7 if extended == "true" else 1)
     world.finished(delete(world, account))
     assert (world.roles_in(account), providers_of(world, account)) == (set(), 0)
 
