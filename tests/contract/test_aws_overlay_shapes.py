@@ -20,7 +20,7 @@ Call = Callable[[Any], Any]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsWorld]:
-    with aws_world(tmp_path_factory.mktemp("aws")) as world:
+    with aws_world(tmp_path_factory.mktemp("aws"), stack_instance_seconds=1.0) as world:
         world.cloud.prepare_organization()
         account = world.cloud.add_account("member", tags={"team": "a"})
         bad = world.cloud.add_account("bad")
