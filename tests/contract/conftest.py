@@ -46,7 +46,7 @@ def account_id() -> str:
     return f"7{next(_numbers):011d}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _one_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     if not installed():
         pytest.skip("Azurite is not installed: run `make setup`")
@@ -57,7 +57,7 @@ def _one_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def azure_ports(_one_azure: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Azure of the sandbox, one for all port suites: tests use account ids of their own."""
+    """Azure of the sandbox, one for each file: its tests use account ids of their own."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(_one_azure.certificates.bundle_path))
     _one_azure.azure.graph.reset_quota()
     _one_azure.azure.resource_manager.reset_buckets()
