@@ -86,7 +86,7 @@ def test_a_deletion_takes_its_time_and_tells_of_every_step(slow_world: AwsWorld)
         StackSetName="roles", OperationId=operation_id
     )["StackSetOperation"]
     assert (described["Action"], described["Status"], described["RetainStacks"]) == ("DELETE", "RUNNING", False)
-    assert world.instance(account)["Status"] == "OUTDATED"
+    wait_until(lambda: world.instance(account)["Status"] == "OUTDATED")
     assert world.roles_in(account) == {"Monitor"}
     assert world.finished(operation_id)["Status"] == "SUCCEEDED"
 
