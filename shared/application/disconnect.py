@@ -10,7 +10,7 @@ from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
-from shared.domain.ledger import AccountRecord, Result, State
+from shared.domain.ledger import Result, State
 from shared.domain.placement import is_organization_connector, place
 from shared.domain.policy import Policy
 from shared.errors import PermanentError
@@ -21,13 +21,13 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     """Deletes what is ours; what is already gone is no error, what is another's is refused.
 
     The request is a person's word or an opt-in of the policy: whether the policy includes the account matters not.
-    Who connected the account after it was asked for wants it connected: then it is a leftover.
+    Who asked for a connector later than this wants it connected: then it is a leftover.
     Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
     record = ports.ledger.find(request.key)
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
-    if record is not None and _connected_since(record, request):
+    if record is not None and record.outdated_by(State.CONNECTED, request.occurred_at):
         return Outcome(result=Result.SKIPPED, reason="the account was connected after this was asked for")
     decision = decide_again(request, policy)
     owner, now = settlement.owner or "", ports.clock.now()
@@ -45,11 +45,6 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
         ports.connectors.delete(connector.connector_id)
         ports.snapshot.forget(connector.connector_id)
     return settlement.offboard(tuple(connector.connector_id for connector in present))
-
-
-def _connected_since(record: AccountRecord, request: ConnectorRequest) -> bool:
-    connected = record.state is State.CONNECTED and record.state_at is not None
-    return connected and record.state_at is not None and record.state_at > request.occurred_at
 
 
 def _read_anew(connector_ids: list[ConnectorId], ports: OnboardPorts) -> list[Connector]:

@@ -41,6 +41,8 @@ class Result(StrEnum):
 OVERDUE = timedelta(hours=2)
 """Far beyond the host's five tries of a message that became visible, and the lag of a busy queue."""
 
+EVENT_RESOLUTION = timedelta(seconds=1)
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class AccountKey:
@@ -88,6 +90,7 @@ class HistoryEntry:
 class AccountRecord:
     """The present line of an account in the ledger; `state_at` is when its state came about.
 
+    `asked_at` is when the newest request was written that ended with a connector, or with none any more.
     `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any;
     `aftercare` is the digest of the standards and governance rules that were last seen to.
     """
@@ -95,6 +98,7 @@ class AccountRecord:
     key: AccountKey
     state: State = State.SEEN
     state_at: datetime | None = None
+    asked_at: datetime | None = None
     name: str = ""
     ou_path: str = ""
     reason: str = ""
@@ -118,6 +122,13 @@ class AccountRecord:
         if message_id != self.scheduled_message_id or attempt >= self.scheduled_attempt:
             return False
         return self.scheduled_at is None or now < self.scheduled_at + OVERDUE
+
+    def outdated_by(self, state: State, occurred_at: datetime) -> bool:
+        """Whether the account is in `state` because of what was asked for later than `occurred_at`.
+
+        Within a second there is no earlier and later: events carry whole seconds.
+        """
+        return self.state is state and self.asked_at is not None and self.asked_at >= occurred_at + EVENT_RESOLUTION
 
     def slot_of(self, message_id: str, attempt: int) -> datetime | None:
         """The write slot that an earlier attempt took for this one; None where it has to take one itself."""
@@ -156,6 +167,8 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
             policy_hash=entry.policy_hash or record.policy_hash,
             aftercare=entry.aftercare or record.aftercare,
         )
+    if entry.state in {State.CONNECTED, State.OFFBOARDED} and entry.sent_at is not None:
+        changed = replace(changed, asked_at=max(entry.sent_at, record.asked_at or entry.sent_at))
     if entry.state is State.OFFBOARDED and not _is_late(record, entry):
         changed = replace(changed, connector_id="", aftercare="")
     if entry.next_attempt is not None:

@@ -234,6 +234,7 @@ def run_jobs(jobs: queue.Queue[Job], verbose: bool) -> list[Cell]:
         first = roll.plant_account("warm-up")
         roll.ask_onboarding(first)
         roll.wait_for_state(first, State.CONNECTED)
+        roll.wait_until_drained()  # else the first cell may kill a function that still works on this account
         while True:
             try:
                 row, column = jobs.get_nowait()

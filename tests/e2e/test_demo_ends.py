@@ -15,6 +15,7 @@ import requests
 from tests.e2e.processes import Command, processes_of, started, wait_until_gone
 from tests.e2e.roll import wait_until
 
+START_SECONDS = 90
 KINDS = ("/rollcall ", "-m sandbox ", "azurite", "awslambdaric", "sandbox.functions_host")
 
 
@@ -61,7 +62,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_at_any_moment_leaves_nothing_running(moment: str, tmp_path: Path) -> None:
     with started(tmp_path, "demo", "--accounts", "3", "--pace", "0.2") as demo:
-        wait_until(lambda: MOMENTS[moment](tmp_path), moment, 30)
+        wait_until(lambda: MOMENTS[moment](tmp_path), moment, START_SECONDS)
         os.killpg(demo.pid, signal.SIGINT)
         assert demo.wait(25) != 0
         wait_until_gone(tmp_path)
@@ -89,7 +90,7 @@ def test_ctrl_c_while_accounts_walk_leaves_nothing_running(tmp_path: Path) -> No
 
 def test_an_impatient_second_ctrl_c_leaves_nothing_running_either(tmp_path: Path) -> None:
     with started(tmp_path, "demo", "--accounts", "3") as demo:
-        wait_until(lambda: MOMENTS["the clouds are starting"](tmp_path), "the clouds are starting", 30)
+        wait_until(lambda: MOMENTS["the clouds are starting"](tmp_path), "the clouds are starting", START_SECONDS)
         for _ in range(2):
             os.killpg(demo.pid, signal.SIGINT)
             time.sleep(0.3)
@@ -99,7 +100,7 @@ def test_an_impatient_second_ctrl_c_leaves_nothing_running_either(tmp_path: Path
 
 def test_ctrl_c_ends_sandbox_up_and_all_that_it_started(tmp_path: Path) -> None:
     with started(tmp_path, "sandbox", "up") as up:
-        wait_until(lambda: "admin" in (tmp_path / "stdout").read_text(), "the sandbox is up", 30)
+        wait_until(lambda: "admin" in (tmp_path / "stdout").read_text(), "the sandbox is up", START_SECONDS)
         assert _everything(tmp_path)
         os.killpg(up.pid, signal.SIGINT)
         assert up.wait(25) == 0
@@ -109,7 +110,7 @@ def test_ctrl_c_ends_sandbox_up_and_all_that_it_started(tmp_path: Path) -> None:
 
 def test_a_killed_demo_leaves_nothing_running(tmp_path: Path) -> None:
     with started(tmp_path, "demo", "--accounts", "3") as demo:
-        wait_until(lambda: _everything(tmp_path), "everything runs", 30)
+        wait_until(lambda: _everything(tmp_path), "everything runs", START_SECONDS)
         demo.kill()
         demo.wait()
         wait_until_gone(tmp_path)
@@ -117,7 +118,7 @@ def test_a_killed_demo_leaves_nothing_running(tmp_path: Path) -> None:
 
 def test_a_killed_sandbox_leaves_nothing_running_and_the_next_demo_is_not_refused(tmp_path: Path) -> None:
     with started(tmp_path, "demo", "--accounts", "20") as demo:
-        wait_until(lambda: _endpoints(tmp_path), "the clouds are up", 30)
+        wait_until(lambda: _endpoints(tmp_path), "the clouds are up", START_SECONDS)
         os.kill(json.loads((tmp_path / ".sandbox" / "endpoints.json").read_bytes())["pid"], signal.SIGKILL)
         assert demo.wait(60) == 1
         wait_until_gone(tmp_path)

@@ -500,8 +500,11 @@ def test_standards_that_cannot_be_read_leave_the_account_connected(case: Case) -
 # Offboarding
 
 
+LEAVE = {"action": "disconnect", "status": "offboarded"}
+
+
 def disconnect(case: Case) -> Outcome:
-    return case.ask(data={"action": "disconnect", "status": "offboarded"}, occurred_at=case.azure.clock.now())
+    return case.ask(data=LEAVE, occurred_at=case.azure.clock.now())
 
 
 def test_a_request_to_disconnect_removes_what_is_ours(case: Case) -> None:
@@ -525,10 +528,43 @@ def test_a_connector_that_the_snapshot_does_not_show_yet_is_removed_too(case: Ca
 def test_a_late_request_to_disconnect_leaves_a_connector_alone_that_was_asked_for_since(case: Case) -> None:
     late = case.azure.clock.now()
     case.azure.clock.advance(10)
-    case.ask()
-    outcome = case.ask(data={"action": "disconnect", "status": "offboarded"}, occurred_at=late)
+    case.ask(occurred_at=case.azure.clock.now())
+    outcome = case.ask(data=LEAVE, occurred_at=late)
     assert outcome.result is Result.SKIPPED
     assert len(case.azure.connectors.everything()) == 1
+
+
+def test_a_connector_is_removed_although_an_older_request_for_it_came_between(case: Case) -> None:
+    asked = case.azure.clock.now()
+    case.ask(occurred_at=asked)
+    case.azure.clock.advance(10)
+    leaves = case.azure.clock.now()
+    case.azure.clock.advance(10)
+    assert case.ask(occurred_at=asked).result is Result.UNCHANGED
+    assert case.ask(data=LEAVE, occurred_at=leaves).result is Result.DELETED
+    assert case.record().state is State.OFFBOARDED
+
+
+def test_what_was_asked_for_before_an_account_left_does_not_connect_it_again(case: Case) -> None:
+    asked = case.azure.clock.now()
+    case.ask(occurred_at=asked)
+    case.azure.clock.advance(10)
+    disconnect(case)
+    outcome = case.ask(occurred_at=asked)
+    assert (outcome.result, outcome.reason) == (
+        Result.SKIPPED,
+        "the account was disconnected after this was asked for",
+    )
+    assert case.azure.connectors.everything() == []
+    case.azure.clock.advance(10)
+    assert case.ask(occurred_at=case.azure.clock.now()).result is Result.CREATED
+
+
+def test_events_of_the_same_second_have_no_order(case: Case) -> None:
+    case.ask(occurred_at=case.azure.clock.now())
+    case.azure.clock.advance(0.9)
+    assert disconnect(case).result is Result.DELETED
+    assert case.ask(occurred_at=case.azure.clock.now()).result is Result.CREATED
 
 
 def test_a_connector_in_another_place_than_the_policy_s_is_removed_by_the_ledger_s_word(case: Case) -> None:
@@ -565,9 +601,7 @@ def test_an_organization_connector_with_members_is_not_removed(case: Case) -> No
     case.plant_parent()
     case.ask()
     case.azure.clock.advance(1)
-    outcome = case.ask(
-        MANAGEMENT, data={"action": "disconnect", "status": "offboarded"}, occurred_at=case.azure.clock.now()
-    )
+    outcome = case.ask(MANAGEMENT, data=LEAVE, occurred_at=case.azure.clock.now())
     assert (outcome.result, outcome.key) == (Result.PARKED, "organization-connector-in-use")
     assert len(case.azure.connectors.everything()) == 2
 
@@ -602,4 +636,4 @@ def test_an_account_that_comes_back_is_connected_although_an_old_snapshot_shows_
     case.azure.clock.advance(1)
     disconnect(case)
     case.azure.clock.advance(1)
-    assert onboard(request(), other.ports).result is Result.CREATED
+    assert onboard(request(occurred_at=case.azure.clock.now()), other.ports).result is Result.CREATED
