@@ -12,12 +12,16 @@ LOOPBACK = ["127.0.0.1", "::1"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test with its kind: unit tests open no socket at all, the others reach loopback only."""
+    """Marks each test with its kind: unit tests open no socket at all, the others reach loopback only.
+
+    The longest come first, so that no worker is left alone with one of them at the end.
+    """
     for item in items:
         kind = item.path.relative_to(Path(__file__).parent).parts[0]
         if kind in KINDS:
             item.add_marker(kind)
         item.add_marker(pytest.mark.disable_socket if kind == "unit" else pytest.mark.allow_hosts(LOOPBACK))
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ QUICK: dict[str, Any] = {
 }
 """Times that are minutes in the clouds."""
 
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 STACK_SET_OPERATIONS = {"cloudformation:CreateStackInstances", "cloudformation:UpdateStackInstances"}
 CONNECTORS_API = "2024-08-01-preview"
 

@@ -37,7 +37,7 @@ def test_the_demo_prints_one_json_document_and_connects_every_account(tmp_path: 
     assert document["replay"]["unchanged"] is True
     assert document["totals"]["connector_puts"] == 4
     assert len(document["connectors"]) == 4
-    wait_until_gone(tmp_path, 20)
+    wait_until_gone(tmp_path)
 
 
 def _sandbox_processes(folder: Path) -> bool:
@@ -80,11 +80,11 @@ def _connector_puts(folder: Path) -> int:
 
 def test_ctrl_c_while_accounts_walk_leaves_nothing_running(tmp_path: Path) -> None:
     with started(tmp_path, "demo", "--accounts", "20", "--pace", "0.5") as demo:
-        wait_until(lambda: _connector_puts(tmp_path) > 0, "accounts are on their way", 40)
+        wait_until(lambda: _connector_puts(tmp_path) > 0, "accounts are on their way", START_SECONDS)
         assert _everything(tmp_path)  # else the search below proves nothing
         os.killpg(demo.pid, signal.SIGINT)
         assert demo.wait(25) != 0
-        wait_until_gone(tmp_path, 20)
+        wait_until_gone(tmp_path)
     assert "Traceback" not in (tmp_path / "stderr").read_text()
 
 
@@ -104,7 +104,7 @@ def test_ctrl_c_ends_sandbox_up_and_all_that_it_started(tmp_path: Path) -> None:
         assert _everything(tmp_path)
         os.killpg(up.pid, signal.SIGINT)
         assert up.wait(25) == 0
-        wait_until_gone(tmp_path, 20)
+        wait_until_gone(tmp_path)
         assert not _endpoints(tmp_path)
 
 

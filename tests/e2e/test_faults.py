@@ -13,7 +13,7 @@ from tests.e2e.fault_rows import ROWS, SILENCE
 from tests.e2e.fault_table import as_markdown, jobs_of, run_table
 
 KINDS = (FaultKind.THROTTLE, FaultKind.REPLY_LOST, FaultKind.EMPTY_BODY, SILENCE)
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 3
 
 
 @pytest.mark.timeout(900)
