@@ -21,7 +21,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if kind in KINDS:
             item.add_marker(kind)
         item.add_marker(pytest.mark.disable_socket if kind == "unit" else pytest.mark.allow_hosts(LOOPBACK))
-    items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+    items.sort(key=_by_length)
+
+
+def _by_length(item: pytest.Item) -> float:
+    """Longest first: those with a time-out of their own, then whatever runs the whole sandbox."""
+    timeout = item.get_closest_marker("timeout")
+    if timeout is not None:
+        return -float(timeout.args[0])
+    return 0 if item.get_closest_marker("e2e") else 1
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from cli import bootstrap
 from tests.fakes.answering_azure import AnsweringAzure
 from tests.unit.test_policy_command import POLICIES, Shell, shell
 
@@ -22,7 +21,6 @@ WRITTEN = {"status": 201, "body": "", "headers": {"ETag": "1", "Last-Modified": 
 def blob(shell: Shell, answers: AnsweringAzure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """The address of a blob that is not there yet; the operator is a managed identity."""
     monkeypatch.setenv("ROLLCALL_CREDENTIAL", "managed-identity")
-    bootstrap.credential.cache_clear()
     token: dict[str, Any] = {"status": 200, "body": TOKEN}
     answers.plan(token, NOTHING, WRITTEN)
     return f"{answers.url}/policy/policy.yaml"

@@ -54,7 +54,9 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     monkeypatch.chdir(tmp_path)
     for name in ("ROLLCALL_POLICY", "ROLLCALL_PUBLISH__S3", "ROLLCALL_PUBLISH__BLOB"):
         monkeypatch.delenv(name, raising=False)
-    bootstrap.settings.cache_clear()
+    for kept in vars(bootstrap).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
     return Shell(monkeypatch, capsys)
 
 

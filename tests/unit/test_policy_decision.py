@@ -141,7 +141,7 @@ def test_many_stars_take_no_time(matcher: Matcher) -> None:
     hostile = account(name="a" * 50, tags={"team": "a" * 256}, ou_path="/" + "/".join(["a" * 128] * 5))
     started = time.process_time()
     assert matcher.match_every(hostile) is None
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2  # backtracking would take years
 
 
 def test_an_empty_matcher_matches_nothing() -> None:

@@ -53,6 +53,9 @@ HOSTILE = {
     "tab": (b"target:\n\tlocation: x\n", "2:1: not YAML:"),
 }
 
+LOADED = 3.0
+"""Seconds. On a computer that does nothing else all of these take less than one; squares would take minutes."""
+
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_yaml_is_refused_before_anything_is_made_of_it(name: str) -> None:
@@ -63,7 +66,7 @@ def test_hostile_yaml_is_refused_before_anything_is_made_of_it(name: str) -> Non
     assert checked.policy is None
     [problem] = checked.problems
     assert said in f"{problem.line}:{problem.column}: {problem.message}"
-    assert took < 1
+    assert took < LOADED
 
 
 class _Events:
@@ -150,7 +153,7 @@ TARGETS_AND_RULES = b"targets:\n%srules:\n%s" % (
 def test_a_file_full_of_mistakes_is_refused_within_a_second_and_in_a_few_words(rest: bytes) -> None:
     started = time.process_time()
     checked = check_policy(FREE + rest)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < LOADED
     assert checked.policy is None
     assert len(checked.problems) <= MOST_PROBLEMS + 1
     assert sum(len(problem.message) for problem in checked.problems) < 500_000
