@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.application import refusals
 from shared.application.outcome import Outcome
@@ -124,7 +125,11 @@ def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:
 
 
 def _deploy_group(group: list[_Task], run: _Run) -> dict[str, AccountResult]:
-    """Deploys accounts of one profile together; where AWS refuses them together, each on its own."""
+    """Deploys accounts of one profile together; where AWS refuses them together, each on its own.
+
+    They are deploying since the call began: its answer may come so late that an account is connected by then.
+    """
+    began = run.ports.clock.now()
     try:
         _deploy(group, run.ports)
     except PermanentError as error:
@@ -137,7 +142,7 @@ def _deploy_group(group: list[_Task], run: _Run) -> dict[str, AccountResult]:
         return alone
     except TransientError as error:
         return {task.account.account_id: error for task in group}
-    return {task.account.account_id: _reported(task, run) for task in group}
+    return {task.account.account_id: _reported(task, run, began) for task in group}
 
 
 def _deploy(group: list[_Task], ports: DeployPorts) -> None:
@@ -153,9 +158,10 @@ def _deploy(group: list[_Task], ports: DeployPorts) -> None:
     )
 
 
-def _reported(task: _Task, run: _Run) -> AccountResult:
+def _reported(task: _Task, run: _Run, began: datetime) -> AccountResult:
     try:
-        _report(task.account, task.signal.cause, run, State.DEPLOYING, task.reason)
+        report = Report(status=State.DEPLOYING, reason=task.reason, at=began)
+        run.ports.sender.send(request_for(task.account, run.policy, task.signal.cause, report))
     except (TransientError, PermanentError) as error:
         return unless_lasting(error, since=task.signal.cause.occurred_at, clock=run.ports.clock)
     result = Result.UPDATED if task.update else Result.CREATED

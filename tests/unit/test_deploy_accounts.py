@@ -11,7 +11,7 @@ from shared.application.outcome import Outcome
 from shared.application.requests import Cause
 from shared.domain.accounts import AccountState
 from shared.domain.ledger import Result, State
-from shared.domain.stack_sets import InstanceState, StackInstance
+from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.connector_request import Action
 from tests.fakes.clock import NOON
@@ -54,6 +54,21 @@ def test_a_new_account_gets_its_roles_and_is_reported_as_deploying(aws: AwsSide)
     assert request.policy_hash == aws.policy.content_hash
     assert request.correlation_id == f"c-{ACCOUNT_ID}"
     assert request.occurred_at == request.first_enqueued_at == NOON
+
+
+def test_an_account_is_deploying_since_the_call_began_however_late_its_answer_comes(
+    aws: AwsSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy = aws.stack_sets.deploy
+
+    def slowly(deployment: Deployment) -> None:
+        deploy(deployment)
+        aws.clock.advance(30)  # roles and connector are there meanwhile: this report must not undo that
+
+    monkeypatch.setattr(aws.stack_sets, "deploy", slowly)
+    deploy_accounts([signal()], aws.deploy)
+    [request] = aws.queue.requests
+    assert (request.data.status, request.occurred_at) == (State.DEPLOYING, NOON)
 
 
 def test_a_batch_is_one_operation_for_each_profile(aws: AwsSide) -> None:
