@@ -17,9 +17,8 @@ def test_a_burst_over_two_hosts_is_paced_and_nobody_waits_much_longer_than_the_b
     assert found.throttled_share <= 0.01
     assert found.puts - found.throttled == 60
     assert found.bound_seconds == 20.0
-    assert (
-        found.bound_seconds - 1 <= found.seconds <= 1.5 * found.bound_seconds + 5
-    )  # at half the pace it would be 50 s
+    # What a loaded computer adds is no matter of pacing; at half the pace it would be 50 s.
+    assert found.bound_seconds - 1 <= found.seconds <= 48
 
 
 @pytest.mark.timeout(300)
