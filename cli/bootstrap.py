@@ -17,10 +17,13 @@ from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
 from shared.adapters.aws.event_bus import AwsEventBus
+from shared.adapters.aws.management_account import AwsManagementAccount
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_destination import S3PolicyDestination
 from shared.adapters.aws.policy_store import S3PolicyStore
+from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
+from shared.adapters.aws.template_bucket import S3TemplateBucket
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.automations import ArmAutomations
@@ -37,6 +40,7 @@ from shared.adapters.settings import read_settings
 from shared.application.offboard import OffboardPorts
 from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
+from shared.application.publish_template import TemplatePorts
 from shared.application.request_onboarding import WaitPorts
 from shared.application.subscription_plans import SubscriptionPorts
 from shared.domain.policy import Policy
@@ -202,6 +206,26 @@ def offboard_ports() -> OffboardPorts:
         ledger=ledger(),
         policy=policy_source(None),
         clock=clock,
+    )
+
+
+def template_ports(bucket: str, key: str) -> TemplatePorts:
+    """What `rollcall template publish` works with, as the AWS credentials of this shell may."""
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
+    name = settings().stack_set_name
+    return TemplatePorts(
+        account=AwsManagementAccount(
+            boto3.client("sts", region_name=BUS_REGION, config=_AWS),
+            boto3.client("iam", region_name=BUS_REGION, config=_AWS),
+            boto3.client("organizations", region_name=BUS_REGION, config=_AWS),
+            cloudformation,
+        ),
+        bucket=S3TemplateBucket(
+            boto3.client("s3", region_name=BUS_REGION, config=_AWS), bucket=bucket, key=key, region=BUS_REGION
+        ),
+        stack_set=RoleStackSet(cloudformation, name=name),
+        stack=ManagementStack(cloudformation, name=name),
+        clock=SystemClock(),
     )
 
 

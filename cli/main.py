@@ -19,6 +19,7 @@ from cli.policy import app as policy_app
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from cli.subscription import app as subscription_app
+from cli.template import app as template_app
 from shared.errors import ConfigurationError, RollcallError, TransientError
 
 app = typer.Typer(name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -30,6 +31,7 @@ app.command()(plan)
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(policy_app, name="policy")
+app.add_typer(template_app, name="template")
 
 WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "offboard", "subscription"})
 """Commands that need the settings of one; the others make or end a sandbox."""

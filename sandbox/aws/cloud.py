@@ -17,6 +17,8 @@ from moto.sts.models import sts_backends
 
 from sandbox.aws import (
     account_identities,
+    bucket_policies,
+    delegated_administrators,
     events,
     identity_tokens,
     managed_policies,
@@ -26,6 +28,7 @@ from sandbox.aws import (
     queues,
     stack_set_resource,
     stack_set_responses,
+    stack_updates,
     stacks,
 )
 from sandbox.aws.account_creation import AccountCreations, add_account
@@ -43,7 +46,18 @@ from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.serving import Service
 
-_OVERLAYS = (events, identity_tokens, managed_policies, organizations, queues, stack_set_responses, stacks)
+_OVERLAYS = (
+    bucket_policies,
+    delegated_administrators,
+    events,
+    identity_tokens,
+    managed_policies,
+    organizations,
+    queues,
+    stack_set_responses,
+    stack_updates,
+    stacks,
+)
 # Imported for moto to find them among the CloudFormation models.
 RESOURCES = (
     oidc_provider.OidcProviderResource,

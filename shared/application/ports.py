@@ -16,6 +16,7 @@ from shared.domain.publication import PublishedPolicy
 from shared.domain.stack_sets import Deployment, StackInstance
 from shared.domain.subscription_plans import SubscriptionPlan
 from shared.domain.targets import Target
+from shared.domain.template_rollout import BucketFacts, CallerFacts, DeployedTemplate, Rollout
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 
@@ -66,6 +67,52 @@ class AccountListing(Protocol):
 
     def tags_of(self, account_id: str) -> Mapping[str, str]:
         """One account's tags, at a pace that the organization bears. Raises TransientError, ConfigurationError."""
+
+
+class ManagementAccount(Protocol):
+    """Who asks, and what has been prepared for StackSets. All methods raise TransientError, ConfigurationError."""
+
+    def inspect(self) -> CallerFacts:
+        """The caller and the organization as they are now."""
+
+    def activate_organizations_access(self) -> None:
+        """Lets StackSets work for the organization."""
+
+
+class TemplateBucket(Protocol):
+    """The object that templates are deployed from. All methods raise TransientError, ConfigurationError."""
+
+    @property
+    def url(self) -> str:
+        """Its https address."""
+
+    def inspect(self) -> BucketFacts:
+        """The bucket as it is now."""
+
+    def find(self) -> str:
+        """The SHA-256 of the template that lies there, in hexadecimal; empty where none does."""
+
+    def put(self, content: bytes) -> None:
+        """Writes a new version."""
+
+
+class RoleDeployment(Protocol):
+    """Something of CloudFormation that is made of the template: the StackSet, or the management account's Stack.
+
+    All methods raise TransientError, PermanentError, ConfigurationError.
+    """
+
+    def find(self) -> DeployedTemplate | None:
+        """What it has now; None where it does not exist."""
+
+    def create(self, template_url: str, parameters: Mapping[str, str]) -> str:
+        """Makes it. Returns the id to wait for; empty where there is nothing to wait for."""
+
+    def update(self, template_url: str, parameters: Mapping[str, str], present: DeployedTemplate) -> str:
+        """Gives it the template, `parameters`, and of its other parameters those it has. Returns the id to wait for."""
+
+    def progress(self, waiting_for: str) -> Rollout:
+        """How far what was started has come."""
 
 
 class StackSets(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _LEARN = "https://learn.microsoft.com"
 _DEFENDER = f"{_LEARN}/azure/defender-for-cloud"
+_AWS = "https://docs.aws.amazon.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,62 @@ GOVERNANCE_REFUSED = FindingKind(
     key="governance-refused",
     remedy="Give the profile Defender CSPM and each governance rule a priority of its own, or take the rules out.",
     link=f"{_DEFENDER}/governance-rules",
+)
+
+PARTITION_NOT_SUPPORTED = FindingKind(
+    key="partition-not-supported",
+    remedy="Use an organization of the commercial partition: Defender connects no account of GovCloud or China.",
+    link=f"{_DEFENDER}/support-matrix-defender-for-cloud",
+)
+FEATURES_NOT_ALL = FindingKind(
+    key="features-not-all",
+    remedy="Enable all features of the organization (`aws organizations enable-all-features`), to which members agree.",
+    link=f"{_AWS}/organizations/latest/userguide/orgs_manage_org_support-all-features.html",
+)
+CALLER_NOT_MANAGEMENT = FindingKind(
+    key="caller-not-management",
+    remedy="Use credentials of the management account.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+STACK_SETS_NOT_TRUSTED = FindingKind(
+    key="stack-sets-not-trusted",
+    remedy="Run it again with --fix, or `aws cloudformation activate-organizations-access` in the management account.",
+    link=f"{_AWS}/AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html",
+)
+STS_NOT_REGIONAL = FindingKind(
+    key="sts-not-regional",
+    remedy="Set AWS_STS_REGIONAL_ENDPOINTS=regional, or take sts_regional_endpoints out of the AWS configuration.",
+    link=f"{_AWS}/sdkref/latest/guide/feature-sts-regionalized-endpoints.html",
+)
+WEB_IDENTITY_OFF = FindingKind(
+    key="web-identity-off",
+    remedy="Run `aws iam enable-outbound-web-identity-federation` in the management account.",
+    link=f"{_AWS}/IAM/latest/UserGuide/id_roles_providers_outbound.html",
+)
+BUCKET_MISSING = FindingKind(
+    key="bucket-missing",
+    remedy="Make the bucket in the management account, in us-east-1, or name another with --bucket.",
+    link=f"{_AWS}/AmazonS3/latest/userguide/create-bucket-overview.html",
+)
+BUCKET_NOT_VERSIONED = FindingKind(
+    key="bucket-not-versioned",
+    remedy="Switch the bucket's versioning on (`aws s3api put-bucket-versioning`), to have old templates back.",
+    link=f"{_AWS}/AmazonS3/latest/userguide/manage-versioning-examples.html",
+)
+BUCKET_WITHOUT_TLS = FindingKind(
+    key="bucket-without-tls",
+    remedy="Give the bucket a policy that denies s3:* to everybody where aws:SecureTransport is false.",
+    link=f"{_AWS}/AmazonS3/latest/userguide/security-best-practices.html",
+)
+TEMPLATE_PARAMETERS = FindingKind(
+    key="template-parameters",
+    remedy="Publish a template that takes the parameters of `rollcall template build`; the portal's is for lint only.",
+    link=f"{_AWS}/AWSCloudFormation/latest/APIReference/API_CreateStackInstances.html",
+)
+STACK_SET_SELF_MANAGED = FindingKind(
+    key="stack-set-self-managed",
+    remedy="Delete that StackSet with its instances, or name another with ROLLCALL_STACK_SET_NAME.",
+    link=f"{_AWS}/AWSCloudFormation/latest/UserGuide/stacksets-concepts.html",
 )
 
 KINDS = tuple(found for found in list(vars().values()) if isinstance(found, FindingKind))

@@ -63,6 +63,21 @@ ROLES_OF: dict[RoleGroup, tuple[Role, ...]] = {
 its trust, so a template that has it comes from the portal."""
 
 
+FORMER_NAMES: dict[str, Role] = {
+    "DefenderForCloud_AgentlessScanner": Role.AGENTLESS_SCANNER,
+    "MDCContainersK8sRole": Role.KUBERNETES,
+    "azuredefender_kubernetes": Role.KUBERNETES,
+    "MDCContainersK8sDataCollectionRole": Role.DATA_COLLECTION,
+    "azuredefender_kubernetes_scuba_reader": Role.DATA_COLLECTION,
+    "MDCContainersK8sCloudWatchToKinesisRole": Role.CLOUDWATCH_TO_KINESIS,
+    "MDCContainersK8sKinesisToS3Role": Role.KINESIS_TO_S3,
+    "MDCContainersK8sKinesisToS3RoleName": Role.KINESIS_TO_S3,
+}
+"""Other names that templates have given these roles; our connectors name the default ones."""
+
+MACHINE_SETUP_PREFIX = "AWS-MDCSetup-HostMgmtRole-"
+"""A role that no connector names: Systems Manager takes it, to give machines their instance profile."""
+
 PROVIDER_HOST = "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/"
 """Defender's identity provider in every account: Microsoft's own tenant, not the customer's."""
 

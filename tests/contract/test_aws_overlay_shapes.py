@@ -332,3 +332,41 @@ def keys(value: Any, *, ignore: str, path: str = "") -> set[str]:
     if not isinstance(value, dict) or path.endswith(ignore):
         return {path}
     return {key for name, item in value.items() for key in keys(item, ignore=ignore, path=f"{path}/{name}")}
+
+
+ROLE_STACK = (
+    "Parameters: {Name: {Type: String}}\nResources: {A: {Type: 'AWS::SQS::Queue', Properties: {QueueName: !Ref Name}}}"
+)
+OTHER_STACK = ROLE_STACK.replace("A: {", "B: {", 1)
+
+
+def stack_of(client: Any, name: str) -> str:
+    given = [{"ParameterKey": "Name", "ParameterValue": name}]
+    client.create_stack(StackName=name, TemplateBody=ROLE_STACK, Parameters=given)
+    return name
+
+
+PUBLISHING: list[tuple[str, Call]] = [
+    ("cloudformation", lambda c: stack_of(c, "made")),
+    ("cloudformation", lambda c: c.describe_stacks(StackName=stack_of(c, "described"))),
+    (
+        "cloudformation",
+        lambda c: c.update_stack(
+            StackName=stack_of(c, "updated"),
+            TemplateBody=OTHER_STACK,
+            Parameters=[{"ParameterKey": "Name", "UsePreviousValue": True}],
+        ),
+    ),
+    ("cloudformation", lambda c: c.get_template(StackName=stack_of(c, "read"), TemplateStage="Original")),
+    (
+        "organizations",
+        lambda c: c.list_delegated_administrators(ServicePrincipal="member.org.stacksets.cloudformation.amazonaws.com"),
+    ),
+    ("organizations", lambda c: c.describe_organization()),
+    ("sts", lambda c: c.get_caller_identity()),
+]
+
+
+@pytest.mark.parametrize("number", range(len(PUBLISHING)))
+def test_answers_to_who_publishes_a_template_have_the_shape_that_botocore_knows(world: AwsWorld, number: int) -> None:
+    check(world, *PUBLISHING[number])

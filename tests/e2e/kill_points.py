@@ -42,6 +42,7 @@ EXCUSED_PORTS = {
     "AdoptPorts": _BY_HAND,
     "OffboardPorts": _BY_HAND,
     "SubscriptionPorts": _BY_HAND,
+    "TemplatePorts": _BY_HAND,
 }
 """Use cases that no process of the path runs, by the name of their ports."""
 IDENTITIES: dict[str, tuple[str, ...]] = {

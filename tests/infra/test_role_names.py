@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from shared.domain.profiles import Profile
-from shared.domain.roles import ROLES_OF, Role
+from shared.domain.roles import FORMER_NAMES, ROLES_OF, Role
 from tests.fixtures.profiles import CSPM_ONLY, EVERYTHING, READY_MADE
 from tests.infra.member_roles import ALWAYS, GROUPS, Account
 
@@ -20,3 +23,9 @@ def test_the_member_template_makes_the_roles_of_every_profile_and_no_others(prof
 def test_the_groups_are_those_of_the_template() -> None:
     assert {str(group): set(map(str, roles)) for group, roles in ROLES_OF.items()} == GROUPS
     assert set(Role) == {Role(name) for name in ALWAYS} | ELSEWHERE | {r for roles in ROLES_OF.values() for r in roles}
+
+
+def test_other_names_are_those_that_microsoft_documents(evidence: Path) -> None:
+    documented = json.loads((evidence / "reference" / "data" / "aws_roles.json").read_text())
+    others = {other: role["default_name"] for role in documented["roles"] for other in role["alt_names"]}
+    assert others == FORMER_NAMES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,11 @@ from typing import Any
 import pytest
 
 from sandbox.deployment import MEMBER_TEMPLATE
+from shared.domain.connector_api import offerings_of
+from shared.domain.profiles import Profile
+from shared.domain.roles import Role
 from tests.fakes.aws_world import TENANT, AwsWorld, aws_world
+from tests.fixtures.profiles import READY_MADE
 from tests.infra.member_roles import ALWAYS, EVERYTHING, GROUPS, STRINGS
 
 MICROSOFT = "https://sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/"
@@ -109,3 +115,13 @@ def test_groups_come_and_go_with_their_parameters(world: AwsWorld) -> None:
             assert len(trust(world, account, "DefenderForCloud-DataCollection")) == statements
             assert len(providers(world, account)[MICROSOFT]) == len(before[MICROSOFT]) + 1
     assert providers(world, account) == before
+
+
+@pytest.mark.parametrize("profile", READY_MADE.values(), ids=lambda profile: profile.name)
+def test_an_account_gets_exactly_the_roles_that_its_connector_names(world: AwsWorld, profile: Profile) -> None:
+    account = world.cloud.add_account("member")
+    deploy(world, account, profile.stack_parameters())
+    body = json.dumps(offerings_of(profile, account))
+    named = set(re.findall(rf"arn:aws:iam::{account}:role/([\w-]+)", body))
+    assert world.roles_in(account) == named - {Role.DATABASE_THREATS}  # its trust is published nowhere
+    assert (Role.DATABASE_THREATS in named) is (profile.name == "maximum")

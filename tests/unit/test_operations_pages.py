@@ -19,6 +19,7 @@ from shared.adapters.policy.problems import check_policy, parse_policy
 from shared.domain.ledger import Result, State
 from shared.domain.preview import Action
 from shared.domain.profiles import Plan
+from shared.domain.template_findings import Check
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text(encoding="utf-8")
@@ -65,3 +66,8 @@ def test_the_guide_names_every_setting_of_the_sandbox_with_its_default() -> None
 
 def test_the_guide_explains_every_state_and_outcome() -> None:
     assert {word for word in [*State, *Result, *Action] if f"`{word}`" not in OPERATIONS} == set()
+
+
+def test_the_guide_explains_every_check_of_a_template() -> None:
+    _, _, section = OPERATIONS.partition("## 11. The member template")
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(Check)

@@ -18,6 +18,7 @@ from shared.domain.instance_failures import FAILURES, InstanceFailure
 from tests.fixtures.read import fixture
 from tests.unit.test_offboard import REFUSED
 from tests.unit.test_onboard_checks import FOUND
+from tests.unit.test_template_rollout import CHECKED
 from tests.unit.test_use_case_refusals import PRODUCED
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ def produced_keys() -> set[str]:
     outside = {
         case["key"] for name in ("azure", "aws", "instances") for case in json.loads(fixture(f"refusals/{name}.json"))
     }
-    return outside | set(PRODUCED) | set(FOUND) | set(REFUSED)
+    return outside | set(PRODUCED) | set(FOUND) | set(REFUSED) | set(CHECKED)
 
 
 def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:

@@ -13,6 +13,7 @@ from shared.adapters.policy.document import PolicyDocument
 from shared.adapters.policy.semantics import semantic_problems
 from shared.adapters.policy.yaml_tree import MOST_PROBLEMS, Loc, Problem, Tree, UnreadableError, read_yaml
 from shared.domain.policy import Policy
+from shared.domain.profiles import Profile
 from shared.errors import ConfigurationError
 
 _MOST_TOLD = 5
@@ -72,6 +73,12 @@ def parse_policy(content: bytes, origin: str) -> Policy:
     raise ConfigurationError(
         f"{origin}: {words}", setting="ROLLCALL_POLICY", remedy="Mend it; `rollcall policy check FILE` shows all."
     )
+
+
+def profiles_of(content: bytes, origin: str) -> tuple[Policy, dict[str, Profile]]:
+    """A policy and every profile that it knows, by name. Raises ConfigurationError as `parse_policy` does."""
+    policy = parse_policy(content, origin)
+    return policy, PolicyDocument.model_validate(read_yaml(content).value).all_profiles()
 
 
 def _validated(tree: Tree) -> tuple[PolicyDocument | None, list[Problem]]:

@@ -1,8 +1,8 @@
-"""YAML with places and without its traps: ids stay text, no key twice, no aliases, no tags, nothing large or deep."""
+"""YAML with places and without its traps: ids stay text, no key twice, no aliases, no strange tags, nothing huge."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,22 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _IDENTIFIER_DIGITS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A kind of document: what it is called, how large and deep it may be, and the tags that it may have.
+
+    `functions` gives each tag the key that it stands for: with `!Ref` → `Ref`, `!Ref x` is read as `{Ref: x}`.
+    """
+
+    noun: str = "policy"
+    most_bytes: int = MOST_BYTES
+    most_depth: int = MOST_DEPTH
+    functions: Mapping[str, str] = field(default_factory=dict)
+
+
+POLICY = Form()
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -73,12 +89,13 @@ class Tree:
         return 1, 1
 
 
-def read_yaml(content: bytes) -> Tree:
+def read_yaml(content: bytes, form: Form = POLICY) -> Tree:
     """Reads one document. Raises UnreadableError where it is none, or could do harm."""
-    if len(content) > MOST_BYTES:
-        raise UnreadableError(_problem(None, f"larger than {MOST_BYTES // 1024} KiB, which no policy is"))
+    if len(content) > form.most_bytes:
+        text = f"larger than {form.most_bytes // 1024} KiB, which no {form.noun} is"
+        raise UnreadableError(_problem(None, text))
     try:
-        return _Builder().build(yaml.parse(content, Loader=_PARSER))
+        return _Builder(form).build(yaml.parse(content, Loader=_PARSER))
     except yaml.MarkedYAMLError as error:
         text = " ".join(part for part in (error.context, error.problem) if part)
         raise UnreadableError(_problem(error.problem_mark or error.context_mark, f"not YAML: {text}")) from error
@@ -112,7 +129,8 @@ class _Open:
 class _Builder:
     """Makes a tree of parser events, without recursion."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: Form) -> None:
+        self.form = form
         self.tree = Tree()
         self.open: list[_Open] = []
         self.documents = 0
@@ -123,7 +141,7 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 self.documents += 1
                 if self.documents > 1:
-                    raise UnreadableError(_problem(event.start_mark, "a second document; a policy is one"))
+                    raise UnreadableError(_problem(event.start_mark, f"a second document; a {self.form.noun} is one"))
             elif isinstance(event, yaml.MappingStartEvent):
                 self._start(event, {})
             elif isinstance(event, yaml.SequenceStartEvent):
@@ -137,20 +155,24 @@ class _Builder:
     def _check(self, event: Any) -> None:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise UnreadableError(_problem(event.start_mark, "anchors and aliases are not supported; write it out"))
-        if getattr(event, "tag", None) is not None and not isinstance(event, yaml.DocumentStartEvent):
-            raise UnreadableError(_problem(event.start_mark, f"tags are not supported: {event.tag}"))
-        if len(self.open) > MOST_DEPTH:
-            raise UnreadableError(_problem(event.start_mark, f"nested deeper than {MOST_DEPTH} levels"))
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag not in self.form.functions:
+            raise UnreadableError(_problem(event.start_mark, f"tags are not supported: {tag}"))
+        if len(self.open) > self.form.most_depth:
+            text = f"nested deeper than {self.form.most_depth} levels"
+            raise UnreadableError(_problem(event.start_mark, text))
 
     def _start(self, event: Any, value: Any) -> None:
         if self.open and isinstance(self.open[-1].value, dict) and not self.open[-1].has_key:
             raise UnreadableError(_problem(event.start_mark, "a key has to be text"))
-        self.open.append(_Open(value, self._put(event, value)))
+        self.open.append(_Open(value, self._put_tagged(event, value)))
 
     def _scalar(self, event: Any) -> None:
         parent = self.open[-1] if self.open else None
         if parent is not None and isinstance(parent.value, dict) and not parent.has_key:
             key = event.value
+            if event.tag is not None:
+                raise UnreadableError(_problem(event.start_mark, "a key has to be text"))
             if len(key) > MOST_KEY_LETTERS:
                 raise UnreadableError(_problem(event.start_mark, f"a key of more than {MOST_KEY_LETTERS} letters"))
             loc = (*parent.loc, key)
@@ -161,11 +183,22 @@ class _Builder:
             self.tree.keys[loc] = (event.start_mark.line + 1, event.start_mark.column + 1)
             parent.key, parent.has_key = key, True
             return
-        self._put(event, event.value if event.style else _plain(event.value))
+        self._put_tagged(event, event.value if event.style or event.tag is not None else _plain(event.value))
+
+    def _put_tagged(self, event: Any, value: Any) -> Loc:
+        """`_put`, of the function that a tag stands for around the value. Returns the value's own way."""
+        if event.tag is None:
+            return self._put(event, value)
+        function = self.form.functions[event.tag]
+        loc = (*self._put(event, {function: value}), function)
+        self.tree.values[loc] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        return loc
 
     def _put(self, event: Any, value: Any) -> Loc:
         if len(self.tree.values) >= MOST_VALUES:
-            raise UnreadableError(_problem(event.start_mark, f"more than {MOST_VALUES} values, which no policy has"))
+            raise UnreadableError(
+                _problem(event.start_mark, f"more than {MOST_VALUES} values, which no {self.form.noun} has")
+            )
         loc: Loc = ()
         if not self.open:
             self.tree.value = value

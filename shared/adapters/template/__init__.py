@@ -1,0 +1,1 @@
+"""CloudFormation templates, as files: ours and those that the portal makes."""
