@@ -53,7 +53,7 @@ def onboard(
         write_json({"event_id": event_id, **record_json(record)})
     else:
         show_end(record)
-    if record.state not in {State.CONNECTED, State.EXCLUDED}:
+    if record.state not in {State.CONNECTED, State.EXCLUDED, State.DEPARTED}:
         raise typer.Exit(FOUND)
 
 

@@ -22,6 +22,7 @@ LEAST_ROOM = 6  # for reasons; a terminal narrower than that shows no times
 STATE_STYLES = {
     State.CONNECTED: "green",
     State.EXCLUDED: "dim",
+    State.DEPARTED: "dim",
     State.DEPLOY_FAILED: "red",
     State.PARKED: "red",
     State.DEFERRED: "yellow",

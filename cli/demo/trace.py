@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
 
-SETTLED = frozenset({State.CONNECTED, State.EXCLUDED, State.DEPLOY_FAILED, State.PARKED})
+SETTLED = frozenset({State.CONNECTED, State.EXCLUDED, State.DEPLOY_FAILED, State.PARKED, State.DEPARTED})
 
 
 class Step(StrEnum):

@@ -1,4 +1,4 @@
-"""Lambda function `account_events`: new accounts get Defender's roles."""
+"""Lambda function `account_events`: accounts get Defender's roles, or are let go, as their present state asks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from lambdas import bootstrap
 from lambdas.batch import BatchAnswer, run_batch
-from shared.adapters.aws.events import read_account_event
+from shared.adapters.aws.account_events import read_account_event
 from shared.application.deploy_accounts import deploy_accounts
 
 

@@ -31,6 +31,9 @@ _moto_describe_unit = FakeOrganizationalUnit.describe
 _moto_move_account = OrganizationsResponse.move_account
 _moto_remove_account = OrganizationsResponse.remove_account_from_organization
 
+_moto_tag_resource = OrganizationsResponse.tag_resource
+_moto_untag_resource = OrganizationsResponse.untag_resource
+
 _MOST_PER_PAGE = 20
 # Everything but DescribeOrganization, which members may call.
 _MANAGEMENT_ONLY = (
@@ -161,6 +164,37 @@ def _remove_account(self: OrganizationsResponse) -> str:
     return answer
 
 
+def _leave_organization(self: OrganizationsResponse) -> str:
+    """A member goes by itself. Its own trail has the call, which nobody in the management account sees."""
+    leaving = self.current_account
+    management, _ = organizations_backends.master_accounts.get(leaving, ("", ""))
+    if not management:
+        if self.organizations_backend.org is None:
+            raise AWSOrganizationsNotInUseException
+        message = "You can't remove the management account from the organization."
+        raise OrganizationsClientError("MasterCannotLeaveOrganizationException", message)
+    organizations_backends[management][PARTITION].remove_account_from_organization(AccountId=leaving)
+    emit_later(leaving, shapes.api_call(leaving, "LeaveOrganization", caller_of(self.get_access_key()).arn, {}, None))
+    emit_later(management, shapes.account_departed(management, leaving, "LEFT"))
+    return "{}"
+
+
+def _tag_resource(self: OrganizationsResponse) -> str:
+    _refuse_members(self)
+    answer = _moto_tag_resource(self)
+    tags = [{"key": tag["Key"], "value": tag["Value"]} for tag in self._get_param("Tags")]
+    _emit_call(self, "TagResource", {"resourceId": self._get_param("ResourceId"), "tags": tags})
+    return answer
+
+
+def _untag_resource(self: OrganizationsResponse) -> str:
+    _refuse_members(self)
+    answer = _moto_untag_resource(self)
+    parameters = {"resourceId": self._get_param("ResourceId"), "tagKeys": list(self._get_param("TagKeys"))}
+    _emit_call(self, "UntagResource", parameters)
+    return answer
+
+
 def _page(response: OrganizationsResponse, key: str, found: Sequence[dict[str, Any]]) -> str:
     """One page of a list: 20 entries at most, as AWS has it, where moto gives as many as are asked for."""
     size, token = int(response._get_param("MaxResults") or _MOST_PER_PAGE), response._get_param("NextToken")
@@ -221,6 +255,9 @@ def patches() -> Iterable[Patch]:
     yield Patch(OrganizationsResponse, "close_account", _close_account)
     yield Patch(OrganizationsResponse, "move_account", _move_account)
     yield Patch(OrganizationsResponse, "remove_account_from_organization", _remove_account)
+    yield Patch(OrganizationsResponse, "leave_organization", _leave_organization)
+    yield Patch(OrganizationsResponse, "tag_resource", _tag_resource)
+    yield Patch(OrganizationsResponse, "untag_resource", _untag_resource)
     yield Patch(OrganizationsResponse, "list_accounts", _list_accounts)
     yield Patch(OrganizationsResponse, "list_accounts_for_parent", _list_accounts_for_parent)
     yield Patch(OrganizationsResponse, "list_organizational_units_for_parent", _list_units_for_parent)

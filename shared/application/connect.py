@@ -16,7 +16,7 @@ from shared.domain.aftercare import aftercare_digest
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId, merge, to_create
 from shared.domain.drift import differences
 from shared.domain.findings import NATIVE_MEMBER_OVERDUE, Finding
-from shared.domain.ledger import AccountRecord, Result, State
+from shared.domain.ledger import LEFT, AccountRecord, Result, State
 from shared.domain.pacing import is_stale
 from shared.domain.placement import Placement, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
@@ -62,8 +62,8 @@ def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, sett
     record = ports.ledger.find(request.key)
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
-    if record is not None and record.outdated_by(State.OFFBOARDED, request.occurred_at):
-        return Outcome(result=Result.SKIPPED, reason="the account was disconnected after this was asked for")
+    if record is not None and record.outdated_by({State.OFFBOARDED, *LEFT}, request.occurred_at):
+        return Outcome(result=Result.SKIPPED, reason=f"the account was {record.state} after this was asked for")
     decision = decide_again(request, policy)
     if decision.verdict is not Verdict.INCLUDE:
         return settlement.exclude(decision.reason)

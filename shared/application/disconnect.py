@@ -12,7 +12,7 @@ from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
 from shared.domain.ledger import Result, State
 from shared.domain.placement import is_organization_connector, place
-from shared.domain.policy import Policy
+from shared.domain.policy import Decision, Policy, Verdict
 from shared.errors import PermanentError
 from shared.messages.connector_request import ConnectorRequest
 
@@ -20,16 +20,19 @@ from shared.messages.connector_request import ConnectorRequest
 def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, settlement: Settlement) -> Outcome:
     """Deletes what is ours; what is already gone is no error, what is another's is refused.
 
-    The request is a person's word or an opt-in of the policy: whether the policy includes the account matters not.
+    The request is a person's word, and then whether the policy includes the account matters not; or it is an opt-in
+    under `deletions`, and then this side's policy has to say the same, or the account's state is only noted.
     Who asked for a connector later than this wants it connected: then it is a leftover.
     Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
     record = ports.ledger.find(request.key)
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
-    if record is not None and record.outdated_by(State.CONNECTED, request.occurred_at):
+    if record is not None and record.outdated_by({State.CONNECTED}, request.occurred_at):
         return Outcome(result=Result.SKIPPED, reason="the account was connected after this was asked for")
     decision = decide_again(request, policy)
+    if not _allowed(request, decision, policy):
+        return settlement.note()
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         return replace(settlement, owner=None).wait(
@@ -45,6 +48,13 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
         ports.connectors.delete(connector.connector_id)
         ports.snapshot.forget(connector.connector_id)
     return settlement.offboard(tuple(connector.connector_id for connector in present))
+
+
+def _allowed(request: ConnectorRequest, decision: Decision, policy: Policy) -> bool:
+    """Whether this side's policy, which wins, agrees that what the policy of AWS's side allowed may be deleted."""
+    if request.data.status is State.EXCLUDED:
+        return policy.deletions.excluded_accounts and decision.verdict is not Verdict.INCLUDE
+    return request.data.status is not State.DEPARTED or policy.deletions.departed_accounts
 
 
 def _read_anew(connector_ids: list[ConnectorId], ports: OnboardPorts) -> list[Connector]:

@@ -130,10 +130,11 @@ class StackSets(Protocol):
         Raises TransientError, PermanentError (AWS refuses these accounts), ConfigurationError.
         """
 
-    def remove(self, account_id: str, operation_id: str) -> None:
+    def remove(self, account_id: str, operation_id: str, *, retain_stack: bool = False) -> None:
         """Starts to delete the account's instance and what its stack made; one that is gone is no error.
 
-        Raises as `deploy` does.
+        With `retain_stack` the StackSet only forgets the instance: the way out of an account that AWS lets nobody
+        into. Raises as `deploy` does.
         """
 
 

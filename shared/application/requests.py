@@ -27,16 +27,21 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is said about an account: its state on the AWS side since `at`, and why."""
+    """What is said about an account: its state on the AWS side since `at`, why, and what a person has to do.
+
+    `disconnect` asks for its connector to be removed, whatever the state.
+    """
 
     status: State
     reason: str
     at: datetime
+    remedy: str = ""
+    disconnect: bool = False
 
     @property
     def action(self) -> Action:
         """A connector for an account whose roles are in place, none for one that is offboarded; else only a note."""
-        if self.status is State.OFFBOARDED:
+        if self.disconnect or self.status is State.OFFBOARDED:
             return Action.DISCONNECT
         return Action.CONNECT if self.status is State.DEPLOYED else Action.NOTE
 
@@ -74,6 +79,7 @@ def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> 
             tags=dict(account.tags),
             source=cause.source,
             reason=report.reason[:4096],
+            remedy=report.remedy[:2048],
         ),
     )
 

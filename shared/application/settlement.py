@@ -13,7 +13,7 @@ from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
 from shared.domain.findings import Finding
 from shared.domain.instance_failures import diagnose_instance
-from shared.domain.ledger import HistoryEntry, Result, State
+from shared.domain.ledger import LEFT, HistoryEntry, Result, State
 from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS
 from shared.domain.retry import budget_spent
 from shared.errors import ConfigurationError, RollcallError, TransientError
@@ -54,27 +54,36 @@ class Settlement:
         return Outcome(result=result, reason=reason, connector_id=str(connector_id), key=key)
 
     def offboard(self, removed: Sequence[ConnectorId]) -> Outcome:
-        """Nothing of ours is left."""
+        """Nothing of ours is left: the account was taken out, or is what the request says besides."""
+        data = self.request.data
         gone = ", ".join(map(str, removed))
         reason = f"removed {gone}" if gone else "there was no connector of ours"
         result = Result.DELETED if removed else Result.UNCHANGED
-        self.ledger.record(replace(self._entry(result, State.OFFBOARDED), reason=reason), release=self.owner)
+        entry = self._entry(result, State.OFFBOARDED)
+        if data.status in LEFT:
+            entry = replace(entry, state=data.status, remedy=data.remedy)
+            reason = f"{data.reason}; {reason}" if data.reason else reason
+        self.ledger.record(replace(entry, reason=reason), release=self.owner)
         return Outcome(result=result, reason=reason)
 
     def note(self) -> Outcome:
-        """Only remembers what the request reports."""
+        """Only remembers what the request reports; what was merely seen changes no state."""
         data = self.request.data
-        result = Result.FAILED if data.status is State.DEPLOY_FAILED else Result.SKIPPED
-        remedy = diagnose_instance(data.reason).remedy if result is Result.FAILED else ""
+        failed = data.status is State.DEPLOY_FAILED or (data.status is State.SEEN and data.remedy != "")
+        diagnosed = diagnose_instance(data.reason).remedy if data.status is State.DEPLOY_FAILED else ""
         entry = replace(
-            self._entry(result, data.status), reason=data.reason, remedy=remedy, at=self.request.occurred_at
+            self._entry(Result.FAILED if failed else Result.SKIPPED, data.status),
+            reason=data.reason,
+            remedy=data.remedy or diagnosed,
+            at=self.request.occurred_at,
         )
-        self.ledger.record(entry)
+        self.ledger.record(replace(entry, state=None) if data.status is State.SEEN else entry)
         return Outcome(result=Result.SKIPPED, reason=f"noted: {data.status}")
 
     def exclude(self, reason: str) -> Outcome:
-        """The policy wants no connector for this account."""
-        self.ledger.record(replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason))
+        """The policy wants no connector for this account: our decision of now, which outdates no other request."""
+        entry = replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason, sent_at=None)
+        self.ledger.record(entry)
         return Outcome(result=Result.SKIPPED, reason=reason)
 
     def put_off(self, error: TransientError, delay_seconds: float) -> Outcome:

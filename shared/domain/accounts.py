@@ -42,7 +42,8 @@ class Account:
     """One AWS account at the moment it was asked about.
 
     `ou_path` is `/` under the root, else `/Parent/Child` by the names of the organizational units; a slash
-    inside a name is written `%2F`. `tags` is empty where no rule of the policy asks for tags.
+    inside a name is written `%2F`; empty where nobody can tell any more. `tags` is empty where no rule of the
+    policy asks for tags.
     """
 
     account_id: str
@@ -53,3 +54,8 @@ class Account:
     tags: Mapping[str, str] = field(default_factory=dict)
     is_management: bool = False
     provider: Provider = Provider.AWS
+
+
+def unlisted_account(account_id: str) -> Account:
+    """An account that its organization does not list: nothing is known of it but its id."""
+    return Account(account_id=account_id, name="", state=AccountState.CLOSED, ou_path="")

@@ -91,6 +91,24 @@ GOVERNANCE_REFUSED = FindingKind(
     remedy="Give the profile Defender CSPM and each governance rule a priority of its own, or take the rules out.",
     link=f"{_DEFENDER}/governance-rules",
 )
+ACCOUNT_CLOSED = FindingKind(
+    key="account-closed",
+    remedy="Nothing where it stays closed; `rollcall offboard ID --confirm` removes a connector of ours that is left. "
+    "Where it was reopened, run `rollcall onboard ID`.",
+    link="https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_close.html",
+)
+ACCOUNT_DEPARTED = FindingKind(
+    key="account-departed",
+    remedy="Let the account's owner delete its stack StackSet-*, and with it Defender's identity provider and roles; "
+    "`rollcall offboard ID --confirm` removes a connector of ours that is left.",
+    link="https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_remove.html",
+)
+ROLES_NOT_REMOVED = FindingKind(
+    key="roles-not-removed",
+    remedy="Remove the cause that CloudFormation names, then delete the account's instance in the StackSet; where the "
+    "account is closed or gone, with its stack retained.",
+    link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stackinstances-delete.html",
+)
 
 PARTITION_NOT_SUPPORTED = FindingKind(
     key="partition-not-supported",

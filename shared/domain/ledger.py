@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +24,10 @@ class State(StrEnum):
     PARKED = "parked"
     DEPARTED = "departed"
     OFFBOARDED = "offboarded"
+
+
+LEFT = frozenset({State.EXCLUDED, State.DEPARTED})
+"""States of accounts that AWS's side says take no part; their connector may still be there."""
 
 
 class Result(StrEnum):
@@ -85,12 +90,19 @@ class HistoryEntry:
     aftercare: str = ""
     sent_at: datetime | None = None
 
+    @property
+    def ends_connector(self) -> bool:
+        """Whether no connector of ours is left: a request to disconnect was carried out, and did not only note."""
+        carried_out = self.result in {Result.DELETED, Result.UNCHANGED}
+        return self.state is State.OFFBOARDED or (self.state in LEFT and carried_out)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AccountRecord:
     """The present line of an account in the ledger; `state_at` is when its state came about.
 
-    `asked_at` is when the newest request was written that ended with a connector, or with none any more.
+    `asked_at` is when the newest request was written that ended with a connector or with none any more, or that
+    told that the account takes no part.
     `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any;
     `aftercare` is the digest of the standards and governance rules that were last seen to.
     """
@@ -123,12 +135,12 @@ class AccountRecord:
             return False
         return self.scheduled_at is None or now < self.scheduled_at + OVERDUE
 
-    def outdated_by(self, state: State, occurred_at: datetime) -> bool:
-        """Whether the account is in `state` because of what was asked for later than `occurred_at`.
+    def outdated_by(self, states: Collection[State], occurred_at: datetime) -> bool:
+        """Whether the account is in one of `states` because of what was asked for later than `occurred_at`.
 
         Within a second there is no earlier and later: events carry whole seconds.
         """
-        return self.state is state and self.asked_at is not None and self.asked_at >= occurred_at + EVENT_RESOLUTION
+        return self.state in states and self.asked_at is not None and self.asked_at >= occurred_at + EVENT_RESOLUTION
 
     def slot_of(self, message_id: str, attempt: int) -> datetime | None:
         """The write slot that an earlier attempt took for this one; None where it has to take one itself."""
@@ -167,9 +179,9 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
             policy_hash=entry.policy_hash or record.policy_hash,
             aftercare=entry.aftercare or record.aftercare,
         )
-    if entry.state in {State.CONNECTED, State.OFFBOARDED} and entry.sent_at is not None:
+    if entry.state in {State.CONNECTED, State.OFFBOARDED, *LEFT} and entry.sent_at is not None:
         changed = replace(changed, asked_at=max(entry.sent_at, record.asked_at or entry.sent_at))
-    if entry.state is State.OFFBOARDED and not _is_late(record, entry):
+    if entry.ends_connector and not _is_late(record, entry):
         changed = replace(changed, connector_id="", aftercare="")
     if entry.next_attempt is not None:
         if not record.superseded(entry.message_id, entry.next_attempt, entry.at):

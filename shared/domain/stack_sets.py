@@ -57,17 +57,17 @@ def next_step(instance: StackInstance | None, parameters: Mapping[str, str], ask
     """Decides from the present instance (None: there is none) what brings it to `parameters`.
 
     An instance that failed is created anew: CreateStackInstances retries an instance that has no stack. But
-    one that failed after `asked_at`, the time of the event, was tried for this event already.
+    one that failed after `asked_at`, the time of the event, was tried for this event already. One that is being
+    worked on towards other parameters is updated next: the StackSet's managed execution queues operations.
     """
     if instance is None or instance.state is InstanceState.SUSPENDED:
         return Step.CREATE
     if instance.state is InstanceState.FAILED:
         return Step.GIVE_UP if instance.tried_at is not None and instance.tried_at >= asked_at else Step.CREATE
+    other = dict(instance.parameters) != dict(parameters)
     if instance.state is InstanceState.IN_PROGRESS:
-        return Step.WAIT
-    if instance.state is InstanceState.OUTDATED:
-        return Step.UPDATE
-    return Step.NOTHING if dict(instance.parameters) == dict(parameters) else Step.UPDATE
+        return Step.UPDATE if instance.parameters and other else Step.WAIT
+    return Step.UPDATE if other or instance.state is InstanceState.OUTDATED else Step.NOTHING
 
 
 def operation_id(stack_set_id: str, causes: Iterable[tuple[str, str]], *, update: bool) -> str:
@@ -78,6 +78,11 @@ def operation_id(stack_set_id: str, causes: Iterable[tuple[str, str]], *, update
     """
     pairs = ",".join(sorted(f"{account}:{event}" for account, event in causes))
     return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|{'update' if update else 'create'}|{pairs}"))
+
+
+def removal_id(stack_set_id: str, account_id: str, event_id: str) -> str:
+    """The id of the operation that takes an account's instance away because of an event; as `operation_id`."""
+    return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|delete|{account_id}:{event_id}"))
 
 
 _NAMESPACE = uuid.UUID("3f6e0a52-6d0b-5d7e-9a55-2f3b0b6f2b7c")

@@ -37,7 +37,10 @@ class Action(StrEnum):
 
 
 class RequestData(BaseModel):
-    """The account as the sender saw it. `status` is the ledger state that the sender reports."""
+    """The account as the sender saw it. `status` is the ledger state that the sender reports.
+
+    `seen` reports something that changes no state: it is for the history only.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -51,6 +54,7 @@ class RequestData(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     source: str = Field(max_length=256)
     reason: str = Field(default="", max_length=4096)
+    remedy: str = Field(default="", max_length=2048)
 
     @model_validator(mode="after")
     def _aws_ids_have_twelve_digits(self) -> Self:

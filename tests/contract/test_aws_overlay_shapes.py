@@ -224,6 +224,8 @@ ORGANIZATIONS: list[Call] = [
     lambda c: c.describe_organization(),
     lambda c: c.describe_organizational_unit(OrganizationalUnitId=unit(c)),
     lambda c: c.move_account(AccountId=newest(c), SourceParentId=root(c), DestinationParentId=unit(c)),
+    lambda c: c.tag_resource(ResourceId=newest(c), Tags=[{"Key": "team", "Value": "a"}]),
+    lambda c: c.untag_resource(ResourceId=newest(c), TagKeys=["team"]),
     lambda c: c.remove_account_from_organization(AccountId=newest(c)),
     lambda c: c.close_account(AccountId=newest(c)),
 ]
@@ -304,6 +306,7 @@ def test_events_have_the_keys_of_the_published_samples(world: AwsWorld, evidence
     world.finished(world.deploy(account))
     organizations.create_account(AccountName="evidence 2", Email="evidence2@example.com")
     organizations.close_account(AccountId=account)
+    organizations.remove_account_from_organization(AccountId=world.cloud.add_account("removed"))
     found: dict[str, dict[str, Any]] = {}
 
     def look() -> bool:
@@ -311,11 +314,12 @@ def test_events_have_the_keys_of_the_published_samples(world: AwsWorld, evidence
             status = event["detail"].get("status-details", {})
             name = event["detail"].get("eventName") or status.get("detailed-status") or status["status"]
             found[name + ("" if "stack-set-operation-id" not in event["detail"] else "-op")] = event
-        return {"CloseAccountResult", "AccountJoinedOrganization"} <= set(found)
+        return {"CloseAccountResult", "AccountJoinedOrganization", "AccountDepartedOrganization"} <= set(found)
 
     wait_until(look)
     samples = {
         "AccountJoinedOrganization": "AccountJoinedOrganization.CREATED.CONSTRUCTED.json",
+        "AccountDepartedOrganization": "AccountDepartedOrganization.REMOVED.CONSTRUCTED.json",
         "CreateAccount": "CreateAccount.api.json",
         "CreateAccountResult": "CreateAccountResult.SUCCEEDED.json",
         "MoveAccount": "MoveAccount.api.json",

@@ -270,6 +270,22 @@ def test_a_deployment_gives_exactly_its_accounts_their_instances(organization: O
     assert stack_sets.find_instance(other) is None
 
 
+@pytest.mark.parametrize("retain", [True, False])
+def test_a_removed_instance_is_gone_and_removing_it_again_does_no_harm(
+    organization: Organization, retain: bool
+) -> None:
+    account_id = organization.add("leaving", state="SUSPENDED" if retain else "ACTIVE")
+    stack_sets: StackSets = organization.stack_sets
+    stack_sets.deploy(deployment(account_id))
+    wait_until(lambda: stack_sets.find_instance(account_id) is not None)
+    if not retain:
+        organization.finish(account_id)
+    for operation_id in (str(uuid.uuid4()), str(uuid.uuid4())):
+        stack_sets.remove(account_id, operation_id, retain_stack=retain)
+        stack_sets.remove(account_id, operation_id, retain_stack=retain)
+        wait_until(lambda: stack_sets.find_instance(account_id) is None)
+
+
 def test_an_update_changes_the_parameters(organization: Organization) -> None:
     account_id = organization.add("changing")
     organization.stack_sets.deploy(deployment(account_id))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-from shared.adapters.aws.events import Ignored, read_account_event, read_stack_event
+from shared.adapters.aws.account_events import read_account_event
+from shared.adapters.aws.events import Ignored, read_stack_event
 from shared.adapters.azure.errors import translate
 from shared.application.deploy_accounts import AccountSignal
 from shared.application.report_instance import InstanceSignal
@@ -59,22 +60,35 @@ def test_a_stack_instance_that_really_succeeded_is_found(evidence: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "departs"),
     [
-        "AcceptHandshake.api.CONSTRUCTED",
-        "AccountDepartedOrganization.LEFT.CONSTRUCTED",
-        "AccountDepartedOrganization.REMOVED.CONSTRUCTED",
-        "AccountJoinedOrganization.CREATED.CONSTRUCTED",
-        "CloseAccountResult.SUCCEEDED",
-        "ControlTower.CreateManagedAccount.FAILED",
-        "ControlTower.CreateManagedAccount",
-        "CreateAccount.api",
-        "InviteAccountToOrganization.api",
-        "MoveAccount.api",
+        ("AccountDepartedOrganization.LEFT.CONSTRUCTED", True),
+        ("AccountDepartedOrganization.REMOVED.CONSTRUCTED", True),
+        ("AccountJoinedOrganization.CREATED.CONSTRUCTED", False),
+        ("CloseAccountResult.SUCCEEDED", False),
+        ("ControlTower.CreateManagedAccount", False),
+        ("MoveAccount.api", False),
     ],
 )
-def test_an_event_of_a_kind_that_comes_later_is_ignored_and_not_broken(evidence: Path, name: str) -> None:
-    assert isinstance(read_account_event(event(evidence, name)), Ignored)
+def test_a_published_event_of_an_account_s_life_names_its_account(evidence: Path, name: str, departs: bool) -> None:
+    found = read_account_event(event(evidence, name))
+    assert isinstance(found, AccountSignal)
+    assert (found.account_id, bool(found.departed)) == (MEMBER, departs)
+
+
+@pytest.mark.parametrize(
+    ("name", "failed"),
+    [
+        ("AcceptHandshake.api.CONSTRUCTED", False),
+        ("ControlTower.CreateManagedAccount.FAILED", True),
+        ("CreateAccount.api", False),
+        ("InviteAccountToOrganization.api", False),
+    ],
+)
+def test_a_published_event_that_asks_nothing_is_ignored_and_not_broken(evidence: Path, name: str, failed: bool) -> None:
+    found = read_account_event(event(evidence, name))
+    assert isinstance(found, Ignored)
+    assert found.failed == failed
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,17 @@ from shared.application.report_instance import ReportPorts
 
 When = Literal["before", "after"]
 Plot = Literal[
-    "", "throttled", "foreign", "oversized", "queued", "moved", "unregistered", "undecodable", "regulated", "leaving"
+    "",
+    "throttled",
+    "foreign",
+    "oversized",
+    "queued",
+    "moved",
+    "unregistered",
+    "undecodable",
+    "regulated",
+    "leaving",
+    "closed",
 ]
 AZURE = {"arm", "blob", "entra", "managed-identity", "queue", "table"}
 ACCOUNT_EVENTS, STACK_EVENTS, HOST = "lambda:rollcall-account-events", "lambda:rollcall-stack-events", "functions"
@@ -105,6 +115,9 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
     (DeployPorts, "StackSets.deploy"): (
         Effect(service="cloudformation", operation="CreateStackInstances"),
         Effect(service="cloudformation", operation="UpdateStackInstances", plot="moved", label="update"),
+    ),
+    (DeployPorts, "StackSets.remove"): (
+        Effect(service="cloudformation", operation="DeleteStackInstances", plot="closed"),
     ),
     (DeployPorts, "RequestSender.send"): _SEND,
     (DeployPorts, "PolicySource.current"): _READ_POLICY,
@@ -194,7 +207,6 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (ReportPorts, "StackSets.stack_set_id"): "not called by this use case",
     (ReportPorts, "StackSets.deploy"): "not called by this use case",
     (ReportPorts, "StackSets.remove"): "not called by this use case",
-    (DeployPorts, "StackSets.remove"): "not called by this use case",
 }
 """Methods that are no kill point, and why; None stands for every use case."""
 

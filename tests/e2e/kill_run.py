@@ -154,10 +154,8 @@ class _Scene:
             accounts[0] = self.roll.plant_account(f"regulated-{accounts[0]}", parent_id=unit)
         if self.plot == "foreign":
             self._connect_elsewhere(accounts[0])
-        if self.plot == "leaving":
+        if self.plot in {"leaving", "moved", "closed"}:
             self._connect(accounts[0])
-        if self.plot == "moved":
-            self._move(accounts[0])
         if self.plot != "queued":
             self.sandbox.faults.hold(hold_of(self.point, accounts[0]))
         if self.plot == "undecodable":
@@ -165,10 +163,7 @@ class _Scene:
             self.roll.onboarding.send_message(self.broken)
             self._wait_until_reached()
         for account_id in accounts:
-            if self.plot == "leaving" and account_id == accounts[0]:
-                self.roll.ask_disconnecting(account_id)
-            else:
-                self.roll.ask_onboarding(account_id)
+            self._send(account_id, self.plot if account_id == accounts[0] else "")
             time.sleep(chance.uniform(0, 0.15))
         if self.plot == "oversized":
             self.body = os.urandom(MOST_BYTES)
@@ -181,9 +176,18 @@ class _Scene:
                 self.sandbox.start_host(host.name)
         return accounts
 
+    def _send(self, account_id: str, plot: str) -> None:
+        if plot == "leaving":
+            self.roll.ask_disconnecting(account_id)
+        elif plot == "closed":
+            self.roll.client("organizations").close_account(AccountId=account_id)
+        elif plot == "moved":
+            self._move(account_id)
+        else:
+            self.roll.ask_onboarding(account_id)
+
     def _move(self, account_id: str) -> None:
-        """Connects it, and lets it then belong to a unit that has another profile."""
-        self._connect(account_id)
+        """Lets it belong to a unit that has another profile, of which the organization itself tells."""
         organizations = self.roll.client("organizations")
         root = organizations.list_roots()["Roots"][0]["Id"]
         unit = self.roll.make_unit("Workloads", "Production")
@@ -250,6 +254,8 @@ class _Scene:
             before = 1 if self.plot == "moved" and number == 0 else 0
             allowed = {before + count for count in range(1, MOST_OPERATIONS + 1)}
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
+        if self.plot == "closed":
+            _wait(partial(self._is_let_go, accounts[0]), f"the StackSet has forgotten {accounts[0]}")
         if self.plot == "regulated":
             self._expect(problems, "standards and rules", self._aftercare(accounts[0]), {2})
         parked = set(range(1, MOST_PARKED + 1)) if self.plot in {"foreign", "oversized", "undecodable"} else {0}
@@ -268,7 +274,7 @@ class _Scene:
 
     def _end_of(self, number: int) -> State:
         """Where the account of that number has to end: the first is the one that a plot is about."""
-        ends = {"foreign": State.PARKED, "leaving": State.OFFBOARDED}
+        ends = {"foreign": State.PARKED, "leaving": State.OFFBOARDED, "closed": State.DEPARTED}
         return ends.get(self.plot, State.CONNECTED) if number == 0 else State.CONNECTED
 
     def _aftercare(self, account_id: str) -> int:
@@ -286,6 +292,12 @@ class _Scene:
     def _is_in(self, account_id: str, state: State) -> bool:
         record = self.roll.record(account_id)
         return record is not None and record.state is state
+
+    def _is_let_go(self, account_id: str) -> bool:
+        listed = self.roll.client("cloudformation").list_stack_instances(
+            StackSetName="rollcall-member-roles", StackInstanceAccount=account_id
+        )
+        return not listed["Summaries"]
 
     def _has_plan(self, account_id: str, offering: str) -> bool:
         return any(

@@ -131,7 +131,6 @@ def test_an_account_deep_in_a_unit_gets_the_profile_of_that_unit(roll: Roll) -> 
 def test_accounts_that_take_no_part_end_excluded_with_the_reason(roll: Roll) -> None:
     accounts = {
         roll.plant_account("quarantined", parent_id=roll.make_unit("Quarantine", "Lab")): "OU path /Quarantine",
-        roll.plant_account("suspended", state="SUSPENDED"): "the account is SUSPENDED",
         roll.plant_account("exempt", tags={"defender": "exempt"}): "defender",
         roll.sandbox.aws.management_account_id: "management account",
     }
@@ -141,6 +140,14 @@ def test_accounts_that_take_no_part_end_excluded_with_the_reason(roll: Roll) -> 
         assert reason in roll.wait_for_state(account_id, "excluded").reason
         assert roll.operations(account_id) == []
         assert roll.puts(account_id) == []
+
+
+def test_an_account_that_is_closed_already_is_departed_and_gets_nothing(roll: Roll) -> None:
+    account_id = roll.plant_account("suspended", state="SUSPENDED")
+    roll.ask_onboarding(account_id)
+    assert roll.wait_for_state(account_id, "departed").reason == "the account is SUSPENDED"
+    assert roll.operations(account_id) == []
+    assert roll.puts(account_id) == []
 
 
 def test_a_failing_stack_instance_ends_with_the_words_of_aws_and_no_connector(roll: Roll) -> None:

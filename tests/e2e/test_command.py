@@ -95,11 +95,20 @@ def test_onboard_of_an_account_that_fails_exits_1_with_the_reason(folder: Path) 
     assert NO_ROLE in document.document["reason"]
 
 
-def test_onboard_of_an_excluded_account_is_done_and_says_why(folder: Path) -> None:
-    [account_id] = seed(folder, accounts=[{"name": "closed", "state": "SUSPENDED"}])
+@pytest.mark.parametrize(
+    ("account", "state", "reason"),
+    [
+        ({"name": "closed", "state": "SUSPENDED"}, "departed", "SUSPENDED"),
+        ({"name": "exempt", "tags": {"defender": "exempt"}}, "excluded", "defender"),
+    ],
+)
+def test_onboard_of_an_account_that_takes_no_part_is_done_and_says_why(
+    folder: Path, account: dict[str, Any], state: str, reason: str
+) -> None:
+    [account_id] = seed(folder, accounts=[account])
     done = Command(folder, "onboard", account_id, "--json")
-    assert (done.code, done.document["state"]) == (0, "excluded")
-    assert "SUSPENDED" in done.document["reason"]
+    assert (done.code, done.document["state"]) == (0, state)
+    assert reason in done.document["reason"]
 
 
 def test_onboard_without_waiting_only_asks(folder: Path) -> None:

@@ -30,7 +30,7 @@ def test_the_demo_prints_one_json_document_and_connects_every_account(tmp_path: 
         assert list(account["steps"]) == ["created", "event", "stack_set", "instance", "queue", "connector"]
         assert list(account["steps"].values()) == sorted(account["steps"].values())
     states = {account["name"]: account["state"] for account in document["existing"]}
-    assert states == {"payments": "connected", "incident-4711": "excluded", "old-shop": "excluded"}
+    assert states == {"payments": "connected", "incident-4711": "excluded", "old-shop": "departed"}
     [failed] = document["failed"]
     assert failed["state"] == "deploy_failed"
     assert "service control policy" in failed["reason"]

@@ -63,6 +63,7 @@ class FakeStackSets:
         self.instances: dict[str, StackInstance] = {}
         self.operations: dict[str, Deployment] = {}
         self.removed: list[str] = []
+        self.let_go: list[str] = []
         self.refused_accounts: set[str] = set()
         self.failures = Failures()
 
@@ -87,10 +88,10 @@ class FakeStackSets:
                 account_id=account_id, state=InstanceState.IN_PROGRESS, parameters=dict(deployment.parameters)
             )
 
-    def remove(self, account_id: str, operation_id: str) -> None:
+    def remove(self, account_id: str, operation_id: str, *, retain_stack: bool = False) -> None:
         """Deletes the instance at once."""
         self.failures.strike("remove")
-        self.removed.append(account_id)
+        (self.let_go if retain_stack else self.removed).append(account_id)
         self.instances.pop(account_id, None)
 
     def finish(self, account_id: str, state: InstanceState = InstanceState.CURRENT, reason: str = "") -> None:

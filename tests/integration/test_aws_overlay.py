@@ -166,6 +166,50 @@ def test_an_account_that_moves_and_closes_says_so(world: AwsWorld) -> None:
     assert organizations.list_tags_for_resource(ResourceId=account)["Tags"] == [{"Key": "team", "Value": "a"}]
 
 
+def test_an_account_that_leaves_or_is_removed_says_so(world: AwsWorld) -> None:
+    names = ["AccountDepartedOrganization", "RemoveAccountFromOrganization", "LeaveOrganization"]
+    url = world.queue_of({"detail": {"eventName": names}})
+    leaving, removed = world.cloud.add_account("leaving"), world.cloud.add_account("removed")
+
+    world.member("organizations", leaving).leave_organization()
+    world.client("organizations").remove_account_from_organization(AccountId=removed)
+
+    found = {}
+    for event in events_of(world, url, 3):  # the call of the one that left is in its own trail
+        detail = event["detail"]
+        told = detail.get("serviceEventDetails") or detail["requestParameters"]
+        found[detail["eventName"], told["accountId"]] = told.get("departureMethod")
+    assert found == {
+        ("AccountDepartedOrganization", leaving): "LEFT",
+        ("AccountDepartedOrganization", removed): "REMOVED",
+        ("RemoveAccountFromOrganization", removed): None,
+    }
+    for account in (leaving, removed):
+        with pytest.raises(ClientError, match="AccountNotFoundException"):
+            world.client("organizations").describe_account(AccountId=account)
+
+
+def test_the_management_account_cannot_leave(world: AwsWorld) -> None:
+    with pytest.raises(ClientError, match="MasterCannotLeaveOrganizationException"):
+        world.client("organizations").leave_organization()
+
+
+def test_tags_that_come_and_go_say_so(world: AwsWorld) -> None:
+    url = world.queue_of({"detail": {"eventName": ["TagResource", "UntagResource"]}})
+    organizations, account = world.client("organizations"), world.cloud.add_account("tagged")
+
+    organizations.tag_resource(ResourceId=account, Tags=[{"Key": "team", "Value": "a"}])
+    organizations.untag_resource(ResourceId=account, TagKeys=["team"])
+
+    found = {event["detail"]["eventName"]: event["detail"] for event in events_of(world, url, 2)}
+    assert found["TagResource"]["requestParameters"] == {
+        "resourceId": account,
+        "tags": [{"key": "team", "value": "a"}],
+    }
+    assert found["UntagResource"]["requestParameters"] == {"resourceId": account, "tagKeys": ["team"]}
+    assert organizations.list_tags_for_resource(ResourceId=account)["Tags"] == []
+
+
 def test_a_move_from_a_place_where_the_account_is_not_is_refused(world: AwsWorld) -> None:
     organizations = world.client("organizations")
     root = organizations.list_roots()["Roots"][0]["Id"]

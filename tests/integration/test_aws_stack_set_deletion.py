@@ -175,6 +175,15 @@ def test_a_suspended_account_is_let_go_with_its_stack_retained(world: AwsWorld) 
     assert not has_instance(world, account)
 
 
+def test_the_instance_of_an_account_that_left_is_passed_over(world: AwsWorld) -> None:
+    [account] = connected(world, "leaving")
+    world.client("organizations").remove_account_from_organization(AccountId=account)
+    operation_id = delete(world, account, retain=True)
+    assert world.finished(operation_id)["Status"] == "SUCCEEDED"
+    assert world.results(operation_id) == {}
+    assert has_instance(world, account)
+
+
 def test_an_instance_that_never_had_a_stack_goes_without_an_event(world: AwsWorld) -> None:
     account = world.cloud.add_account("gone", state="SUSPENDED")
     world.stack_set()

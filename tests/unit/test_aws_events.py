@@ -8,12 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.aws.events import (
-    Ignored,
-    correlation_id_for,
-    read_account_event,
-    read_stack_event,
-)
+from shared.adapters.aws.account_events import read_account_event
+from shared.adapters.aws.events import Ignored, correlation_id_for, read_stack_event
 from shared.application.deploy_accounts import AccountSignal
 from shared.application.report_instance import InstanceSignal
 from shared.errors import PermanentError
@@ -50,10 +46,12 @@ def test_an_account_that_could_not_be_created_is_ignored_with_aws_s_reason() -> 
 
 
 def test_an_event_of_no_kind_of_ours_is_ignored_by_name() -> None:
-    found = read_account_event(event("move_account"))
+    whole = loaded("events/move_account.json")
+    whole["detail"]["eventName"] = "InviteAccountToOrganization"
+    found = read_account_event(json.dumps(whole))
     assert isinstance(found, Ignored)
     assert not found.failed
-    assert "MoveAccount" in found.reason
+    assert "InviteAccountToOrganization" in found.reason
 
 
 def test_somebody_else_s_event_of_the_same_name_is_ignored() -> None:
@@ -109,9 +107,22 @@ def test_an_instance_that_failed_is_reported_with_aws_s_reason() -> None:
     assert "stacksets-exec-0000" in found.reason
 
 
-@pytest.mark.parametrize("name", ["stack_instance.pending", "stack_instance.deleted", "stack_set_operation.succeeded"])
-def test_an_instance_that_has_not_ended_or_goes_away_is_ignored(name: str) -> None:
+@pytest.mark.parametrize("name", ["stack_instance.pending", "stack_set_operation.succeeded"])
+def test_work_on_an_instance_that_has_not_ended_is_ignored(name: str) -> None:
     assert isinstance(read_stack_event(event(name)), Ignored)
+
+
+def test_a_deletion_that_ended_is_told_apart_from_a_deployment() -> None:
+    gone, made = read_stack_event(event("stack_instance.deleted")), read_stack_event(event("stack_instance.succeeded"))
+    assert isinstance(gone, InstanceSignal)
+    assert isinstance(made, InstanceSignal)
+    assert (gone.account_id, gone.deletion, made.deletion) == (ACCOUNT_ID, True, False)
+
+
+def test_looking_for_drift_is_ignored() -> None:
+    whole = loaded("events/stack_instance.succeeded.json")
+    whole["detail"]["action"] = "DETECT_DRIFT"
+    assert isinstance(read_stack_event(json.dumps(whole)), Ignored)
 
 
 def test_a_failed_instance_that_never_had_a_stack_names_no_account() -> None:

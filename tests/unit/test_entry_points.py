@@ -13,7 +13,8 @@ import pytest
 import function_app
 from functions.queue_entry import LAST_TRY, handle_request
 from lambdas.batch import run_batch
-from shared.adapters.aws.events import read_account_event, read_stack_event
+from shared.adapters.aws.account_events import read_account_event
+from shared.adapters.aws.events import read_stack_event
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.report_instance import report_instances
 from shared.domain.ledger import Result, State
@@ -60,7 +61,7 @@ def test_every_record_of_an_account_that_failed_comes_back(aws: AwsSide) -> None
 
 def test_a_batch_of_events_that_ask_nothing_acts_on_nothing(aws: AwsSide) -> None:
     aws.source.failures.plan("current", ConfigurationError("nobody may ask", setting="x"))
-    assert accounts(aws, record("move_account", "m1")) == []
+    assert accounts(aws, record("move_account.refused", "m1"), record("tag_resource.unit", "m2")) == []
     assert accounts(aws) == []
 
 

@@ -138,7 +138,7 @@ def test_a_request_that_is_a_kill_point_or_excused_or_not_ours_passes(entry: Jou
     [
         asked("rollcall-functions", "arm:DeleteMachine"),
         asked("rollcall-functions", "table:InsertEntity", "another"),
-        asked(ACCOUNT_ROLE, "cloudformation:DeleteStackInstances"),
+        asked(ACCOUNT_ROLE, "cloudformation:DeleteStackSet"),
         asked(ACCOUNT_ROLE, "table:GetEntity", "accounts"),
         asked("rollcall-lambda-queue-sender", "queue:DeleteMessage", "onboarding"),
     ],

@@ -101,6 +101,12 @@ def test_a_request_of_a_writer_that_counted_no_delays_is_read() -> None:
     assert ConnectorRequest.model_validate(body) == request()
 
 
+def test_a_request_of_a_writer_that_knew_no_remedy_is_read() -> None:
+    body = loaded("messages/connector-request-1.note.json")
+    del body["data"]["remedy"]
+    assert ConnectorRequest.model_validate(body).data.remedy == ""
+
+
 def test_fields_that_a_later_writer_added_are_no_reason_to_refuse() -> None:
     body = loaded("messages/connector-request-1.connect.json")
     body["data"]["added"] = body["added"] = {"later": True}

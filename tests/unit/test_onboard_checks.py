@@ -553,7 +553,7 @@ def test_what_was_asked_for_before_an_account_left_does_not_connect_it_again(cas
     outcome = case.ask(occurred_at=asked)
     assert (outcome.result, outcome.reason) == (
         Result.SKIPPED,
-        "the account was disconnected after this was asked for",
+        "the account was offboarded after this was asked for",
     )
     assert case.azure.connectors.everything() == []
     case.azure.clock.advance(10)

@@ -16,6 +16,7 @@ from shared.application.refusals import Refusal
 from shared.domain.findings import KINDS, FindingKind
 from shared.domain.instance_failures import FAILURES, InstanceFailure
 from tests.fixtures.read import fixture
+from tests.unit.test_account_life import LEAVING
 from tests.unit.test_offboard import REFUSED
 from tests.unit.test_onboard_checks import FOUND
 from tests.unit.test_template_rollout import CHECKED
@@ -32,7 +33,7 @@ def produced_keys() -> set[str]:
     outside = {
         case["key"] for name in ("azure", "aws", "instances") for case in json.loads(fixture(f"refusals/{name}.json"))
     }
-    return outside | set(PRODUCED) | set(FOUND) | set(REFUSED) | set(CHECKED)
+    return outside | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED)
 
 
 def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:

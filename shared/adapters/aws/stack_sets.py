@@ -102,15 +102,15 @@ class CloudFormationStackSets:
                     raise
                 logger.info("operation_was_started_before", extra={"operation_id": deployment.operation_id})
 
-    def remove(self, account_id: str, operation_id: str) -> None:
-        """Starts an operation that deletes the account's instance and its stack; one that is gone is no error."""
+    def remove(self, account_id: str, operation_id: str, *, retain_stack: bool = False) -> None:
+        """Starts an operation that deletes the account's instance, and its stack unless that is to be retained."""
         with translated(f"remove StackSet {self._name} from account {account_id}"):
             try:
                 self._client.delete_stack_instances(
                     StackSetName=self._name,
                     DeploymentTargets=self._exactly([account_id]),  # type: ignore[arg-type] # a literal map
                     Regions=[self._region],
-                    RetainStacks=False,
+                    RetainStacks=retain_stack,
                     OperationPreferences=_ALL_AT_ONCE,  # type: ignore[arg-type] # a literal map, not a TypedDict
                     OperationId=operation_id,
                 )
