@@ -17,7 +17,7 @@ SEEDS ?= 1
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 AZURITE := sandbox/azurite/node_modules/.package-lock.json
-LAMBDAS := AccountEventsFunction StackEventsFunction
+LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
 .PHONY: setup demo test faults kills check static format lint types imports requirements bench build lock clean
 .NOTPARALLEL:

@@ -18,6 +18,7 @@ from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.management_account import AwsManagementAccount
+from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_destination import S3PolicyDestination
 from shared.adapters.aws.policy_store import S3PolicyStore
@@ -41,8 +42,10 @@ from shared.application.offboard import OffboardPorts
 from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
 from shared.application.publish_template import TemplatePorts
+from shared.application.reconcile import ReconcilePorts
 from shared.application.request_onboarding import WaitPorts
 from shared.application.subscription_plans import SubscriptionPorts
+from shared.domain.connectors import ENVIRONMENT
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
 
@@ -185,11 +188,38 @@ def snapshot() -> ResourceGraphSnapshot:
     return ResourceGraphSnapshot(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
 
 
+def connected_accounts() -> frozenset[str]:
+    """AWS accounts that have a connector, as far as the operator may read them."""
+    return frozenset(each.hierarchy_identifier for each in snapshot().list_all() if each.environment == ENVIRONMENT)
+
+
+def reconcile_ports() -> ReconcilePorts:
+    """What `rollcall backfill` works with."""
+    chosen, clock = settings(), SystemClock()
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
+    return ReconcilePorts(
+        listing=AwsAccountListing(organizations, clock),
+        instances=CloudFormationStackSets(cloudformation, organizations, name=chosen.stack_set_name, region=BUS_REGION),
+        management=CloudFormationManagementStack(cloudformation, name=chosen.management_stack_name),
+        events=event_bus(),
+        sender=_sender(),
+        policy=policy_source(None),
+        clock=clock,
+    )
+
+
+def _sender() -> StorageRequestQueue:
+    queue = settings().queue
+    if queue is None:
+        raise _missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
+    return StorageRequestQueue(credential(), queue_endpoint=queue.queueserviceuri, name=queue.name)
+
+
 def offboard_ports() -> OffboardPorts:
     """What `rollcall offboard` works with."""
     chosen, clock = settings(), SystemClock()
-    if chosen.queue is None:
-        raise _missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
+    sender = _sender()
     organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
     cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
     sts = boto3.client("sts", region_name=BUS_REGION, config=_AWS)
@@ -202,7 +232,7 @@ def offboard_ports() -> OffboardPorts:
             cloudformation, organizations, name=chosen.stack_set_name, region=BUS_REGION
         ),
         roles=MemberAccountRoles(sts, _iam_of, role_name=chosen.reader_role),
-        sender=StorageRequestQueue(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name),
+        sender=sender,
         ledger=ledger(),
         policy=policy_source(None),
         clock=clock,

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli import bootstrap
+from cli.backfill import backfill
 from cli.demo.command import demo
 from cli.offboard import offboard
 from cli.onboard import onboard
@@ -28,12 +29,13 @@ app.command()(status)
 app.command()(onboard)
 app.command()(offboard)
 app.command()(plan)
+app.command()(backfill)
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
-WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "offboard", "subscription"})
+WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "backfill", "offboard", "subscription"})
 """Commands that need the settings of one; the others make or end a sandbox."""
 
 

@@ -54,7 +54,7 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     Exit code 1 where an account would be refused.
     Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json
     """
-    selection = _selection(account or [], ou or "")
+    selection = selection_of(account or [], ou or "")
     ports = bootstrap.plan_ports(policy)
     with progress.status("reading the organization and the tenant"):
         found = plan_roll(selection, ports, may_assign_roles=owner)
@@ -67,7 +67,8 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
         raise typer.Exit(FOUND)
 
 
-def _selection(account_ids: list[str], ou_path: str) -> Selection:
+def selection_of(account_ids: list[str], ou_path: str) -> Selection:
+    """What the options --account and --ou mean. Raises BadParameter."""
     if ou_path and not ou_path.startswith("/"):
         raise typer.BadParameter(f"{ou_path!r} is no path of an organizational unit: it begins with a slash")
     named = frozenset(account_key(text).hierarchy_identifier for text in account_ids)

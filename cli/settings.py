@@ -49,4 +49,5 @@ class Settings(BaseSettings):
     ledger: LedgerSettings | None = None
     queue: QueueSettings | None = None
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
+    management_stack_name: str = "rollcall-member-roles"  # the same
     reader_role: str = "rollcall-reader"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from lambdas.metrics import publish_outcomes
 from shared.adapters.aws.events import Ignored
 from shared.application.outcome import Outcome
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
@@ -22,6 +24,7 @@ class Signal(Protocol):
 
 
 S = TypeVar("S", bound=Signal)
+_LEVELS = {TransientError: logging.WARNING, ConfigurationError: logging.CRITICAL}
 BatchAnswer = dict[str, list[dict[str, str]]]
 """`{"batchItemFailures": [{"itemIdentifier": …}]}`. Source: Lambda developer guide, SQS error handling."""
 
@@ -55,6 +58,7 @@ def run_batch(
     except ConfigurationError as error:
         logger.critical("batch_failed", extra={"outcome": "failed", **_facts(error)})
         raise
+    publish_outcomes(results.values())
     for message_id, signal in signals:
         result = results[signal.account_id]
         if isinstance(result, RollcallError):
@@ -66,8 +70,18 @@ def run_batch(
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
+@contextmanager
+def logged(message_id: str) -> Iterator[None]:
+    """Lets every error of ours through, after one line about it."""
+    try:
+        yield
+    except RollcallError as error:
+        _log_error(message_id, error)
+        raise
+
+
 def _log_error(message_id: str, error: RollcallError, account_id: str = "") -> None:
-    level = logging.WARNING if isinstance(error, TransientError) else logging.ERROR
+    level = _LEVELS.get(type(error), logging.ERROR)
     fields = {"message_id": message_id, "hierarchy_identifier": account_id, "outcome": "failed"}
     logger.log(level, "event_failed", extra=fields | _facts(error))
 

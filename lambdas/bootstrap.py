@@ -12,6 +12,10 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from botocore.config import Config
 
 from lambdas.settings import Settings
+from shared.adapters.aws.account_listing import AwsAccountListing
+from shared.adapters.aws.event_bus import AwsEventBus
+from shared.adapters.aws.events import RECONCILE_SOURCE
+from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
@@ -22,6 +26,7 @@ from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, P
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.settings import read_settings
 from shared.application.deploy_accounts import DeployPorts
+from shared.application.reconcile import Part, ReconcilePorts, Run
 from shared.application.report_instance import ReportPorts
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=10)
@@ -68,6 +73,28 @@ def report_ports() -> ReportPorts:
         policy=_policy(),
         clock=clock,
     )
+
+
+@cache
+def reconcile_ports() -> ReconcilePorts:
+    """What `reconcile_accounts` works with."""
+    clock = SystemClock()
+    return ReconcilePorts(
+        listing=AwsAccountListing(boto3.client("organizations", config=_CONFIG), clock),
+        instances=_stack_sets(),
+        management=CloudFormationManagementStack(
+            boto3.client("cloudformation", config=_CONFIG), name=settings().reconcile.management_stack_name
+        ),
+        events=AwsEventBus(boto3.client("events", config=_CONFIG)),
+        sender=_sender(),
+        policy=_policy(),
+        clock=clock,
+    )
+
+
+def reconcile_run(part: Part) -> Run:
+    """A part of a run, as long as the settings allow."""
+    return Run(name=part.run, source=RECONCILE_SOURCE, after=part.after, seconds=settings().reconcile.seconds)
 
 
 @cache

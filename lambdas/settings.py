@@ -17,6 +17,16 @@ class QueueSettings(BaseModel):
     name: str = "onboarding"
 
 
+class ReconcileSettings(BaseModel):
+    """`ROLLCALL_RECONCILE__*`: the daily comparison."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seconds: float = Field(default=600.0, gt=0)
+    """After how long a part of a run ends and asks for the next; well below the function's time-out."""
+    management_stack_name: str = "rollcall-member-roles"
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of one function."""
 
@@ -28,4 +38,5 @@ class Settings(BaseSettings):
     client_id: str
     authority_host: AzureUrl = "https://login.microsoftonline.com"
     queue: QueueSettings
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
     aws_region: CommercialRegion = Field(validation_alias="AWS_REGION")

@@ -26,7 +26,7 @@ from sandbox.policy_upload import publish_policy, sample_policy
 
 REGION = "us-east-1"
 OPERATOR_ENVIRONMENT = "operator.env"
-QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events")
+QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events", "reconcile-accounts")
 
 
 class Sandbox:
@@ -175,6 +175,8 @@ class Sandbox:
                 "AuthorityHost": self.azure.authority_url,
                 "QueueServiceUri": self.azure.queue_url,
                 "RetryDelaySeconds": str(self.settings.sqs_visibility_seconds),
+                "ReconcileSeconds": str(self.settings.reconcile_seconds),
+                "ReconcileRetryDelaySeconds": str(self.settings.reconcile_visibility_seconds),
             },
         )
 

@@ -28,6 +28,8 @@ class SandboxSettings(BaseSettings):
     # Lambda
     sqs_batch_window_scale: float = 1.0  # multiplies MaximumBatchingWindowInSeconds
     sqs_visibility_seconds: int = 360  # the template's RetryDelaySeconds
+    reconcile_visibility_seconds: int = 5400  # the template's ReconcileRetryDelaySeconds
+    reconcile_seconds: int = 600  # the template's ReconcileSeconds
     # Azure
     connector_put_seconds: float = 0.0
     connector_checks_all_roles: bool = True  # else only the CSPM role

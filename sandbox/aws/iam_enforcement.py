@@ -91,6 +91,8 @@ def _context(facts: RequestFacts, caller: Caller) -> Context:
         ]
         context["sts:DurationSeconds"] = str(given.get("DurationSeconds", 300))
         context["sts:SigningAlgorithm"] = str(given.get("SigningAlgorithm"))
+    if facts.operation == "PutEvents":
+        context["events:source"] = [str(entry.get("Source")) for entry in as_list(facts.parameters.get("Entries"))]
     return context
 
 

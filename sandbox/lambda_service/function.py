@@ -55,7 +55,8 @@ def _configuration(answer: GetFunctionResponseTypeDef, code: Path) -> FunctionCo
         memory_mb=int(found["MemorySize"]),
         timeout_seconds=float(found["Timeout"]),
         log_group=found.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}"),
-        variables=found.get("Environment", {}).get("Variables", {}),
+        # Environment variables are strings; moto hands a template's Number parameter through as a number.
+        variables={key: str(value) for key, value in found.get("Environment", {}).get("Variables", {}).items()},
         folder=code,
     )
 

@@ -102,7 +102,7 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     policy = ports.policy.current()
     accounts = ports.listing.list_accounts()
     connectors = _by_account(ports.snapshot.list_all())
-    selected = [_with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
+    selected = [with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
     places = {
         account.account_id: checked_at(policy, account, connectors.get(account.account_id, ())) for account in selected
     }
@@ -153,7 +153,7 @@ def _by_account(connectors: Iterable[Connector]) -> dict[str, list[Connector]]:
     return found
 
 
-def _with_tags(account: Account, policy: Policy, listing: AccountListing) -> Account:
+def with_tags(account: Account, policy: Policy, listing: AccountListing) -> Account:
     """The account with its tags where they can matter: none takes an exclusion back."""
     if not policy.uses_tags or decide(policy, account).verdict is not Verdict.INCLUDE:
         return account

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,7 +13,8 @@ from shared.domain.offboarding import Lock, Machine
 from shared.domain.policy import Policy
 from shared.domain.prechecks import SubscriptionFacts
 from shared.domain.publication import PublishedPolicy
-from shared.domain.stack_sets import Deployment, StackInstance
+from shared.domain.reconciliation import ManagementStack
+from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
 from shared.domain.subscription_plans import SubscriptionPlan
 from shared.domain.targets import Target
 from shared.domain.template_rollout import BucketFacts, CallerFacts, DeployedTemplate, Rollout
@@ -136,6 +137,37 @@ class StackSets(Protocol):
         With `retain_stack` the StackSet only forgets the instance: the way out of an account that AWS lets nobody
         into. Raises as `deploy` does.
         """
+
+
+class StackInstances(Protocol):
+    """All instances of the one StackSet, to look at."""
+
+    def list_states(self) -> Mapping[str, InstanceState]:
+        """Account id → state of its instance; all of them or an error. Raises TransientError, ConfigurationError."""
+
+    def find_instance(self, account_id: str) -> StackInstance | None:
+        """As `StackSets.find_instance`: with its parameters, which the listing does not tell."""
+
+
+class ManagementStacks(Protocol):
+    """The management account's own stack of the member template, which StackSets never deploy there."""
+
+    @property
+    def name(self) -> str:
+        """The name that it has to have."""
+
+    def find(self) -> ManagementStack | None:
+        """The stack as it is now; None where there is none. Raises TransientError, ConfigurationError."""
+
+
+class ReconcileEvents(Protocol):
+    """Our own events on the bus, for the comparison of everything. Both raise TransientError, ConfigurationError."""
+
+    def request_accounts(self, account_ids: Sequence[str]) -> None:
+        """Asks the function `account_events` to look at these accounts."""
+
+    def request_part(self, run: str, after: str) -> None:
+        """Asks for the part of the run that begins after that account id."""
 
 
 class AccountRoles(Protocol):

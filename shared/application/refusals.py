@@ -41,3 +41,8 @@ ACCOUNT_NOT_LISTED = Refusal(
 ACCOUNT_UNSENDABLE = Refusal(
     key="account-unsendable", remedy="Shorten the name or tags that the message names, then ask for the account again."
 )
+LISTING_INCOMPLETE = Refusal(
+    key="listing-incomplete",
+    remedy="Nothing was done; it is tried again. If it lasts, see whether AWS Organizations lists your accounts.",
+    transient=True,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,13 @@ from shared.domain.accounts import Account, Provider
 from shared.domain.ledger import AccountKey, State
 from shared.domain.policy import Policy
 from shared.messages.connector_request import Action, ConnectorRequest, RequestData, message_id_for
+
+_NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
+
+
+def correlation_id_for(account_id: str) -> str:
+    """The id that all messages about one account share, whichever event they come from."""
+    return str(uuid.uuid5(_NAMESPACE, account_id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,15 @@ UNKNOWN = InstanceFailure(
 
 _KNOWN = (
     (
+        r"^the management account",  # our own words: shared/domain/reconciliation.py
+        InstanceFailure(
+            key="management-stack",
+            remedy="Give the management account a complete stack of the member template with its profile's parameters "
+            f"(operations.md, section 3), {_THEN}",
+            link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-concepts-stackset-permission-models.html",
+        ),
+    ),
+    (
         r"service control policy|resource control policy",
         InstanceFailure(
             key="denied-by-scp",

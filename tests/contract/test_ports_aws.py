@@ -14,7 +14,7 @@ from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.clock import SystemClock
-from shared.application.ports import AccountDirectory, AccountListing, StackSets
+from shared.application.ports import AccountDirectory, AccountListing, StackInstances, StackSets
 from shared.domain.accounts import Account, AccountState
 from shared.domain.stack_sets import Deployment, InstanceState, StackInstance, Step, next_step
 from shared.errors import ConfigurationError, PermanentError, TransientError
@@ -248,6 +248,17 @@ def test_a_state_that_aws_adds_is_the_trouble_of_its_account_alone(aws_ports: Aw
 
 def test_an_account_without_an_instance_has_none(organization: Organization) -> None:
     assert organization.stack_sets.find_instance(organization.add("new")) is None
+
+
+def test_all_instances_are_listed_with_the_states_that_they_are_found_in(organization: Organization) -> None:
+    bad, good, without = organization.add("bad"), organization.add("good"), organization.add("without")
+    assert dict(organization.stack_sets.list_states()) == {}
+    organization.fail(bad, "no")
+    organization.stack_sets.deploy(deployment(bad, good))
+    organization.finish(bad, good)
+    instances: StackInstances = organization.stack_sets
+    assert dict(instances.list_states()) == {bad: InstanceState.FAILED, good: InstanceState.CURRENT}
+    assert instances.find_instance(without) is None
 
 
 def test_the_stack_set_has_one_id(organization: Organization) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.cloud import QUEUE_SENDER_FUNCTIONS
 from sandbox.faults import Fault, FaultKind
 from sandbox.journal import JournalEntry
 from shared.adapters.policy.problems import parse_policy
@@ -161,7 +162,7 @@ def special(path: str, number: int) -> dict[str, str]:
 
 def by_command(entries: list[JournalEntry]) -> list[JournalEntry]:
     """Without what the deployment's own functions do meanwhile: they ask their queues for messages."""
-    ours = ("rollcall-functions", ":role/rollcall-account-events", ":role/rollcall-stack-events")
+    ours = ("rollcall-functions", *(f":role/rollcall-{name}" for name in QUEUE_SENDER_FUNCTIONS))
     return [entry for entry in entries if not entry.identity.endswith(ours)]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from shared.domain.accounts import Account
 from shared.domain.policy import Policy
 from shared.domain.publication import PublishedPolicy
+from shared.domain.reconciliation import ManagementStack
 from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
 from shared.errors import TransientError
 from tests.fakes.failures import Failures
@@ -64,6 +65,7 @@ class FakeStackSets:
         self.operations: dict[str, Deployment] = {}
         self.removed: list[str] = []
         self.let_go: list[str] = []
+        self.read: list[str] = []
         self.refused_accounts: set[str] = set()
         self.failures = Failures()
 
@@ -75,7 +77,13 @@ class FakeStackSets:
     def find_instance(self, account_id: str) -> StackInstance | None:
         """The account's instance."""
         self.failures.strike("find_instance")
+        self.read.append(account_id)
         return self.instances.get(account_id)
+
+    def list_states(self) -> Mapping[str, InstanceState]:
+        """Account id → state."""
+        self.failures.strike("list_states")
+        return {account_id: instance.state for account_id, instance in self.instances.items()}
 
     def deploy(self, deployment: Deployment) -> None:
         """Starts an operation: every instance is being worked on until `finish`."""
@@ -101,6 +109,41 @@ class FakeStackSets:
     def put(self, instance: StackInstance) -> None:
         """Plants an instance."""
         self.instances[instance.account_id] = instance
+
+
+class FakeManagementStacks:
+    """The management account's own stack, if a test gave it one."""
+
+    def __init__(self, stack: ManagementStack | None = None) -> None:
+        self.stack = stack
+        self.name = "rollcall-member-roles"
+        self.failures = Failures()
+
+    def find(self) -> ManagementStack | None:
+        """The stack."""
+        self.failures.strike("find")
+        return self.stack
+
+
+class FakeReconcileEvents:
+    """What was put on the bus."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.batches: list[int] = []
+        self.parts: list[tuple[str, str]] = []
+        self.failures = Failures()
+
+    def request_accounts(self, account_ids: Sequence[str]) -> None:
+        """Asks for accounts."""
+        self.failures.strike("request_accounts")
+        self.asked += account_ids
+        self.batches.append(len(account_ids))
+
+    def request_part(self, run: str, after: str) -> None:
+        """Asks for a part."""
+        self.failures.strike("request_part")
+        self.parts.append((run, after))
 
 
 class FakePolicySource:

@@ -18,6 +18,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # ships no types
 
 from sandbox.deployment import MEMBER_TEMPLATE, REPOSITORY, TEMPLATE, build_artefact, transform
+from shared.adapters.aws.events import OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
 
 ACCOUNT = "111122223333"
 TENANT = "12345678-9abc-def0-1234-56789abcdef0"
@@ -29,6 +30,7 @@ PARAMETERS = {
     "TenantId": TENANT,
     "PolicyBucket": "policies",
     "PolicyKey": "policy.yaml",
+    "ManagementStackName": "rollcall-member-roles",
     "MemberRoles": "rollcall-member-roles:11111111-2222-3333-4444-555555555555",
 }
 ARNS = {
@@ -37,7 +39,7 @@ ARNS = {
     "AWS::Events::Rule": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
 }
-WITHOUT_RESOURCE_LEVEL = {"organizations:ListRoots", "sts:GetWebIdentityToken"}
+WITHOUT_RESOURCE_LEVEL = {"organizations:ListAccounts", "organizations:ListRoots", "sts:GetWebIdentityToken"}
 NEWER_THAN_THE_LINTER = {"sts:GetWebIdentityToken"}  # AWS added it in November 2025
 # Documented by Microsoft as whole services; no resource suits all of a service's actions.
 WHOLE_SERVICES = {"ContainersK8s": {"firehose", "s3", "sqs"}, "CloudWatchToKinesis": {"firehose"}}
@@ -141,7 +143,7 @@ def test_web_identity_tokens_are_for_entra_only_and_short_lived() -> None:
         for statement in statements_of(TEMPLATE)
         if as_list(statement["Action"]) == ["sts:GetWebIdentityToken"]
     ]
-    assert len(granted) == 2
+    assert len(granted) == 3
     for statement in granted:
         condition = statement["Condition"]
         audiences = condition["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"]
@@ -155,7 +157,7 @@ def test_every_target_of_a_rule_accepts_that_rule_only() -> None:
         resource["Properties"] for resource in resources.values() if resource["Type"] == "AWS::SQS::QueuePolicy"
     ]
     rules = {name: found for name, found in resources.items() if found["Type"] == "AWS::Events::Rule"}
-    assert len(rules) == 2
+    assert len(rules) == 3
     for name, rule in rules.items():
         for target in rule["Properties"]["Targets"]:
             for arn in (target["Arn"], target["DeadLetterConfig"]["Arn"]):
@@ -175,7 +177,7 @@ def test_every_event_queue_is_encrypted_and_gives_up_after_five_tries() -> None:
     queues = {name: found["Properties"] for name, found in resources.items() if found["Type"] == "AWS::SQS::Queue"}
     assert all(properties["SqsManagedSseEnabled"] is True for properties in queues.values())
     sources = {name: properties for name, properties in queues.items() if "RedrivePolicy" in properties}
-    assert set(sources) == {"AccountEventsQueue", "StackEventsQueue"}
+    assert set(sources) == {"AccountEventsQueue", "StackEventsQueue", "ReconcileQueue"}
     for name, properties in sources.items():
         dead_letters = name.replace("Queue", "DeadLetterQueue")
         redrive = properties["RedrivePolicy"]
@@ -201,6 +203,27 @@ def test_transform_yields_the_functions_and_their_event_sources(transformed: dic
         assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
 
 
+def test_the_comparison_runs_by_schedule_and_goes_on_by_events_of_its_own(transformed: dict[str, Any]) -> None:
+    resources = transformed["Resources"]
+    rule = resources["ReconcileRule"]["Properties"]
+    assert rule["ScheduleExpression"] == {"Ref": "ReconcileSchedule"}
+    assert transformed["Parameters"]["ReconcileSchedule"]["Default"].startswith("cron(")
+    assert rule["EventPattern"] == {"source": [RECONCILE_SOURCE], "detail-type": [RECONCILE_REQUESTED]}
+    assert RECONCILE_SOURCE not in resources["AccountEventsRule"]["Properties"]["EventPattern"]["$or"][-1]["source"]
+    [put] = [found for found in statements_of(TEMPLATE) if found["Action"] == "events:PutEvents"]
+    assert put["Condition"] == {"ForAllValues:StringEquals": {"events:source": [OWN_SOURCE, RECONCILE_SOURCE]}}
+
+
+def test_the_comparison_has_time_to_end_before_lambda_ends_it(transformed: dict[str, Any]) -> None:
+    parameters, function = transformed["Parameters"], transformed["Resources"]["ReconcileAccountsFunction"]
+    time_out = function["Properties"]["Timeout"]
+    assert parameters["ReconcileSeconds"]["Default"] == 600
+    assert parameters["ReconcileSeconds"]["MaxValue"] <= time_out - 120  # the longest account and the flush
+    assert parameters["ReconcileRetryDelaySeconds"]["Default"] >= 6 * time_out
+    mapping = transformed["Resources"]["ReconcileAccountsFunctionQueue"]["Properties"]
+    assert mapping["BatchSize"] == 1
+
+
 def test_retry_delay_is_six_times_the_time_out_as_lambda_advises() -> None:
     template = load(TEMPLATE)
     default = template["Parameters"]["RetryDelaySeconds"]["Default"]
@@ -224,7 +247,7 @@ def test_artefact_holds_lambdas_and_shared_only_and_is_repeatable() -> None:
     assert build_artefact() == artefact
 
 
-@pytest.mark.parametrize("function", ["AccountEventsFunction", "StackEventsFunction"])
+@pytest.mark.parametrize("function", ["AccountEventsFunction", "StackEventsFunction", "ReconcileAccountsFunction"])
 def test_handler_can_be_imported_from_the_artefact_alone(function: str, tmp_path: Path) -> None:
     zipfile.ZipFile(io.BytesIO(build_artefact())).extractall(tmp_path)
     module, name = load(TEMPLATE)["Resources"][function]["Properties"]["Handler"].rsplit(".", 1)

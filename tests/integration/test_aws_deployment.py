@@ -11,9 +11,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.aws.cloud import AwsCloud
 from sandbox.certificates import Certificates
+from sandbox.cloud import QUEUE_SENDER_FUNCTIONS
 from sandbox.config import SandboxSettings
 from sandbox.deployment import TEMPLATE, Deployment, DeploymentError, deploy
 from sandbox.journal import Journal
@@ -95,7 +97,7 @@ def account_event(name: str) -> dict[str, Any]:
 def test_template_deploys_with_everything_that_it_declares(sandbox: Sandbox) -> None:
     deployment = sandbox.deploy()
     found = sandbox.client("lambda").list_functions()["Functions"]
-    assert {function["FunctionName"] for function in found} == {"rollcall-account-events", "rollcall-stack-events"}
+    assert {function["FunctionName"] for function in found} == {f"rollcall-{name}" for name in QUEUE_SENDER_FUNCTIONS}
     for function in found:
         variables = function["Environment"]["Variables"]
         assert variables["ROLLCALL_POLICY"] == f"s3://{deployment.bucket}/policy.yaml"
@@ -138,6 +140,30 @@ def test_only_finished_instances_of_our_stack_set_reach_their_queue(sandbox: San
     assert received["detail"] == ours["detail"]
 
 
+def test_a_request_for_the_comparison_reaches_its_queue_and_no_other(sandbox: Sandbox) -> None:
+    deployment = sandbox.deploy()
+    event = {"source": "rollcall.reconcile", "detail-type": "Reconciliation Requested", "detail": {"run": "daily"}}
+    sandbox.put_event(event)
+    (received,) = sandbox.received(deployment.outputs["ReconcileQueueUrl"])
+    assert received["detail"] == event["detail"]
+    for queue in ("AccountEvents", "StackEvents"):
+        assert sandbox.received(deployment.outputs[f"{queue}QueueUrl"]) == []
+
+
+def test_the_comparison_may_put_our_own_events_only(sandbox: Sandbox) -> None:
+    deployment = sandbox.deploy()
+    role = sandbox.cloud.credentials_for_role(deployment.outputs["ReconcileAccountsRoleArn"])
+    session = boto3.Session(role.access_key_id, role.secret_access_key, role.session_token, region_name="us-east-1")
+    events = session.client("events", endpoint_url=sandbox.cloud.url)
+
+    def entries(*sources: str) -> list[Any]:
+        return [{"Source": source, "DetailType": "t", "Detail": "{}"} for source in sources]
+
+    assert events.put_events(Entries=entries("rollcall", "rollcall.reconcile"))["FailedEntryCount"] == 0
+    with pytest.raises(ClientError, match="AccessDenied"):
+        events.put_events(Entries=entries("rollcall", "aws.organizations"))
+
+
 def test_queue_without_its_policy_gets_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     changed = tmp_path / "template.yaml"
     text = TEMPLATE.read_text()
@@ -163,9 +189,9 @@ def test_member_template_that_is_missing_fails_the_stack_set(sandbox: Sandbox) -
 
 def test_deployed_function_gets_the_event_with_its_role_and_settings(sandbox: Sandbox, tmp_path: Path) -> None:
     root = tmp_path / "root"
-    for folder in ("lambdas/account_events", "lambdas/stack_events", "shared"):
+    for folder in ("lambdas/account_events", "lambdas/stack_events", "lambdas/reconcile_accounts", "shared"):
         (root / folder).mkdir(parents=True)
-    for name in ("account_events", "stack_events"):
+    for name in ("account_events", "stack_events", "reconcile_accounts"):
         (root / "lambdas" / name / "handler.py").write_text(PROBE)
     deployment = sandbox.deploy(root=root)
     service = LambdaService(
@@ -195,7 +221,7 @@ def test_deployed_function_gets_the_event_with_its_role_and_settings(sandbox: Sa
         assert environment["ROLLCALL_QUEUE__QUEUESERVICEURI"] == PARAMETERS["QueueServiceUri"]
         assert environment["AWS_ENDPOINT_URL"] == sandbox.cloud.url
         assert environment["SSL_CERT_FILE"] == "/ca.pem"
-        roles = {deployment.outputs["AccountEventsRoleArn"], deployment.outputs["StackEventsRoleArn"]}
+        roles = {deployment.outputs[f"{name}RoleArn"] for name in ("AccountEvents", "StackEvents", "ReconcileAccounts")}
 
         def pollers() -> set[str]:
             return {found.identity for found in sandbox.journal.entries(operation="sqs:ReceiveMessage")}

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.aws.account_events import read_account_event
-from shared.adapters.aws.events import Ignored, correlation_id_for, read_stack_event
+from shared.adapters.aws.events import Ignored, read_stack_event
 from shared.application.deploy_accounts import AccountSignal
 from shared.application.report_instance import InstanceSignal
+from shared.application.requests import correlation_id_for
 from shared.errors import PermanentError
 from tests.fixtures.read import ACCOUNT_ID, fixture, loaded
 

@@ -8,11 +8,13 @@ import pytest
 
 from functions.queue_entry import handle_request
 from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.reconcile import ReconcilePorts, Run, reconcile
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause
 from shared.domain.ledger import Result
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, RollcallError, TransientError
+from tests.fakes.aws import FakeAccountListing, FakeManagementStacks, FakeReconcileEvents
 from tests.fakes.clock import NOON
 from tests.fixtures.read import ACCOUNT_ID, account, request
 from tests.unit.conftest import AwsSide, AzureSide
@@ -24,7 +26,8 @@ PARKED = {
     "gcp-not-supported": request(data={"provider": "gcp"}).to_json(),
 }
 RETURNED: dict[str, type[RollcallError]] = {"account-not-listed": TransientError, "account-unsendable": PermanentError}
-PRODUCED = [*PARKED, *RETURNED]
+RAISED = "listing-incomplete"
+PRODUCED = [*PARKED, *RETURNED, RAISED]
 
 
 @pytest.mark.parametrize("key", PARKED)
@@ -39,6 +42,22 @@ def test_a_refused_request_is_parked_under_its_key(
     [line] = [line for line in caplog.records if line.name == "functions.queue_entry"]
     assert (line.levelname, line.__dict__["error_key"]) == ("ERROR", key)
     assert not azure.connectors.puts
+
+
+def test_a_listing_without_the_management_account_is_refused_under_its_key(aws: AwsSide) -> None:
+    ports = ReconcilePorts(
+        listing=FakeAccountListing(aws.directory),
+        instances=aws.stack_sets,
+        management=FakeManagementStacks(),
+        events=FakeReconcileEvents(),
+        sender=aws.queue,
+        policy=aws.source,
+        clock=aws.clock,
+    )
+    with pytest.raises(TransientError) as refusal:
+        reconcile(Run(name="daily", source="rollcall.reconcile"), ports)
+    assert refusal.value.key == RAISED
+    assert refusal.value.remedy.endswith(f"Runbook: {RAISED}.")
 
 
 def refused(aws: AwsSide) -> RollcallError:

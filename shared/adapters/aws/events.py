@@ -6,20 +6,21 @@ Source: CloudFormation user guide, "StackSets events".
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.application.reconcile import Part
 from shared.application.report_instance import InstanceSignal
-from shared.application.requests import Cause
+from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import is_account_id
 from shared.errors import PermanentError
 
 OWN_SOURCE = "rollcall"
 ONBOARD_REQUESTED = "Account Onboarding Requested"
-_NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
+RECONCILE_SOURCE = "rollcall.reconcile"
+RECONCILE_REQUESTED = "Reconciliation Requested"
 
 
 class EventBridgeEvent(BaseModel):
@@ -64,9 +65,16 @@ def read_stack_event(body: str) -> InstanceSignal | Ignored:
     )
 
 
-def correlation_id_for(account_id: str) -> str:
-    """The id that all messages about one account share, whichever event they come from."""
-    return str(uuid.uuid5(_NAMESPACE, account_id))
+def read_reconcile_event(body: str) -> Part:
+    """Which part of which run an event of the queue `reconcile` asks for. Raises PermanentError where it is broken.
+
+    The schedule's own event, and one that only asks for a run, begin a run that is named after the event.
+    """
+    event = read_envelope(body)
+    run, after = event.detail.get("run", event.id), event.detail.get("after", "")
+    if not isinstance(run, str) or not run or (after != "" and checked_account(event, after) != after):
+        raise PermanentError(f"event {event.id} names no run: {run!r}")
+    return Part(run=run, after=after)
 
 
 def read_envelope(body: str) -> EventBridgeEvent:

@@ -27,6 +27,7 @@ _BY_DETAIL = {
     "INOPERABLE": InstanceState.FAILED,
     "FAILED_IMPORT": InstanceState.FAILED,
 }
+_PAGE_SIZE = 100  # the most that CloudFormation gives
 _REMOVED_OR_BEING_REMOVED = {"OperationIdAlreadyExistsException", "StackInstanceNotFoundException"}
 _ALL_AT_ONCE: dict[str, Any] = {
     "FailureTolerancePercentage": 100,
@@ -80,6 +81,14 @@ class CloudFormationStackSets:
             parameters=parameters,
             reason=found.get("StatusReason", ""),
         )
+
+    def list_states(self) -> dict[str, InstanceState]:
+        """Account id → state of its instance, a hundred in a request; summaries tell no parameters."""
+        with translated(f"list the instances of StackSet {self._name}"):
+            pages: Any = self._client.get_paginator("list_stack_instances").paginate(
+                StackSetName=self._name, StackInstanceRegion=self._region, PaginationConfig={"PageSize": _PAGE_SIZE}
+            )
+            return {found["Account"]: _state(found) for page in pages for found in page["Summaries"]}
 
     def deploy(self, deployment: Deployment) -> None:
         """Starts one operation on exactly these accounts, wherever in the organization they are now."""

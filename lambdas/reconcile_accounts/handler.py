@@ -1,0 +1,20 @@
+"""Lambda function `reconcile_accounts`: once a day, and on demand, every account is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas import bootstrap
+from lambdas.batch import logged
+from lambdas.metrics import publish_reconciliation
+from shared.adapters.aws.events import read_reconcile_event
+from shared.application.reconcile import reconcile_part
+
+
+def handler(event: dict[str, Any], context: object) -> None:
+    """Does one part of a run. What goes wrong is raised: the message comes again, at most five times."""
+    bootstrap.logger()
+    [record] = event["Records"]
+    with logged(record["messageId"]):
+        part = read_reconcile_event(record["body"])
+        publish_reconciliation(reconcile_part(bootstrap.reconcile_run(part), bootstrap.reconcile_ports()))
