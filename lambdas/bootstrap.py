@@ -25,7 +25,7 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.settings import read_settings
-from shared.application.deploy_accounts import DeployPorts
+from shared.application.account_batch import DeployPorts
 from shared.application.reconcile import Part, ReconcilePorts, Run
 from shared.application.report_instance import ReportPorts
 

@@ -12,55 +12,29 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.application import refusals
+from shared.application.account_batch import AccountResult, AccountSignal, Batch, DeployPorts
+from shared.application.let_go import Exit, let_go
 from shared.application.outcome import Outcome
-from shared.application.patience import unless_lasting
-from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
-from shared.application.requests import Cause, Report, request_for
+from shared.application.requests import Report
+from shared.application.side_by_side import side_by_side
 from shared.domain.accounts import Account, AccountState, unlisted_account
-from shared.domain.findings import ROLES_NOT_REMOVED
-from shared.domain.leaving import InstanceFate, Leaving, leave_closed, leave_departed, leave_excluded, spare
+from shared.domain.leaving import Leaving, leave_closed, leave_departed, leave_excluded
 from shared.domain.ledger import Result, State
-from shared.domain.policy import Decision, Policy, Verdict, decide
-from shared.domain.stack_sets import Deployment, Step, next_step, operation_id, removal_id
-from shared.errors import PermanentError, RollcallError, TransientError
+from shared.domain.policy import Decision, Verdict, decide
+from shared.domain.stack_sets import Deployment, Step, next_step, operation_id
+from shared.errors import PermanentError, TransientError
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeployPorts:
-    """What the use case works with."""
+class _Seen:
+    """An account with nothing to deploy; `connect` is the account where it has its roles."""
 
-    directory: AccountDirectory
-    stack_sets: StackSets
-    sender: RequestSender
-    policy: PolicySource
-    clock: Clock
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccountSignal:
-    """Some event said that there may be something to do about an account.
-
-    `departed` is how the account left the organization, where the event tells so.
-    """
-
-    account_id: str
-    cause: Cause
-    departed: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    policy: Policy
-    ports: DeployPorts
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Exit:
-    account: Account
     signal: AccountSignal
-    leaving: Leaving
+    result: AccountResult
+    connect: Account | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,35 +46,21 @@ class _Task:
     reason: str
 
 
-AccountResult = Outcome | RollcallError
-"""What became of one account: done, or the error that its record has to be returned with."""
-
-
 def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dict[str, AccountResult]:
     """Brings every account named to the state that the policy asks for; account id → what became of it.
 
     Several signals about one account act once. One account's failure never touches another's.
     Raises ConfigurationError where the deployment itself is wrong.
     """
-    run = _Run(policy=ports.policy.current(), ports=ports)
+    batch = Batch(policy=ports.policy.current(), ports=ports)
+    found = side_by_side(lambda signal: _look(signal, batch), _newest(signals).values())
     results: dict[str, AccountResult] = {}
-    tasks: list[_Task] = []
-    exits: list[_Exit] = []
-    for account_id, signal in _newest(signals).items():
-        try:
-            found = _look_at(signal, run)
-        except (TransientError, PermanentError) as error:
-            results[account_id] = unless_lasting(error, since=signal.cause.occurred_at, clock=ports.clock)
-            continue
-        if isinstance(found, _Task):
-            tasks.append(found)
-        elif isinstance(found, _Exit):
-            exits.append(found)
-        else:
-            results[account_id] = found
-    for group in _groups(tasks):
-        results |= _deploy_group(group, run)
-    return results | _let_go_all(exits, run)
+    for each in found:
+        if isinstance(each, _Seen):
+            results[each.signal.account_id] = _tell(each, batch)
+    for group in _groups([each for each in found if isinstance(each, _Task)]):
+        results |= _deploy_group(group, batch)
+    return results | let_go([each for each in found if isinstance(each, Exit)], batch)
 
 
 def _newest(signals: Sequence[AccountSignal]) -> dict[str, AccountSignal]:
@@ -113,32 +73,37 @@ def _newest(signals: Sequence[AccountSignal]) -> dict[str, AccountSignal]:
     return newest
 
 
-def _look_at(signal: AccountSignal, run: _Run) -> _Task | _Exit | Outcome:
-    policy, ports = run.policy, run.ports
+def _look(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen:
+    """Reads and decides; changes nothing, so that many accounts are looked at side by side."""
+    try:
+        return _look_at(signal, batch)
+    except (TransientError, PermanentError) as error:
+        return _Seen(signal=signal, result=batch.settled(error, signal))
+
+
+def _look_at(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen:
+    policy, ports = batch.policy, batch.ports
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
-        return _departed(signal, run)
+        return _departed(signal, batch)
     decision = decide(policy, account)
     if decision.verdict is Verdict.WAIT:
         raise TransientError(decision.reason)
     if decision.verdict is Verdict.EXCLUDE:
-        return _Exit(account=account, signal=signal, leaving=_leaving(account, decision, run))
-    return _included(account, decision, signal, run)
+        return Exit(account=account, signal=signal, leaving=_leaving(account, decision, batch))
+    return _included(account, decision, signal, batch)
 
 
-def _included(account: Account, decision: Decision, signal: AccountSignal, run: _Run) -> _Task | Outcome:
+def _included(account: Account, decision: Decision, signal: AccountSignal, batch: Batch) -> _Task | _Seen:
     if account.is_management:
-        _report(account, signal.cause, run, State.DEPLOYED, decision.reason)
-        return Outcome(result=Result.UNCHANGED, reason="the management account: its own stack has the roles")
+        why = "the management account: its own stack has the roles"
+        return _has_roles(account, signal, why, decision.reason)
     parameters = decision.profile.stack_parameters()
-    step = next_step(run.ports.stack_sets.find_instance(account.account_id), parameters, signal.cause.occurred_at)
-    if step is Step.WAIT:
-        return Outcome(result=Result.SKIPPED, reason="its stack instance is being worked on")
-    if step is Step.GIVE_UP:
-        return Outcome(result=Result.SKIPPED, reason="its stack instance failed since this event; ask for it again")
+    step = next_step(batch.ports.stack_sets.find_instance(account.account_id), parameters, signal.cause.occurred_at)
     if step is Step.NOTHING:
-        _report(account, signal.cause, run, State.DEPLOYED, "the roles were there already")
-        return Outcome(result=Result.UNCHANGED, reason="its stack instance is current")
+        return _has_roles(account, signal, "its stack instance is current", "the roles were there already")
+    if step in _PASSED_OVER:
+        return _Seen(signal=signal, result=Outcome(result=Result.SKIPPED, reason=_PASSED_OVER[step]))
     return _Task(
         account=account,
         signal=signal,
@@ -148,61 +113,39 @@ def _included(account: Account, decision: Decision, signal: AccountSignal, run: 
     )
 
 
-def _leaving(account: Account, decision: Decision, run: _Run) -> Leaving:
-    may = run.policy.deletions
-    instance = None if account.is_management else run.ports.stack_sets.find_instance(account.account_id)
+_PASSED_OVER = {
+    Step.WAIT: "its stack instance is being worked on",
+    Step.GIVE_UP: "its stack instance failed since this event; ask for it again",
+}
+
+
+def _has_roles(account: Account, signal: AccountSignal, why: str, reason: str) -> _Seen:
+    result = Outcome(result=Result.UNCHANGED, reason=why)
+    return _Seen(signal=signal, result=result, connect=account, reason=reason)
+
+
+def _tell(seen: _Seen, batch: Batch) -> AccountResult:
+    """Asks for the connector of an account that has its roles."""
+    if seen.connect is None:
+        return seen.result
+    report = Report(status=State.DEPLOYED, reason=seen.reason, at=batch.ports.clock.now())
+    return batch.send(seen.connect, seen.signal, report) or seen.result
+
+
+def _leaving(account: Account, decision: Decision, batch: Batch) -> Leaving:
+    may = batch.policy.deletions
+    instance = None if account.is_management else batch.ports.stack_sets.find_instance(account.account_id)
     if account.state is AccountState.ACTIVE:
         return leave_excluded(account, decision, instance, may)
     return leave_closed(decision, instance, may)
 
 
-def _departed(signal: AccountSignal, run: _Run) -> _Exit:
-    instance = run.ports.stack_sets.find_instance(signal.account_id)
-    leaving = leave_departed(signal.departed, instance, run.policy.deletions)
+def _departed(signal: AccountSignal, batch: Batch) -> Exit:
+    instance = batch.ports.stack_sets.find_instance(signal.account_id)
+    leaving = leave_departed(signal.departed, instance, batch.policy.deletions)
     if leaving is None:
         raise refusals.ACCOUNT_NOT_LISTED.error("the organization does not list this account")
-    return _Exit(account=unlisted_account(signal.account_id), signal=signal, leaving=leaving)
-
-
-def _let_go_all(exits: Sequence[_Exit], run: _Run) -> dict[str, AccountResult]:
-    """Reports all of them; connectors and roles are deleted for so many only as the policy allows in one run."""
-    results: dict[str, AccountResult] = {}
-    deletions = 0
-    for each in exits:
-        leaving, most = each.leaving, run.policy.deletions.most_per_run
-        deletions += leaving.disconnect
-        if leaving.disconnect and deletions > most:
-            leaving = spare(leaving, most)
-        try:
-            results[each.account.account_id] = _let_go(replace(each, leaving=leaving), run)
-        except (TransientError, PermanentError) as error:
-            since = each.signal.cause.occurred_at
-            results[each.account.account_id] = unless_lasting(error, since=since, clock=run.ports.clock)
-    return results
-
-
-def _let_go(exit_: _Exit, run: _Run) -> Outcome:
-    """Reports, then takes the stack instance: a crash in between does both again."""
-    account, cause, leaving, ports = exit_.account, exit_.signal.cause, exit_.leaving, run.ports
-    report = Report(
-        status=leaving.status,
-        reason=leaving.reason,
-        at=ports.clock.now(),
-        remedy=leaving.remedy,
-        disconnect=leaving.disconnect,
-    )
-    ports.sender.send(request_for(account, run.policy, cause, report))
-    if leaving.fate is InstanceFate.KEEP:
-        return Outcome(result=Result.SKIPPED, reason=leaving.reason)
-    operation = removal_id(ports.stack_sets.stack_set_id(), account.account_id, cause.event_id)
-    try:
-        ports.stack_sets.remove(account.account_id, operation, retain_stack=leaving.fate is InstanceFate.LET_GO)
-    except PermanentError as error:
-        finding = ROLES_NOT_REMOVED.found(f"its stack instance is still there: {error.reason}")
-        failure = Report(status=State.SEEN, reason=finding.reason, at=ports.clock.now(), remedy=finding.remedy)
-        ports.sender.send(request_for(account, run.policy, cause, failure))
-        return Outcome(result=Result.FAILED, reason=finding.reason, key=finding.key)
-    return Outcome(result=Result.DELETED, reason=leaving.reason)
+    return Exit(account=unlisted_account(signal.account_id), signal=signal, leaving=leaving)
 
 
 def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:
@@ -212,25 +155,25 @@ def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:
     return list(groups.values())
 
 
-def _deploy_group(group: list[_Task], run: _Run) -> dict[str, AccountResult]:
+def _deploy_group(group: list[_Task], batch: Batch) -> dict[str, AccountResult]:
     """Deploys accounts of one profile together; where AWS refuses them together, each on its own.
 
     They are deploying since the call began: its answer may come so late that an account is connected by then.
     """
-    began = run.ports.clock.now()
+    began = batch.ports.clock.now()
     try:
-        _deploy(group, run.ports)
+        _deploy(group, batch.ports)
     except PermanentError as error:
         if len(group) == 1:
             return {group[0].account.account_id: error}
         logger.warning("stack_set_operation_refused", extra={"accounts": len(group), "reason": error.reason})
         alone: dict[str, AccountResult] = {}
         for task in group:
-            alone |= _deploy_group([task], run)
+            alone |= _deploy_group([task], batch)
         return alone
     except TransientError as error:
         return {task.account.account_id: error for task in group}
-    return {task.account.account_id: _reported(task, run, began) for task in group}
+    return {task.account.account_id: _reported(task, batch, began) for task in group}
 
 
 def _deploy(group: list[_Task], ports: DeployPorts) -> None:
@@ -246,16 +189,7 @@ def _deploy(group: list[_Task], ports: DeployPorts) -> None:
     )
 
 
-def _reported(task: _Task, run: _Run, began: datetime) -> AccountResult:
-    try:
-        report = Report(status=State.DEPLOYING, reason=task.reason, at=began)
-        run.ports.sender.send(request_for(task.account, run.policy, task.signal.cause, report))
-    except (TransientError, PermanentError) as error:
-        return unless_lasting(error, since=task.signal.cause.occurred_at, clock=run.ports.clock)
+def _reported(task: _Task, batch: Batch, began: datetime) -> AccountResult:
+    report = Report(status=State.DEPLOYING, reason=task.reason, at=began)
     result = Result.UPDATED if task.update else Result.CREATED
-    return Outcome(result=result, reason=task.reason)
-
-
-def _report(account: Account, cause: Cause, run: _Run, status: State, reason: str) -> None:
-    report = Report(status=status, reason=reason, at=run.ports.clock.now())
-    run.ports.sender.send(request_for(account, run.policy, cause, report))
+    return batch.send(task.account, task.signal, report) or Outcome(result=result, reason=task.reason)

@@ -23,7 +23,7 @@ from shared.domain.connectors import ENVIRONMENT, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.offboarding import OffboardingPlan, RolesFate
 from shared.domain.policy import Policy, Verdict, decide
-from shared.domain.stack_sets import InstanceState, StackInstance, operation_id
+from shared.domain.stack_sets import InstanceState, Removal, StackInstance, removal_id
 from shared.errors import PermanentError, TransientError
 
 SOURCE = "rollcall offboard"
@@ -150,9 +150,9 @@ def remove_roles(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds
     if plan.roles_fate is not RolesFate.REMOVE:
         return False
     stack_sets, account_id = ports.stack_sets, plan.account_id
-    name = operation_id(stack_sets.stack_set_id(), [(account_id, f"offboard {uuid.uuid4()}")], update=False)
+    name = removal_id(stack_sets.stack_set_id(), [(account_id, f"offboard {uuid.uuid4()}")])
     before = stack_sets.find_instance(account_id)
-    stack_sets.remove(account_id, name)
+    stack_sets.remove(Removal(operation_id=name, account_ids=(account_id,)))
     waited = 0.0
     while waited < timeout_seconds:
         instance = stack_sets.find_instance(account_id)

@@ -14,7 +14,7 @@ from shared.domain.policy import Policy
 from shared.domain.prechecks import SubscriptionFacts
 from shared.domain.publication import PublishedPolicy
 from shared.domain.reconciliation import ManagementStack
-from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
+from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
 from shared.domain.subscription_plans import SubscriptionPlan
 from shared.domain.targets import Target
 from shared.domain.template_rollout import BucketFacts, CallerFacts, DeployedTemplate, Rollout
@@ -131,11 +131,10 @@ class StackSets(Protocol):
         Raises TransientError, PermanentError (AWS refuses these accounts), ConfigurationError.
         """
 
-    def remove(self, account_id: str, operation_id: str, *, retain_stack: bool = False) -> None:
-        """Starts to delete the account's instance and what its stack made; one that is gone is no error.
+    def remove(self, removal: Removal) -> None:
+        """Starts to delete instances and what their stacks made; a single one that is gone is no error.
 
-        With `retain_stack` the StackSet only forgets the instance: the way out of an account that AWS lets nobody
-        into. Raises as `deploy` does.
+        Raises as `deploy` does.
         """
 
 

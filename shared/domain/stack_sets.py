@@ -43,6 +43,18 @@ class Deployment:
     update: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """One StackSet operation that takes instances away.
+
+    With `retain_stacks` the StackSet only forgets them: the way out of accounts that AWS lets nobody into.
+    """
+
+    operation_id: str
+    account_ids: tuple[str, ...]
+    retain_stacks: bool = False
+
+
 class Step(StrEnum):
     """What an account's stack instance needs."""
 
@@ -76,13 +88,17 @@ def operation_id(stack_set_id: str, causes: Iterable[tuple[str, str]], *, update
     The same accounts and events give the same id, which AWS refuses to run twice. Source: CloudFormation API
     2010-05-15, CreateStackInstances, OperationId (pattern `[a-zA-Z0-9][-a-zA-Z0-9]*`, at most 128 characters).
     """
+    return _id_for(stack_set_id, "update" if update else "create", causes)
+
+
+def removal_id(stack_set_id: str, causes: Iterable[tuple[str, str]]) -> str:
+    """The id of the operation that takes instances away because of `causes`; as `operation_id`."""
+    return _id_for(stack_set_id, "delete", causes)
+
+
+def _id_for(stack_set_id: str, kind: str, causes: Iterable[tuple[str, str]]) -> str:
     pairs = ",".join(sorted(f"{account}:{event}" for account, event in causes))
-    return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|{'update' if update else 'create'}|{pairs}"))
-
-
-def removal_id(stack_set_id: str, account_id: str, event_id: str) -> str:
-    """The id of the operation that takes an account's instance away because of an event; as `operation_id`."""
-    return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|delete|{account_id}:{event_id}"))
+    return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|{kind}|{pairs}"))
 
 
 _NAMESPACE = uuid.UUID("3f6e0a52-6d0b-5d7e-9a55-2f3b0b6f2b7c")

@@ -16,7 +16,7 @@ from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.clock import SystemClock
 from shared.application.ports import AccountDirectory, AccountListing, StackInstances, StackSets
 from shared.domain.accounts import Account, AccountState
-from shared.domain.stack_sets import Deployment, InstanceState, StackInstance, Step, next_step
+from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance, Step, next_step
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakeStackSets
 from tests.fakes.aws_world import AwsWorld, wait_until
@@ -195,10 +195,34 @@ def strip_paths(client: Any, operation: str = "ListAccounts") -> None:
     """Lets a client see answers as they were before 2026."""
 
     def strip(parsed: dict[str, Any], **_: Any) -> None:
-        for account in parsed.get("Accounts", ()):
+        for account in [*parsed.get("Accounts", ()), parsed.get("Account", {})]:
             account.pop("Paths", None)
 
     client.meta.events.register(f"after-call.organizations.{operation}", strip)
+
+
+def test_an_account_in_a_known_unit_is_found_by_one_request(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    one, two = organization.add("one", "Workloads", "Prod/EU"), organization.add("two", "Workloads", "Prod/EU")
+    first = organization.directory.find_account(one, with_tags=False)
+    before = len(aws_ports.journal)
+    second = organization.directory.find_account(two, with_tags=False)
+    assert counted(aws_ports, before) == ["DescribeAccount"]
+    assert first is not None
+    assert second is not None
+    assert first.ou_path == second.ou_path == "/Workloads/Prod%2FEU"
+
+
+def test_without_paths_an_accounts_parents_are_asked_for(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    one = organization.add("one", "Workloads", "Prod/EU")
+    client = aws_ports.client("organizations")
+    strip_paths(client, "DescribeAccount")
+    before = len(aws_ports.journal)
+    assert AwsOrganization(client, SystemClock()).find_account(one, with_tags=False) == (
+        organization.directory.find_account(one, with_tags=False)
+    )
+    assert "ListParents" in counted(aws_ports, before)
 
 
 def test_without_paths_every_unit_is_asked_for_its_accounts(aws_ports: AwsWorld) -> None:
@@ -292,9 +316,19 @@ def test_a_removed_instance_is_gone_and_removing_it_again_does_no_harm(
     if not retain:
         organization.finish(account_id)
     for operation_id in (str(uuid.uuid4()), str(uuid.uuid4())):
-        stack_sets.remove(account_id, operation_id, retain_stack=retain)
-        stack_sets.remove(account_id, operation_id, retain_stack=retain)
+        removal = Removal(operation_id=operation_id, account_ids=(account_id,), retain_stacks=retain)
+        stack_sets.remove(removal)
+        stack_sets.remove(removal)
         wait_until(lambda: stack_sets.find_instance(account_id) is None)
+
+
+def test_many_instances_are_removed_by_one_operation(organization: Organization) -> None:
+    leaving = tuple(organization.add(f"leaving-{number}", f"unit {number}") for number in range(3))
+    staying = organization.add("staying")
+    organization.stack_sets.deploy(deployment(*leaving, staying))
+    organization.finish(*leaving, staying)
+    organization.stack_sets.remove(Removal(operation_id=str(uuid.uuid4()), account_ids=leaving))
+    wait_until(lambda: organization.stack_sets.list_states().keys() == {staying})
 
 
 def test_an_update_changes_the_parameters(organization: Organization) -> None:

@@ -12,7 +12,7 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.events import Ignored, read_stack_event
 from shared.adapters.azure.errors import translate
-from shared.application.deploy_accounts import AccountSignal
+from shared.application.account_batch import AccountSignal
 from shared.application.report_instance import InstanceSignal
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 

@@ -24,7 +24,7 @@ from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
 from sandbox.faults import Hold
 from sandbox.journal import JournalEntry
 from shared import application
-from shared.application.deploy_accounts import DeployPorts
+from shared.application.account_batch import DeployPorts
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 

@@ -40,7 +40,7 @@ QUICK: dict[str, Any] = {
     "pacing_burst": 10_000,
     "reconcile_visibility_seconds": 4,
 }
-BATCH = 25  # of account-events: infra/aws/template.yaml
+BATCH = 200  # of account-events: infra/aws/template.yaml
 PROFILES = 2
 
 

@@ -10,8 +10,8 @@ from shared.domain.accounts import Account
 from shared.domain.policy import Policy
 from shared.domain.publication import PublishedPolicy
 from shared.domain.reconciliation import ManagementStack
-from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
-from shared.errors import TransientError
+from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
+from shared.errors import PermanentError, TransientError
 from tests.fakes.failures import Failures
 
 STACK_SET_ID = "rollcall-member-roles:6f9c1a52-0000-4000-8000-00000000aa01"
@@ -65,6 +65,7 @@ class FakeStackSets:
         self.operations: dict[str, Deployment] = {}
         self.removed: list[str] = []
         self.let_go: list[str] = []
+        self.removals: list[Removal] = []
         self.read: list[str] = []
         self.refused_accounts: set[str] = set()
         self.failures = Failures()
@@ -96,11 +97,17 @@ class FakeStackSets:
                 account_id=account_id, state=InstanceState.IN_PROGRESS, parameters=dict(deployment.parameters)
             )
 
-    def remove(self, account_id: str, operation_id: str, *, retain_stack: bool = False) -> None:
-        """Deletes the instance at once."""
+    def remove(self, removal: Removal) -> None:
+        """Deletes the instances at once."""
         self.failures.strike("remove")
-        (self.let_go if retain_stack else self.removed).append(account_id)
-        self.instances.pop(account_id, None)
+        if len(removal.account_ids) > 1 and self.refused_accounts & set(removal.account_ids):
+            raise PermanentError("AWS refuses these accounts together")
+        self.removals.append(removal)
+        for account_id in removal.account_ids:
+            if account_id in self.refused_accounts:
+                raise PermanentError("AWS refuses this account")
+            (self.let_go if removal.retain_stacks else self.removed).append(account_id)
+            self.instances.pop(account_id, None)
 
     def finish(self, account_id: str, state: InstanceState = InstanceState.CURRENT, reason: str = "") -> None:
         """Ends the work on an instance."""

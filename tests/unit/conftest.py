@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.adapters.policy.problems import parse_policy
-from shared.application.deploy_accounts import DeployPorts
+from shared.application.account_batch import DeployPorts
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 from shared.domain.policy import Policy

@@ -9,7 +9,7 @@ import pytest
 
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.events import Ignored
-from shared.application.deploy_accounts import AccountSignal
+from shared.application.account_batch import AccountSignal
 from shared.errors import PermanentError
 from tests.fixtures.read import ACCOUNT_ID, loaded
 

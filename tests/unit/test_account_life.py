@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.account_batch import AccountSignal
+from shared.application.deploy_accounts import deploy_accounts
 from shared.application.onboard import onboard
 from shared.application.outcome import Outcome
 from shared.application.report_instance import InstanceSignal, report_instances
@@ -223,6 +224,33 @@ def test_an_instance_that_aws_does_not_let_go_is_told_with_what_to_do(aws: AwsSi
     assert sent.data.reason == "its stack instance is still there: no such target"
     assert "Runbook: roles-not-removed." in sent.data.remedy
     assert aws.queue.requests[0].data.status is State.DEPARTED
+
+
+def test_accounts_that_leave_together_are_one_operation_for_each_way_out(aws: AwsSide) -> None:
+    closed, isolated = [ACCOUNT_ID, "012345678903"], ["012345678904", "012345678905"]
+    for account_id in closed:
+        aws.directory.add(replace(account(account_id), state=AccountState.SUSPENDED))
+    for account_id in isolated:
+        aws.directory.add(replace(account(account_id), ou_path="/Sandbox"))
+    for account_id in closed + isolated:
+        aws.stack_sets.put(instance(account_id))
+    allow(aws, excluded_accounts=True)
+    deploy_accounts([signal(account_id) for account_id in closed + isolated], aws.deploy)
+    made = [(removal.account_ids, removal.retain_stacks) for removal in aws.stack_sets.removals]
+    assert made == [(tuple(closed), True), (tuple(isolated), False)]
+
+
+def test_an_account_that_aws_refuses_to_let_go_leaves_alone_and_the_others_go(aws: AwsSide) -> None:
+    others = ["012345678903", "012345678904"]
+    for account_id in [ACCOUNT_ID, *others]:
+        aws.directory.add(replace(account(account_id), state=AccountState.CLOSED))
+        aws.stack_sets.put(instance(account_id))
+    aws.stack_sets.refused_accounts = {ACCOUNT_ID}
+    results = deploy_accounts([signal(account_id) for account_id in [ACCOUNT_ID, *others]], aws.deploy)
+    assert aws.stack_sets.let_go == others
+    refused = results[ACCOUNT_ID]
+    assert isinstance(refused, Outcome)
+    assert (refused.result, refused.key) == (Result.FAILED, "roles-not-removed")
 
 
 def test_a_failure_of_one_leaving_account_does_not_touch_the_others(aws: AwsSide) -> None:

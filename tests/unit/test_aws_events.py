@@ -10,7 +10,7 @@ import pytest
 
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.events import Ignored, read_stack_event
-from shared.application.deploy_accounts import AccountSignal
+from shared.application.account_batch import AccountSignal
 from shared.application.report_instance import InstanceSignal
 from shared.application.requests import correlation_id_for
 from shared.errors import PermanentError

@@ -18,8 +18,8 @@ from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.web_identity import web_identity_assertion
 from shared.domain.instance_failures import FAILURES, UNKNOWN, diagnose_instance
-from shared.domain.stack_sets import Deployment
-from shared.errors import ConfigurationError, RollcallError, TransientError
+from shared.domain.stack_sets import Deployment, Removal
+from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from tests.fakes.clock import FakeClock
 from tests.fixtures.read import fixture
 
@@ -52,19 +52,27 @@ def deploy(client: Callable[[str], Any], case: dict[str, Any]) -> None:
     stack_sets.deploy(Deployment(operation_id="op", account_ids=("012345678901",), parameters={}, update=False))
 
 
-def remove(client: Callable[[str], Any], code: str) -> None:
+def remove(client: Callable[[str], Any], code: str, account_ids: tuple[str, ...] = ("012345678901",)) -> None:
     organizations = client("organizations")
     roots = Stubber(organizations)
     roots.add_response("list_roots", ROOTS)
     roots.activate()
     case = {"code": code, "message": "no", "status": 404}
     cloudformation = refuse(client("cloudformation"), "delete_stack_instances", case)
-    CloudFormationStackSets(cloudformation, organizations, name="roles", region="us-east-1").remove("012345678901", "o")
+    stack_sets = CloudFormationStackSets(cloudformation, organizations, name="roles", region="us-east-1")
+    stack_sets.remove(Removal(operation_id="op", account_ids=account_ids))
 
 
 @pytest.mark.parametrize("code", ["StackInstanceNotFoundException", "OperationIdAlreadyExistsException"])
 def test_to_remove_what_is_gone_or_going_is_no_error(client: Callable[[str], Any], code: str) -> None:
     remove(client, code)
+
+
+def test_that_one_of_many_instances_is_gone_is_an_error_so_that_each_is_removed_alone(
+    client: Callable[[str], Any],
+) -> None:
+    with pytest.raises(PermanentError):
+        remove(client, "StackInstanceNotFoundException", ("012345678901", "012345678902"))
 
 
 def test_to_remove_from_a_stack_set_that_does_not_exist_is_one(client: Callable[[str], Any]) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.account_batch import AccountSignal
+from shared.application.deploy_accounts import deploy_accounts
 from shared.application.outcome import Outcome
 from shared.application.requests import Cause
 from shared.domain.accounts import AccountState

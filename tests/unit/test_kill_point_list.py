@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.journal import JournalEntry
 from shared.application import ports
-from shared.application.deploy_accounts import DeployPorts
+from shared.application.account_batch import DeployPorts
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 from shared.domain.retry import RetrySchedule
@@ -35,7 +35,7 @@ from tests.e2e.kill_points import (
 )
 
 SOURCES = {
-    DeployPorts: ("deploy_accounts",),
+    DeployPorts: ("deploy_accounts", "let_go", "account_batch"),
     ReportPorts: ("report_instance",),
     OnboardPorts: ("onboard", "connect", "disconnect", "aftercare", "settlement", "parking"),
 }

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from functions.queue_entry import handle_request
-from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.account_batch import AccountSignal
+from shared.application.deploy_accounts import deploy_accounts
 from shared.application.onboard import onboard
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.policy.problems import parse_policy
-from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.account_batch import AccountSignal
+from shared.application.deploy_accounts import deploy_accounts
 from shared.application.plan import Selection
 from shared.application.reconcile import (
     EVENTS_AT_ONCE,
@@ -29,7 +30,7 @@ from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import Account, AccountState
 from shared.domain.policy import Mode, OrganizationConnector, Policy, decide
 from shared.domain.reconciliation import ManagementStack, Signal
-from shared.domain.stack_sets import InstanceState, StackInstance
+from shared.domain.stack_sets import InstanceState, Removal, StackInstance
 from shared.errors import ConfigurationError, RollcallError, TransientError
 from tests.fakes.aws import FakeAccountListing, FakeManagementStacks, FakeReconcileEvents
 from tests.fixtures.read import account, fixture
@@ -154,7 +155,7 @@ def test_an_instance_that_changed_since_it_was_listed_is_taken_as_it_is_now(worl
         world.put(account_id, CURRENT)
     listed = dict(world.aws.stack_sets.list_states())
     world.aws.stack_sets.list_states = lambda: listed  # type: ignore[method-assign]  # what was read a moment ago
-    world.aws.stack_sets.remove(going, "o")
+    world.aws.stack_sets.remove(Removal(operation_id="o", account_ids=(going,)))
     world.put(working, InstanceState.IN_PROGRESS)
     found = world.run()
     assert (found[going].signal, found[working].signal) == (Signal.ACCOUNT_EVENT, Signal.WAITS)

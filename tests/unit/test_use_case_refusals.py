@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from functions.queue_entry import handle_request
-from shared.application.deploy_accounts import AccountSignal, deploy_accounts
+from shared.application.account_batch import AccountSignal
+from shared.application.deploy_accounts import deploy_accounts
 from shared.application.reconcile import ReconcilePorts, Run, reconcile
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause

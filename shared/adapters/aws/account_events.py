@@ -24,7 +24,7 @@ from shared.adapters.aws.events import (
     get_part,
     read_envelope,
 )
-from shared.application.deploy_accounts import AccountSignal
+from shared.application.account_batch import AccountSignal
 from shared.domain.accounts import is_account_id
 
 ORGANIZATIONS = "aws.organizations"

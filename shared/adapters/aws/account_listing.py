@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.aws.errors import translated
+from shared.adapters.aws.unit_paths import named_path, step, unit_ids
 from shared.application.ports import Clock
 from shared.domain.accounts import Account, AccountState
 from shared.errors import TransientError
@@ -66,7 +67,7 @@ class AwsAccountListing:
 
     def _places_by_paths(self, listed: Mapping[str, _Listed]) -> dict[str, str] | None:
         """Each account's path by names, from the `Paths` of its answer; None where they cannot be relied on."""
-        chains = {account_id: _unit_ids(found) for account_id, found in listed.items()}
+        chains = {account_id: unit_ids(found) for account_id, found in listed.items()}
         if not all(chains.values()):
             return None
         edges = {(parent, unit) for chain in chains.values() for parent, unit in zip(chain, chain[1:], strict=False)}
@@ -87,7 +88,7 @@ class AwsAccountListing:
             unit_id, path = waiting.pop()
             for found in self._pages("list_accounts_for_parent", "Accounts", ParentId=unit_id):
                 places[found["Id"]] = path or "/"
-            waiting += [(child, f"{path}/{_step(name)}") for child, name in self._units_of(unit_id).items()]
+            waiting += [(child, f"{path}/{step(name)}") for child, name in self._units_of(unit_id).items()]
         return places
 
     def _units_of(self, parent_id: str) -> dict[str, str]:
@@ -95,21 +96,8 @@ class AwsAccountListing:
         return {unit["Id"]: unit["Name"] for unit in found}
 
 
-def _unit_ids(found: _Listed) -> list[str]:
-    """The ids from the root to the account's unit; empty where the answer does not say. `o-…/r-…/ou-…/<account>/`."""
-    for path in found.get("Paths") or []:
-        _, *ids = path.strip("/").split("/")
-        if ids and ids[-1] == found["Id"]:
-            return ids[:-1] if ids[0].startswith("r-") else []
-    return []
-
-
 def _named(chain: list[str], names: _Names) -> str:
-    return "/" + "/".join(_step(names[parent][unit]) for parent, unit in zip(chain, chain[1:], strict=False))
-
-
-def _step(name: str) -> str:
-    return name.replace("/", "%2F")
+    return named_path(names[parent][unit] for parent, unit in zip(chain, chain[1:], strict=False))
 
 
 def _account(found: _Listed, ou_path: str) -> Account:

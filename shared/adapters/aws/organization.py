@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.adapters.aws.errors import error_code, translated
+from shared.adapters.aws.unit_paths import named_path, unit_ids
 from shared.application.ports import Clock
 from shared.domain.accounts import Account, AccountState
 from shared.errors import TransientError
@@ -36,7 +37,7 @@ class AwsOrganization:
                 if error_code(error) == "AccountNotFoundException":
                     return None
                 raise
-            path = self._path_of(account_id)
+            path = self._path_by_ids(found) or self._path_by_parents(account_id)
             tags = self._tags_of(account_id) if with_tags else {}
             state, owner = found.get("State") or found["Status"], found["Arn"].split(":")[4]
         joined = found.get("JoinedTimestamp")
@@ -50,14 +51,19 @@ class AwsOrganization:
             is_management=owner == account_id,
         )
 
-    def _path_of(self, account_id: str) -> str:
+    def _path_by_ids(self, found: dict[str, Any]) -> str | None:
+        """The path as the account's own answer tells it; None where it tells of no unit, which is asked for then."""
+        _, *units = unit_ids(found) or [""]
+        return named_path(self._unit(unit_id)[0] for unit_id in units) if units else None
+
+    def _path_by_parents(self, account_id: str) -> str:
         names: list[str] = []
         parent = self._client.list_parents(ChildId=account_id)["Parents"][0]
         unit_id, kind = parent["Id"], str(parent["Type"])
         while kind != "ROOT":
             name, unit_id, kind = self._unit(unit_id)
-            names.append(name.replace("/", "%2F"))
-        return "/" + "/".join(reversed(names))
+            names.append(name)
+        return named_path(reversed(names))
 
     def _unit(self, unit_id: str) -> tuple[str, str, str]:
         """Name, parent id and parent type of an organizational unit."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.adapters.aws.errors import error_code, translated
-from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
+from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -28,7 +28,6 @@ _BY_DETAIL = {
     "FAILED_IMPORT": InstanceState.FAILED,
 }
 _PAGE_SIZE = 100  # the most that CloudFormation gives
-_REMOVED_OR_BEING_REMOVED = {"OperationIdAlreadyExistsException", "StackInstanceNotFoundException"}
 _ALL_AT_ONCE: dict[str, Any] = {
     "FailureTolerancePercentage": 100,
     "MaxConcurrentPercentage": 100,
@@ -111,22 +110,24 @@ class CloudFormationStackSets:
                     raise
                 logger.info("operation_was_started_before", extra={"operation_id": deployment.operation_id})
 
-    def remove(self, account_id: str, operation_id: str, *, retain_stack: bool = False) -> None:
-        """Starts an operation that deletes the account's instance, and its stack unless that is to be retained."""
-        with translated(f"remove StackSet {self._name} from account {account_id}"):
+    def remove(self, removal: Removal) -> None:
+        """Starts one operation that deletes these accounts' instances, and their stacks unless they are retained."""
+        with translated(f"remove StackSet {self._name} from {len(removal.account_ids)} account(s)"):
             try:
                 self._client.delete_stack_instances(
                     StackSetName=self._name,
-                    DeploymentTargets=self._exactly([account_id]),  # type: ignore[arg-type] # a literal map
+                    DeploymentTargets=self._exactly(removal.account_ids),  # type: ignore[arg-type] # a literal map
                     Regions=[self._region],
-                    RetainStacks=retain_stack,
+                    RetainStacks=removal.retain_stacks,
                     OperationPreferences=_ALL_AT_ONCE,  # type: ignore[arg-type] # a literal map, not a TypedDict
-                    OperationId=operation_id,
+                    OperationId=removal.operation_id,
                 )
             except ClientError as error:
-                if error_code(error) not in _REMOVED_OR_BEING_REMOVED:
+                code = error_code(error)
+                gone = code == "StackInstanceNotFoundException" and len(removal.account_ids) == 1
+                if not gone and code != "OperationIdAlreadyExistsException":
                     raise
-                logger.info("stack_instance_is_gone_or_going", extra={"operation_id": operation_id})
+                logger.info("stack_instances_are_gone_or_going", extra={"operation_id": removal.operation_id})
 
     def _exactly(self, account_ids: Sequence[str]) -> dict[str, Any]:
         """These accounts and no others, wherever in the organization they are now."""
