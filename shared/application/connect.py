@@ -144,7 +144,7 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
         return _finish(Result.UNCHANGED, connector_id, checked, task)
     settlement = task.settlement
     owner, now = settlement.owner or "", ports.clock.now()
-    if not ports.ledger.claim(task.request.key, owner=owner, now=now, seconds=ports.claim_seconds):
+    if not ports.ledger.claim(task.request.key, owner=owner, now=now, seconds=ports.claim_seconds, connecting=True):
         unclaimed = replace(settlement, owner=None)
         return unclaimed.wait("another worker holds this account", ports.schedule.contended_seconds)
     return _ensure(replace(wanted, connector_id=connector_id), checked, task)

@@ -209,8 +209,11 @@ class Ledger(Protocol):
     def find(self, key: AccountKey) -> AccountRecord | None:
         """The account's line; None where nothing was ever reported."""
 
-    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float) -> bool:
-        """Takes the account for `owner`; False where another holds it. Claims end by themselves."""
+    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float, connecting: bool = False) -> bool:
+        """Takes the account for `owner`; False where another holds it. Claims end by themselves.
+
+        `connecting` says that a connector is made, which is a state unless the account is connected already.
+        """
 
     def record(self, entry: HistoryEntry, *, release: str | None = None) -> None:
         """Adds to the history, advances the account's line and ends the claim of `release`."""

@@ -118,6 +118,9 @@ class Reconciliation:
         return tuple(looked for looked in self.accounts if looked.failed)
 
 
+_PARAMETERS_COUNT = {InstanceState.CURRENT, InstanceState.IN_PROGRESS}
+"""States in which an instance may have, or get, other parameters than its profile asks for."""
+
 Tell = Callable[[Looked, int], None]
 """Is told of every account, and of how many there are."""
 
@@ -209,7 +212,7 @@ class _Work:
         if decision.verdict is Verdict.INCLUDE and account.is_management:
             management = self._ports.management
             return sending_for_management(decision, management.find(), management.name)
-        if decision.verdict is Verdict.INCLUDE and state is InstanceState.CURRENT:
+        if decision.verdict is Verdict.INCLUDE and state in _PARAMETERS_COUNT:
             instance = self._ports.instances.find_instance(account_id)
             return sending_for_instance(account, decision, instance, self._ports.clock.now())
         return sending_for(account, decision, state)

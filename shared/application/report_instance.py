@@ -13,6 +13,7 @@ from shared.application.requests import Cause, Report, request_for
 from shared.domain.accounts import unlisted_account
 from shared.domain.findings import ROLES_NOT_REMOVED
 from shared.domain.ledger import Result, State
+from shared.domain.policy import Verdict, decide
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import Action
@@ -69,6 +70,9 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
         return Outcome(result=Result.SKIPPED, reason="the account left the organization")
+    decision = decide(policy, account)
+    if decision.verdict is Verdict.EXCLUDE:
+        return Outcome(result=Result.SKIPPED, reason=f"the account takes no part any more: {decision.reason}")
     report = _report(instance, signal, ports.clock.now())
     ports.sender.send(request_for(account, policy, signal.cause, report))
     result = Result.CREATED if report.action is Action.CONNECT else Result.FAILED

@@ -29,6 +29,9 @@ class State(StrEnum):
 LEFT = frozenset({State.EXCLUDED, State.DEPARTED})
 """States of accounts that AWS's side says take no part; their connector may still be there."""
 
+TOLD = frozenset({State.SEEN, State.DEPLOYING, State.DEPLOY_FAILED, State.DEPLOYED})
+"""States that are only reported: such a state is so since its report was written."""
+
 
 class Result(StrEnum):
     """What one piece of work did; the closing log line and the history use the same words."""
@@ -101,8 +104,8 @@ class HistoryEntry:
 class AccountRecord:
     """The present line of an account in the ledger; `state_at` is when its state came about.
 
-    `asked_at` is when the newest request was written that ended with a connector or with none any more, or that
-    told that the account takes no part.
+    `asked_at` is when the newest request was written that was worked on, or that told that the account takes no
+    part; what was only reported on the way does not count.
     `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any;
     `aftercare` is the digest of the standards and governance rules that were last seen to.
     """
@@ -152,10 +155,12 @@ class AccountRecord:
         return self.claimed_by not in {"", owner} and self.claimed_until is not None and now < self.claimed_until
 
 
-def claim(record: AccountRecord, *, owner: str, now: datetime, seconds: float) -> AccountRecord:
-    """The record while `owner` works on it, for `seconds` at most."""
+def claim(
+    record: AccountRecord, *, owner: str, now: datetime, seconds: float, connecting: bool = False
+) -> AccountRecord:
+    """The record while `owner` works on it, for `seconds` at most; `connecting` where it makes a connector."""
     claimed = replace(record, claimed_by=owner, claimed_until=now + timedelta(seconds=seconds))
-    if record.state is State.CONNECTED:
+    if record.state is State.CONNECTED or not connecting:
         return claimed
     return replace(claimed, state=State.CONNECTING, state_at=now, reason="", remedy="")
 
@@ -172,14 +177,14 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
         changed = replace(
             changed,
             state=entry.state,
-            state_at=entry.at,
+            state_at=entry.sent_at if entry.state in LEFT and entry.sent_at else entry.at,
             reason=entry.reason,
             remedy=entry.remedy,
             correlation_id=entry.correlation_id,
             policy_hash=entry.policy_hash or record.policy_hash,
             aftercare=entry.aftercare or record.aftercare,
         )
-    if entry.state in {State.CONNECTED, State.OFFBOARDED, *LEFT} and entry.sent_at is not None:
+    if entry.state is not None and entry.state not in TOLD and entry.sent_at is not None:
         changed = replace(changed, asked_at=max(entry.sent_at, record.asked_at or entry.sent_at))
     if entry.ends_connector and not _is_late(record, entry):
         changed = replace(changed, connector_id="", aftercare="")
@@ -200,6 +205,17 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
 
 
 def _is_late(record: AccountRecord, entry: HistoryEntry) -> bool:
+    """Whether something counts that came after what `entry` tells.
+
+    Work on a request takes time, so what it ends with is no later word than a report that was written after the
+    request: between a connector and an account that takes no part, the later one of both requests counts.
+    """
+    sent, asked = entry.sent_at, record.asked_at
+    if entry.state in LEFT and sent is not None:
+        told = record.state_at if record.state in TOLD else None
+        return any(sent < other for other in (asked, told) if other is not None)
+    if entry.state is State.CONNECTED and record.outdated_by(LEFT, sent or entry.at):
+        return True
     return record.state_at is not None and entry.at < record.state_at
 
 

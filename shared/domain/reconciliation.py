@@ -99,6 +99,8 @@ def sending_for_instance(
     if step is Step.NOTHING:
         reason = "its stack instance is current"
         return Sending(signal=Signal.CONNECT_REQUEST, reason=reason, status=State.DEPLOYED)
+    if step is Step.UPDATE and instance is not None and instance.state is InstanceState.IN_PROGRESS:
+        return Sending(signal=Signal.ACCOUNT_EVENT, reason="its stack instance gets other parameters than its profile")
     return sending_for(account, decision, instance.state if instance else None)
 
 

@@ -24,14 +24,14 @@ class FakeLedger:
         self.failures.strike("find")
         return self._records.get(key)
 
-    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float) -> bool:
+    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float, connecting: bool = False) -> bool:
         """Takes the account where nobody else holds it."""
         self.failures.strike("claim")
         with self._lock:
             record = self._records.get(key, AccountRecord(key=key))
             if record.claimed_by_another(owner, now):
                 return False
-            self._records[key] = claim(record, owner=owner, now=now, seconds=seconds)
+            self._records[key] = claim(record, owner=owner, now=now, seconds=seconds, connecting=connecting)
             return True
 
     def record(self, entry: HistoryEntry, *, release: str | None = None) -> None:

@@ -92,7 +92,7 @@ def test_a_claim_keeps_everybody_else_away_until_it_ends() -> None:
 
 def test_a_claim_shows_that_the_account_is_being_connected() -> None:
     parked = advance(AccountRecord(key=KEY), entry(state=State.PARKED, reason="no role", remedy="make it"))
-    claimed = claim(parked, owner="one", now=NOON + timedelta(seconds=1), seconds=180)
+    claimed = claim(parked, owner="one", now=NOON + timedelta(seconds=1), seconds=180, connecting=True)
     assert (claimed.state, claimed.reason, claimed.remedy) == (State.CONNECTING, "", "")
 
 
@@ -136,3 +136,37 @@ def test_a_copy_that_is_long_overdue_supersedes_nobody() -> None:
     record = AccountRecord(key=KEY, scheduled_message_id="m1", scheduled_attempt=3, scheduled_at=NOON)
     assert record.superseded("m1", 0, NOON + OVERDUE - timedelta(seconds=1))
     assert not record.superseded("m1", 0, NOON + OVERDUE)
+
+
+def test_a_claim_to_disconnect_changes_no_state() -> None:
+    record = advance(AccountRecord(key=KEY), entry(state=State.EXCLUDED))
+    claimed = claim(record, owner="one", now=NOON + timedelta(seconds=1), seconds=180)
+    assert (claimed.state, claimed.claimed_by) == (State.EXCLUDED, "one")
+
+
+def told(state: State, *, sent: float, done: float) -> HistoryEntry:
+    """What came of a message that was written `sent` seconds after noon and ended `done` seconds after noon."""
+    return replace(entry(state=state), sent_at=NOON + timedelta(seconds=sent), at=NOON + timedelta(seconds=done))
+
+
+@pytest.mark.parametrize("left", [State.EXCLUDED, State.DEPARTED])
+def test_a_connector_that_was_asked_for_before_the_account_left_does_not_bring_it_back(left: State) -> None:
+    note = told(left, sent=10, done=10)
+    connected = replace(told(State.CONNECTED, sent=5, done=20), connector_id="c")
+    for order in ([note, connected], [connected, note]):
+        record = AccountRecord(key=KEY)
+        for each in order:
+            record = advance(record, each)
+        assert (record.state, record.connector_id) == (left, "c")
+
+
+def test_what_is_told_after_a_slow_removal_was_asked_for_counts() -> None:
+    removed = told(State.DEPARTED, sent=5, done=60)
+    for later in (State.EXCLUDED, State.DEPLOYING, State.DEPLOY_FAILED):
+        assert advance(advance(AccountRecord(key=KEY), removed), told(later, sent=10, done=10)).state is later
+
+
+def test_an_old_word_that_an_account_left_does_not_undo_a_newer_report() -> None:
+    for newer in (State.DEPLOYING, State.DEPLOY_FAILED, State.CONNECTED, State.PARKED):
+        record = advance(AccountRecord(key=KEY), told(newer, sent=20, done=20))
+        assert advance(record, told(State.EXCLUDED, sent=10, done=10)).state is newer

@@ -284,7 +284,7 @@ def test_a_ledger_that_fails_after_the_put_is_brought_up_to_date_later(azure: Az
 
 
 def test_an_account_that_another_worker_holds_is_left_to_it(azure: AzureSide) -> None:
-    assert azure.ledger.claim(KEY, owner="another", now=NOON, seconds=CLAIM_SECONDS)
+    assert azure.ledger.claim(KEY, owner="another", now=NOON, seconds=CLAIM_SECONDS, connecting=True)
     outcome = onboard(request(), azure.ports)
     assert outcome.result is Result.DEFERRED
     assert azure.queue.sent[0].delay_seconds == 30
@@ -331,7 +331,7 @@ def test_a_contended_copy_that_reports_late_leaves_a_connected_account_connected
         azure.ledger.record(ended, release="another")
         azure.clock.advance(1)
 
-    azure.ledger.claim(KEY, owner="another", now=NOON, seconds=CLAIM_SECONDS)
+    azure.ledger.claim(KEY, owner="another", now=NOON, seconds=CLAIM_SECONDS, connecting=True)
     queue = type("Queue", (), {"send": staticmethod(winner_ends), "park": azure.queue.park})()
     assert onboard(request(), replace(azure.ports, queue=queue)).result is Result.DEFERRED
     assert row(azure).state is State.CONNECTED
@@ -346,7 +346,7 @@ def test_a_slot_that_is_near_is_waited_for(azure: AzureSide) -> None:
 def test_waiting_for_others_does_not_lengthen_the_next_delay(azure: AzureSide) -> None:
     one = request()
     for _ in range(6):
-        azure.ledger.claim(KEY, owner="another", now=azure.clock.now(), seconds=CLAIM_SECONDS)
+        azure.ledger.claim(KEY, owner="another", now=azure.clock.now(), seconds=CLAIM_SECONDS, connecting=True)
         assert onboard(one, azure.ports).result is Result.DEFERRED
         one = azure.queue.requests[-1]
         azure.clock.advance(CLAIM_SECONDS)
@@ -370,7 +370,7 @@ def test_waiting_for_a_slot_ends_with_the_budget(azure: AzureSide) -> None:
 
 def test_waiting_for_another_worker_ends_with_the_budget_and_leaves_the_state_to_that_worker(azure: AzureSide) -> None:
     azure.clock.advance(48 * 3600)
-    azure.ledger.claim(KEY, owner="another", now=azure.clock.now(), seconds=CLAIM_SECONDS)
+    azure.ledger.claim(KEY, owner="another", now=azure.clock.now(), seconds=CLAIM_SECONDS, connecting=True)
     assert onboard(request(), azure.ports).result is Result.PARKED
     assert azure.queue.parked[0].reason == "tried for 48 hours; last: another worker holds this account"
     assert (azure.queue.sent, row(azure).state, row(azure).claimed_by) == ([], State.CONNECTING, "another")

@@ -36,14 +36,14 @@ class TableLedger:
         with translated(f"read the ledger of {key}"):
             return self._read(key)[0]
 
-    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float) -> bool:
+    def claim(self, key: AccountKey, *, owner: str, now: datetime, seconds: float, connecting: bool = False) -> bool:
         """Takes the account for `owner` by the row's ETag; False where another's claim is still running."""
         refused = False
 
         def take(record: AccountRecord) -> AccountRecord | None:
             nonlocal refused
             refused = record.claimed_by_another(owner, now)
-            return None if refused else claim(record, owner=owner, now=now, seconds=seconds)
+            return None if refused else claim(record, owner=owner, now=now, seconds=seconds, connecting=connecting)
 
         self._change(key, take)
         return not refused
