@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -118,6 +118,8 @@ def _show_one(found: AccountStatus, *, as_json: bool) -> None:
     identifier = words(record.key.hierarchy_identifier, style="bold")
     console.print(Text.assemble(identifier, "  ", words(record.name), "  ", words(record.ou_path)))
     console.print(Text.assemble(state_text(record.state), " since ", moment(record.state_at)))
+    if record.joined_at:
+        console.print(words(f"joined: {moment(record.joined_at)}{waited(record)}"))
     for label, value in (("reason", record.reason), ("remedy", record.remedy), ("connector", record.connector_id)):
         if value:
             console.print(words(f"{label}: {value}"), soft_wrap=label == "connector")
@@ -128,6 +130,14 @@ def _show_one(found: AccountStatus, *, as_json: bool) -> None:
     for entry in found.history:
         table.add_row(moment(entry.at), words(entry.step), str(entry.result), words(entry.reason))
     console.print(table)
+
+
+def waited(record: AccountRecord) -> str:
+    """How long the account was in the organization when its connector was made."""
+    if record.joined_at is None or record.connected_at is None or record.connected_at < record.joined_at:
+        return ""
+    whole = timedelta(seconds=round((record.connected_at - record.joined_at).total_seconds()))
+    return f", its connector came {whole} later"
 
 
 def state_text(state: State) -> Text:

@@ -66,7 +66,7 @@ def run_batch(
             _log_error(message_id, result, signal.account_id)
         else:
             fields = {"message_id": message_id, "hierarchy_identifier": signal.account_id}
-            logger.info("event_handled", extra=fields | result.log_fields())
+            logger.info("event_handled", extra={**fields, **result.log_fields()})
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

@@ -15,8 +15,19 @@ class Outcome:
     reason: str = ""
     connector_id: str = ""
     key: str = ""
+    seconds_since_joined: float | None = None
 
-    def log_fields(self) -> dict[str, str]:
-        """The fields of the closing log line; `error_key` is the failure's heading in docs/runbook.md, if any."""
-        fields = {"outcome": str(self.result), "reason": self.reason, "connector_id": self.connector_id}
+    def log_fields(self) -> dict[str, str | float]:
+        """The fields of the closing log line.
+
+        `error_key` is the failure's heading in docs/runbook.md, if any; `seconds_since_joined` how long the account
+        has been in the organization when its connector was made.
+        """
+        fields: dict[str, str | float] = {
+            "outcome": str(self.result),
+            "reason": self.reason,
+            "connector_id": self.connector_id,
+        }
+        if self.seconds_since_joined is not None:
+            fields["seconds_since_joined"] = round(self.seconds_since_joined, 3)
         return fields | ({"error_key": self.key} if self.key else {})

@@ -88,6 +88,7 @@ def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> 
             source=cause.source,
             reason=report.reason[:4096],
             remedy=report.remedy[:2048],
+            joined_at=account.joined_at,
         ),
     )
 

@@ -51,7 +51,9 @@ class Settlement:
         )
         self.ledger.record(entry, release=self.owner)
         key = findings[0].key if findings else ""
-        return Outcome(result=result, reason=reason, connector_id=str(connector_id), key=key)
+        joined = self.request.data.joined_at
+        age = (entry.at - joined).total_seconds() if joined and result is Result.CREATED else None
+        return Outcome(result=result, reason=reason, connector_id=str(connector_id), key=key, seconds_since_joined=age)
 
     def offboard(self, removed: Sequence[ConnectorId]) -> Outcome:
         """Nothing of ours is left: the account was taken out, or is what the request says besides."""
@@ -160,4 +162,5 @@ class Settlement:
             ou_path=request.data.ou_path,
             policy_hash=request.policy_hash,
             sent_at=request.occurred_at,
+            joined_at=request.data.joined_at,
         )

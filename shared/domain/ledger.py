@@ -92,6 +92,7 @@ class HistoryEntry:
     write_slot: datetime | None = None
     aftercare: str = ""
     sent_at: datetime | None = None
+    joined_at: datetime | None = None
 
     @property
     def ends_connector(self) -> bool:
@@ -106,6 +107,8 @@ class AccountRecord:
 
     `asked_at` is when the newest request was written that was worked on, or that told that the account takes no
     part; what was only reported on the way does not count.
+    `joined_at` is when the account was created in, or came into, the organization, `connected_at` when its connector
+    was made.
     `scheduled_…` name the attempt that lies on the queue, and the write slot that is kept for it, if any;
     `aftercare` is the digest of the standards and governance rules that were last seen to.
     """
@@ -122,6 +125,8 @@ class AccountRecord:
     correlation_id: str = ""
     policy_hash: str = ""
     aftercare: str = ""
+    joined_at: datetime | None = None
+    connected_at: datetime | None = None
     scheduled_message_id: str = ""
     scheduled_attempt: int = 0
     scheduled_at: datetime | None = None
@@ -186,6 +191,8 @@ def advance(record: AccountRecord, entry: HistoryEntry, *, release: str | None =
         )
     if entry.state is not None and entry.state not in TOLD and entry.sent_at is not None:
         changed = replace(changed, asked_at=max(entry.sent_at, record.asked_at or entry.sent_at))
+    if entry.state is State.CONNECTED and entry.result is Result.CREATED:
+        changed = replace(changed, connected_at=max(entry.at, record.connected_at or entry.at))
     if entry.ends_connector and not _is_late(record, entry):
         changed = replace(changed, connector_id="", aftercare="")
     if entry.next_attempt is not None:
@@ -231,4 +238,5 @@ def _described(record: AccountRecord, entry: HistoryEntry) -> AccountRecord:
         name=choose(entry.name, record.name),
         ou_path=choose(entry.ou_path, record.ou_path),
         connector_id=choose(entry.connector_id, record.connector_id),
+        joined_at=(record.joined_at or entry.joined_at) if late else (entry.joined_at or record.joined_at),
     )

@@ -39,7 +39,8 @@ class Action(StrEnum):
 class RequestData(BaseModel):
     """The account as the sender saw it. `status` is the ledger state that the sender reports.
 
-    `seen` reports something that changes no state: it is for the history only.
+    `seen` reports something that changes no state: it is for the history only. `joined_at` is when the account was
+    created in, or came into, the organization.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -55,6 +56,7 @@ class RequestData(BaseModel):
     source: str = Field(max_length=256)
     reason: str = Field(default="", max_length=4096)
     remedy: str = Field(default="", max_length=2048)
+    joined_at: Moment | None = None
 
     @model_validator(mode="after")
     def _aws_ids_have_twelve_digits(self) -> Self:

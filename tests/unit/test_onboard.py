@@ -423,3 +423,17 @@ def test_a_burst_of_any_size_gets_all_its_connectors_at_the_rate_of_the_subscrip
         azure.clock.advance((now - azure.clock.now()).total_seconds())  # the other workers did not wait for it
         waiting += [(now + timedelta(seconds=sent.delay_seconds), sent.request) for sent in azure.queue.sent]
     assert len(azure.connectors.puts) == 200
+
+
+def test_a_new_connector_tells_how_long_its_account_waited_for_it(azure: AzureSide) -> None:
+    azure.clock.advance(60)
+    outcome = onboard(request(), azure.ports)
+    assert outcome.seconds_since_joined == 240  # the request says that it joined at 11:57
+    assert outcome.log_fields()["seconds_since_joined"] == 240
+    record = row(azure)
+    assert (record.joined_at, record.connected_at) == (NOON - timedelta(minutes=3), azure.clock.now())
+    azure.clock.advance(60)
+    again = onboard(request(message_id="00000000-0000-4000-8000-00000000aaaa"), azure.ports)
+    assert (again.result, again.seconds_since_joined) == (Result.UNCHANGED, None)
+    assert "seconds_since_joined" not in again.log_fields()
+    assert row(azure).connected_at == record.connected_at

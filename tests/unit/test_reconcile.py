@@ -450,7 +450,7 @@ def truth(member: dict[str, Any]) -> str:
     if member["unit"] == "excluded" or member["tags"]:
         return "event" if member["instance"] else "note"
     if member["instance"] == "in_progress":
-        return "silence"
+        return "silence" if member["right"] else "event"
     return "connect" if member["instance"] == "current" and member["right"] else "event"
 
 
