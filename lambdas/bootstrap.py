@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from lambdas.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
+from shared.adapters.aws.account_retries import SqsAccountRetries
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.events import RECONCILE_SOURCE
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
@@ -28,6 +29,7 @@ from shared.adapters.settings import read_settings
 from shared.application.account_batch import DeployPorts
 from shared.application.reconcile import Part, ReconcilePorts, Run
 from shared.application.report_instance import ReportPorts
+from shared.domain.readiness import Readiness
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=10)
 """Three hanging answers of one call still fit into the function's 60 seconds."""
@@ -57,6 +59,8 @@ def deploy_ports() -> DeployPorts:
         directory=AwsOrganization(boto3.client("organizations", config=_CONFIG), clock),
         stack_sets=_stack_sets(),
         sender=_sender(),
+        retries=_retries(),
+        readiness=_readiness(),
         policy=_policy(),
         clock=clock,
     )
@@ -70,6 +74,8 @@ def report_ports() -> ReportPorts:
         directory=AwsOrganization(boto3.client("organizations", config=_CONFIG), clock),
         stack_sets=_stack_sets(),
         sender=_sender(),
+        retries=_retries(),
+        readiness=_readiness(),
         policy=_policy(),
         clock=clock,
     )
@@ -117,6 +123,21 @@ def _sender() -> StorageRequestQueue:
         assertion=web_identity_assertion(boto3.client("sts", config=_CONFIG)),
     )
     return StorageRequestQueue(credential, queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name)
+
+
+@cache
+def _retries() -> SqsAccountRetries:
+    sqs = boto3.client("sqs", config=_CONFIG)
+    return SqsAccountRetries(sqs, SystemClock(), queue_url=settings().readiness.queue_url)
+
+
+def _readiness() -> Readiness:
+    chosen = settings().readiness
+    return Readiness(
+        first_delay_seconds=chosen.first_delay_seconds,
+        longest_delay_seconds=chosen.longest_delay_seconds,
+        budget_seconds=chosen.budget_seconds,
+    )
 
 
 @cache

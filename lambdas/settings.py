@@ -27,6 +27,18 @@ class ReconcileSettings(BaseModel):
     management_stack_name: str = "rollcall-member-roles"
 
 
+class ReadinessSettings(BaseModel):
+    """`ROLLCALL_READINESS__*`: accounts that AWS has not readied yet, which are tried again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    queue_url: str = Field(pattern=r"^https?://")
+    """The queue `account-events`, which takes the delayed messages."""
+    first_delay_seconds: float = Field(default=60.0, ge=1, le=900)
+    longest_delay_seconds: float = Field(default=900.0, ge=1, le=900)
+    budget_seconds: float = Field(default=7200.0, ge=0)
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of one function."""
 
@@ -38,5 +50,6 @@ class Settings(BaseSettings):
     client_id: str
     authority_host: AzureUrl = "https://login.microsoftonline.com"
     queue: QueueSettings
+    readiness: ReadinessSettings
     reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
     aws_region: CommercialRegion = Field(validation_alias="AWS_REGION")

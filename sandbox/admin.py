@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sandbox.azure.seeding import AzureSeed, plant
 from sandbox.faults import Fault, Hold
@@ -23,6 +23,7 @@ class StackFailure(BaseModel):
 
     account: str = Field(description="account id, or the name of an account that does not exist yet")
     reason: str
+    times: int | None = Field(default=None, ge=1, description="how many of them; all if left out")
 
 
 class SeedAccount(BaseModel):
@@ -34,6 +35,7 @@ class SeedAccount(BaseModel):
     parent_id: str | None = Field(default=None, description="root or OU; the root if left out")
     state: str = "ACTIVE"
     tags: dict[str, str] = Field(default_factory=dict)
+    joined_at: AwareDatetime | None = Field(default=None, description="JoinedTimestamp; now if left out")
 
 
 class Seed(AzureSeed):
@@ -108,12 +110,16 @@ class AdminApi:
         seed = Seed.model_validate(request.get_json(force=True))
         planted = [
             self._sandbox.aws.add_account(
-                account.name, parent_id=account.parent_id, state=account.state, tags=account.tags
+                account.name,
+                parent_id=account.parent_id,
+                state=account.state,
+                tags=account.tags,
+                joined_at=account.joined_at,
             )
             for account in seed.accounts
         ]
         for failure in seed.stack_failures:
-            self._sandbox.aws.fail_stack_instances(failure.account, failure.reason)
+            self._sandbox.aws.fail_stack_instances(failure.account, failure.reason, times=failure.times)
         plant(self._sandbox.azure, seed)
         return jsonify({"accounts": planted})
 

@@ -175,6 +175,8 @@ class Sandbox:
                 "AuthorityHost": self.azure.authority_url,
                 "QueueServiceUri": self.azure.queue_url,
                 "RetryDelaySeconds": str(self.settings.sqs_visibility_seconds),
+                "ReadinessFirstDelaySeconds": str(self.settings.readiness_first_delay_seconds),
+                "ReadinessBudgetSeconds": str(self.settings.readiness_budget_seconds),
                 "ReconcileSeconds": str(self.settings.reconcile_seconds),
                 "ReconcileRetryDelaySeconds": str(self.settings.reconcile_visibility_seconds),
             },

@@ -30,6 +30,8 @@ class SandboxSettings(BaseSettings):
     sqs_visibility_seconds: int = 360  # the template's RetryDelaySeconds
     reconcile_visibility_seconds: int = 5400  # the template's ReconcileRetryDelaySeconds
     reconcile_seconds: int = 600  # the template's ReconcileSeconds
+    readiness_first_delay_seconds: int = 60  # the template's ReadinessFirstDelaySeconds
+    readiness_budget_seconds: int = 7200  # the template's ReadinessBudgetSeconds
     # Azure
     connector_put_seconds: float = 0.0
     connector_checks_all_roles: bool = True  # else only the CSPM role

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from moto.cloudformation import parsing
 from moto.core.base_backend import BackendDict
@@ -168,7 +169,7 @@ class AwsCloud:
         self._issuer.enabled.add(self.management_account_id)
         return self.organization.org.root_id if self.organization.org else ""
 
-    def add_account(
+    def add_account(  # noqa: PLR0913 - keywords, as the admin API has fields
         self,
         name: str,
         *,
@@ -176,6 +177,7 @@ class AwsCloud:
         parent_id: str | None = None,
         state: str = "ACTIVE",
         tags: Mapping[str, str] | None = None,
+        joined_at: datetime | None = None,
     ) -> str:
         """Plants an account that has been there for long: no waiting, no event. Returns its id.
 
@@ -185,6 +187,7 @@ class AwsCloud:
             parent_id: the root or OU that it lives in; the root if left out.
             state: ACTIVE, SUSPENDED or another state of the Organizations API.
             tags: its tags.
+            joined_at: since when it belongs to the organization (UTC); since now if left out.
         """
         parameters = {
             "AccountName": name,
@@ -194,6 +197,8 @@ class AwsCloud:
         account = add_account(self.organization, parameters)
         account.parent_id = parent_id or account.parent_id
         account.state = account.status = state
+        if joined_at is not None:
+            account.create_time = joined_at.astimezone(UTC).replace(tzinfo=None)  # as moto keeps it
         return account.id
 
     def fail_stack_instances(self, account: str, reason: str, *, times: int | None = None) -> None:

@@ -134,8 +134,7 @@ def _start(stack_set: StackSet, operation: Operation) -> None:
         if target.suspended and not operation.retain_stacks:
             instance.reason, instance.detailed_status = SUSPENDED, "SKIPPED_SUSPENDED_ACCOUNT"
             result.status, result.reason = "SUCCEEDED", SUSPENDED
-        else:
-            instance_changed(stack_set, instance, operation.action)
+        instance_changed(stack_set, instance, operation.action)
     _next_wave(stack_set, operation)
 
 

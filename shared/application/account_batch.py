@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.application.outcome import Outcome
 from shared.application.patience import unless_lasting
-from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
+from shared.application.ports import AccountDirectory, AccountRetries, Clock, PolicySource, RequestSender, StackSets
 from shared.application.requests import Cause, Report, request_for
+from shared.application.waiting import NotReady, wait_for
 from shared.domain.accounts import Account
 from shared.domain.policy import Policy
+from shared.domain.readiness import Attempt, Readiness, Retry
 from shared.errors import PermanentError, RollcallError, TransientError
 
 AccountResult = Outcome | RollcallError
@@ -23,6 +26,8 @@ class DeployPorts:
     directory: AccountDirectory
     stack_sets: StackSets
     sender: RequestSender
+    retries: AccountRetries
+    readiness: Readiness
     policy: PolicySource
     clock: Clock
 
@@ -31,12 +36,24 @@ class DeployPorts:
 class AccountSignal:
     """Some event said that there may be something to do about an account.
 
-    `departed` is how the account left the organization, where the event tells so.
+    `departed` is how the account left the organization, where the event tells so; `retry` is what we asked for
+    ourselves when an attempt failed.
     """
 
     account_id: str
     cause: Cause
     departed: str = ""
+    retry: Retry | None = None
+
+    @property
+    def asked_at(self) -> datetime:
+        """What was tried since then was tried for this signal, too: a retry was asked for when its attempt failed."""
+        return self.retry.since if self.retry else self.cause.occurred_at
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """Which attempt it asks for; None for the first."""
+        return self.retry.attempt if self.retry else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +74,13 @@ class Batch:
         except (TransientError, PermanentError) as error:
             return self.settled(error, signal)
         return None
+
+    def wait(self, account: Account, signal: AccountSignal, why: str) -> AccountResult:
+        """Puts off an account that AWS has not readied. Raises ConfigurationError."""
+        now = self.ports.clock.now()
+        attempt = signal.attempt or Attempt(number=1, first_at=signal.cause.occurred_at)
+        found = NotReady(account=account, cause=signal.cause, why=why, attempt=attempt, tried_at=now, failed_at=now)
+        try:
+            return wait_for(found, self.ports)
+        except (TransientError, PermanentError) as error:
+            return self.settled(error, signal)

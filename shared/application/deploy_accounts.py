@@ -21,6 +21,7 @@ from shared.domain.accounts import Account, AccountState, unlisted_account
 from shared.domain.leaving import Leaving, leave_closed, leave_departed, leave_excluded
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Decision, Verdict, decide
+from shared.domain.readiness import ACCOUNT_NOT_READY, Attempt
 from shared.domain.stack_sets import Deployment, Step, next_step, operation_id
 from shared.errors import PermanentError, TransientError
 
@@ -35,6 +36,13 @@ class _Seen:
     result: AccountResult
     connect: Account | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Waits:
+    account: Account
+    signal: AccountSignal
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,8 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
     for each in found:
         if isinstance(each, _Seen):
             results[each.signal.account_id] = _tell(each, batch)
+        elif isinstance(each, _Waits):
+            results[each.signal.account_id] = batch.wait(each.account, each.signal, each.reason)
     for group in _groups([each for each in found if isinstance(each, _Task)]):
         results |= _deploy_group(group, batch)
     return results | let_go([each for each in found if isinstance(each, Exit)], batch)
@@ -66,14 +76,14 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
 def _newest(signals: Sequence[AccountSignal]) -> dict[str, AccountSignal]:
     """Each account's newest signal, which knows of a departure whichever of its signals told so."""
     newest: dict[str, AccountSignal] = {}
-    for signal in sorted(signals, key=lambda signal: signal.cause.occurred_at):
+    for signal in sorted(signals, key=lambda signal: signal.asked_at):
         before = newest.get(signal.account_id)
         departed = signal.departed or (before.departed if before else "")
         newest[signal.account_id] = replace(signal, departed=departed)
     return newest
 
 
-def _look(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen:
+def _look(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen | _Waits:
     """Reads and decides; changes nothing, so that many accounts are looked at side by side."""
     try:
         return _look_at(signal, batch)
@@ -81,12 +91,14 @@ def _look(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen:
         return _Seen(signal=signal, result=batch.settled(error, signal))
 
 
-def _look_at(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen:
+def _look_at(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen | _Waits:
     policy, ports = batch.policy, batch.ports
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
         return _departed(signal, batch)
     decision = decide(policy, account)
+    if account.state is AccountState.PENDING_ACTIVATION:
+        return _Waits(account=account, signal=signal, reason=decision.reason)
     if decision.verdict is Verdict.WAIT:
         raise TransientError(decision.reason)
     if decision.verdict is Verdict.EXCLUDE:
@@ -99,7 +111,7 @@ def _included(account: Account, decision: Decision, signal: AccountSignal, batch
         why = "the management account: its own stack has the roles"
         return _has_roles(account, signal, why, decision.reason)
     parameters = decision.profile.stack_parameters()
-    step = next_step(batch.ports.stack_sets.find_instance(account.account_id), parameters, signal.cause.occurred_at)
+    step = next_step(batch.ports.stack_sets.find_instance(account.account_id), parameters, signal.asked_at)
     if step is Step.NOTHING:
         return _has_roles(account, signal, "its stack instance is current", "the roles were there already")
     if step in _PASSED_OVER:
@@ -149,9 +161,10 @@ def _departed(signal: AccountSignal, batch: Batch) -> Exit:
 
 
 def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:
-    groups: dict[tuple[tuple[tuple[str, str], ...], bool], list[_Task]] = defaultdict(list)
+    """Accounts that one operation can do together: an operation is one attempt for all of them."""
+    groups: dict[tuple[tuple[tuple[str, str], ...], bool, Attempt | None], list[_Task]] = defaultdict(list)
     for task in tasks:
-        groups[tuple(sorted(task.parameters.items())), task.update].append(task)
+        groups[tuple(sorted(task.parameters.items())), task.update, task.signal.attempt].append(task)
     return list(groups.values())
 
 
@@ -172,16 +185,18 @@ def _deploy_group(group: list[_Task], batch: Batch) -> dict[str, AccountResult]:
             alone |= _deploy_group([task], batch)
         return alone
     except TransientError as error:
+        if error.key == ACCOUNT_NOT_READY:
+            return {task.account.account_id: batch.wait(task.account, task.signal, error.reason) for task in group}
         return {task.account.account_id: error for task in group}
     return {task.account.account_id: _reported(task, batch, began) for task in group}
 
 
 def _deploy(group: list[_Task], ports: DeployPorts) -> None:
     causes = [(task.account.account_id, task.signal.cause.event_id) for task in group]
-    update = group[0].update
+    update, attempt = group[0].update, group[0].signal.attempt
     ports.stack_sets.deploy(
         Deployment(
-            operation_id=operation_id(ports.stack_sets.stack_set_id(), causes, update=update),
+            operation_id=operation_id(ports.stack_sets.stack_set_id(), causes, update=update, attempt=attempt),
             account_ids=tuple(sorted(task.account.account_id for task in group)),
             parameters=group[0].parameters,
             update=update,

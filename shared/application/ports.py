@@ -13,6 +13,7 @@ from shared.domain.offboarding import Lock, Machine
 from shared.domain.policy import Policy
 from shared.domain.prechecks import SubscriptionFacts
 from shared.domain.publication import PublishedPolicy
+from shared.domain.readiness import Retry
 from shared.domain.reconciliation import ManagementStack
 from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
 from shared.domain.subscription_plans import SubscriptionPlan
@@ -167,6 +168,16 @@ class ReconcileEvents(Protocol):
 
     def request_part(self, run: str, after: str) -> None:
         """Asks for the part of the run that begins after that account id."""
+
+
+class AccountRetries(Protocol):
+    """The queue `account-events`, for looks at accounts that are to come."""
+
+    def ask_again(self, account_id: str, retry: Retry) -> None:
+        """Asks the function `account_events` to look at the account when the retry is due.
+
+        The same retry asked for again is the same event. Raises TransientError, ConfigurationError.
+        """
 
 
 class AccountRoles(Protocol):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from shared.application.outcome import Outcome
 from shared.application.patience import unless_lasting
-from shared.application.ports import AccountDirectory, Clock, PolicySource, RequestSender, StackSets
+from shared.application.ports import AccountDirectory, AccountRetries, Clock, PolicySource, RequestSender, StackSets
 from shared.application.requests import Cause, Report, request_for
-from shared.domain.accounts import unlisted_account
+from shared.application.waiting import NotReady, wait_for
+from shared.domain.accounts import Account, unlisted_account
 from shared.domain.findings import ROLES_NOT_REMOVED
+from shared.domain.instance_failures import diagnose_instance
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Verdict, decide
+from shared.domain.readiness import Attempt, Readiness, Retry
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, RollcallError, TransientError
-from shared.messages.connector_request import Action
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class ReportPorts:
     directory: AccountDirectory
     stack_sets: StackSets
     sender: RequestSender
+    retries: AccountRetries
+    readiness: Readiness
     policy: PolicySource
     clock: Clock
 
@@ -62,21 +65,53 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
     instance = ports.stack_sets.find_instance(signal.account_id)
     if signal.deletion:
         return _report_deletion(instance, signal, ports)
-    if instance is None:
-        return Outcome(result=Result.SKIPPED, reason="the account has no stack instance any more")
-    if instance.state is InstanceState.IN_PROGRESS:
-        return Outcome(result=Result.SKIPPED, reason="the instance is being worked on again; its end will be reported")
+    if instance is None or instance.state is InstanceState.IN_PROGRESS:
+        again = "the instance is being worked on again; its end will be reported"
+        return Outcome(
+            result=Result.SKIPPED, reason=again if instance else "the account has no stack instance any more"
+        )
     policy = ports.policy.current()
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
         return Outcome(result=Result.SKIPPED, reason="the account left the organization")
     decision = decide(policy, account)
     if decision.verdict is Verdict.EXCLUDE:
-        return Outcome(result=Result.SKIPPED, reason=f"the account takes no part any more: {decision.reason}")
-    report = _report(instance, signal, ports.clock.now())
+        return _look_anew(signal, decision.reason, ports)
+    if instance.state in _NOT_DEPLOYED:
+        return _report_failure(instance, account, signal, ports)
+    # outdated roles are roles: Defender checks
+    report = Report(status=State.DEPLOYED, reason="its stack instance succeeded", at=ports.clock.now())
     ports.sender.send(request_for(account, policy, signal.cause, report))
-    result = Result.CREATED if report.action is Action.CONNECT else Result.FAILED
-    return Outcome(result=result, reason=report.reason)
+    return Outcome(result=Result.CREATED, reason=report.reason)
+
+
+def _look_anew(signal: InstanceSignal, why: str, ports: ReportPorts) -> Outcome:
+    """Has an account that takes no part any more looked at by who decides what becomes of it."""
+    occurred_at = signal.cause.occurred_at
+    first = Attempt(number=1, first_at=occurred_at)
+    ports.retries.ask_again(signal.account_id, Retry(attempt=first, due_at=occurred_at, since=occurred_at))
+    return Outcome(result=Result.SKIPPED, reason=f"{why}: it is looked at anew")
+
+
+def _report_failure(instance: StackInstance, account: Account, signal: InstanceSignal, ports: ReportPorts) -> Outcome:
+    """An account that is not ready is tried again; of others only the reason is told."""
+    reason = instance.reason or signal.reason or "AWS gave no reason"
+    occurred_at = signal.cause.occurred_at
+    tried_at = instance.tried_at or occurred_at
+    attempt = instance.attempt or Attempt(number=1, first_at=tried_at)
+    if instance.state is InstanceState.FAILED and ports.readiness.is_not_ready(account, attempt, reason):
+        found = NotReady(
+            account=account,
+            cause=signal.cause,
+            why=reason,
+            attempt=attempt,
+            tried_at=tried_at,
+            failed_at=occurred_at,
+        )
+        return wait_for(found, ports)
+    report = Report(status=State.DEPLOY_FAILED, reason=reason, at=ports.clock.now())
+    ports.sender.send(request_for(account, ports.policy.current(), signal.cause, report))
+    return Outcome(result=Result.FAILED, reason=reason, key=diagnose_instance(reason).key)
 
 
 def _report_deletion(instance: StackInstance | None, signal: InstanceSignal, ports: ReportPorts) -> Outcome:
@@ -96,8 +131,4 @@ def _report_deletion(instance: StackInstance | None, signal: InstanceSignal, por
     return Outcome(result=result, reason=report.reason, key=key)
 
 
-def _report(instance: StackInstance, signal: InstanceSignal, now: datetime) -> Report:
-    if instance.state in {InstanceState.CURRENT, InstanceState.OUTDATED}:  # outdated roles are roles: Defender checks
-        return Report(status=State.DEPLOYED, reason="its stack instance succeeded", at=now)
-    reason = instance.reason or signal.reason or "AWS gave no reason"
-    return Report(status=State.DEPLOY_FAILED, reason=reason, at=now)
+_NOT_DEPLOYED = {InstanceState.FAILED, InstanceState.SUSPENDED}

@@ -32,6 +32,27 @@ UNKNOWN = InstanceFailure(
     remedy=f"Remove the cause that CloudFormation names, {_THEN}",
     link=_GUIDE,
 )
+NOT_READY = InstanceFailure(
+    key="instance-not-ready",
+    remedy="Wait: it is tried again with growing delays, later by the daily comparison. Where that does not help, "
+    f"see whether AWS has activated the account, {_THEN}",
+    link=_GUIDE,
+)
+SUSPENDED = InstanceFailure(
+    key="account-suspended",
+    remedy=f"Reopen the account, {_THEN} A closed account needs no connector.",
+    link=f"{_ORGANIZATIONS}/userguide/orgs_manage_accounts_close.html",
+)
+EXECUTION_ROLE_MISSING = InstanceFailure(
+    key="execution-role-missing",
+    remedy=f"Activate trusted access of StackSets, which makes the role stacksets-exec-* anew, {_THEN}",
+    link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html",
+)
+DENIED_IN_ACCOUNT = InstanceFailure(
+    key="denied-in-account",
+    remedy=f"Find the policy that denies stacksets-exec-* the action that is named, {_THEN}",
+    link=f"{_IAM}/troubleshoot_access-denied.html",
+)
 
 _KNOWN = (
     (
@@ -51,14 +72,7 @@ _KNOWN = (
             link=f"{_ORGANIZATIONS}/userguide/orgs_manage_policies_scps.html",
         ),
     ),
-    (
-        r"optinrequired|subscriptionrequired|needs a subscription|not signed up|pending activation",
-        InstanceFailure(
-            key="instance-not-ready",
-            remedy=f"Wait until AWS has activated the account, {_THEN}",
-            link=_GUIDE,
-        ),
-    ),
+    (r"optinrequired|subscriptionrequired|needs a subscription|not signed up|pending activation", NOT_READY),
     (
         r"already ?exists",
         InstanceFailure(
@@ -67,14 +81,7 @@ _KNOWN = (
             link=_GUIDE,
         ),
     ),
-    (
-        r"suspended|account is closed",
-        InstanceFailure(
-            key="account-suspended",
-            remedy=f"Reopen the account, {_THEN} A closed account needs no connector.",
-            link=f"{_ORGANIZATIONS}/userguide/orgs_manage_accounts_close.html",
-        ),
-    ),
+    (r"suspended|account is closed", SUSPENDED),
     (
         r"cancell?ed",
         InstanceFailure(
@@ -83,14 +90,7 @@ _KNOWN = (
             link=_GUIDE,
         ),
     ),
-    (
-        r"should have '[^']*' role|sts:assumerole",
-        InstanceFailure(
-            key="execution-role-missing",
-            remedy=f"Activate trusted access of StackSets, which makes the role stacksets-exec-* anew, {_THEN}",
-            link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-activate-trusted-access.html",
-        ),
-    ),
+    (r"should have '[^']*' role|sts:assumerole", EXECUTION_ROLE_MISSING),
     (
         r"limit ?exceeded|exceed quota|quota exceeded",
         InstanceFailure(
@@ -99,14 +99,7 @@ _KNOWN = (
             link=f"{_IAM}/reference_iam-quotas.html",
         ),
     ),
-    (
-        r"access ?denied|not authorized|unauthorized",
-        InstanceFailure(
-            key="denied-in-account",
-            remedy=f"Find the policy that denies stacksets-exec-* the action that is named, {_THEN}",
-            link=f"{_IAM}/troubleshoot_access-denied.html",
-        ),
-    ),
+    (r"access ?denied|not authorized|unauthorized", DENIED_IN_ACCOUNT),
     (
         r"rate exceeded|throttl|internal ?failure|internal error|service ?unavailable|timed out",
         InstanceFailure(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+
+from shared.domain.readiness import Attempt
 
 
 class InstanceState(StrEnum):
@@ -23,7 +26,8 @@ class InstanceState(StrEnum):
 class StackInstance:
     """One account's instance. `parameters` are its overrides, `reason` is AWS's own text.
 
-    `tried_at` is when the operation that failed was started; None where it did not fail.
+    `tried_at` is when the operation that failed was started, `attempt` which try of the account's it was; None
+    where it did not fail.
     """
 
     account_id: str
@@ -31,6 +35,7 @@ class StackInstance:
     parameters: Mapping[str, str]
     reason: str = ""
     tried_at: datetime | None = None
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +87,25 @@ def next_step(instance: StackInstance | None, parameters: Mapping[str, str], ask
     return Step.UPDATE if other or instance.state is InstanceState.OUTDATED else Step.NOTHING
 
 
-def operation_id(stack_set_id: str, causes: Iterable[tuple[str, str]], *, update: bool) -> str:
+def operation_id(
+    stack_set_id: str, causes: Iterable[tuple[str, str]], *, update: bool, attempt: Attempt | None = None
+) -> str:
     """The id of the operation that `causes` (pairs of account id and event id) ask for.
 
-    The same accounts and events give the same id, which AWS refuses to run twice. Source: CloudFormation API
-    2010-05-15, CreateStackInstances, OperationId (pattern `[a-zA-Z0-9][-a-zA-Z0-9]*`, at most 128 characters).
+    The same accounts and events give the same id, which AWS refuses to run twice. A further `attempt` stands in
+    it, since AWS keeps nothing else of ours with an operation. Source: CloudFormation API 2010-05-15,
+    CreateStackInstances, OperationId (pattern `[a-zA-Z0-9][-a-zA-Z0-9]*`, at most 128 characters).
     """
-    return _id_for(stack_set_id, "update" if update else "create", causes)
+    made = _id_for(stack_set_id, "update" if update else "create", causes)
+    return f"{made}-attempt-{attempt.number}-{int(attempt.first_at.timestamp())}" if attempt else made
+
+
+def attempt_of(operation_id: str, started_at: datetime) -> Attempt:
+    """Which attempt an operation is, by its id; one that says nothing is the first, made when it was started."""
+    found = _ATTEMPT.search(operation_id)
+    if found is None:
+        return Attempt(number=1, first_at=started_at)
+    return Attempt(number=int(found[1]), first_at=datetime.fromtimestamp(int(found[2]), UTC))
 
 
 def removal_id(stack_set_id: str, causes: Iterable[tuple[str, str]]) -> str:
@@ -101,4 +118,5 @@ def _id_for(stack_set_id: str, kind: str, causes: Iterable[tuple[str, str]]) -> 
     return str(uuid.uuid5(_NAMESPACE, f"{stack_set_id}|{kind}|{pairs}"))
 
 
+_ATTEMPT = re.compile(r"-attempt-(\d{1,6})-(\d{1,10})$")
 _NAMESPACE = uuid.UUID("3f6e0a52-6d0b-5d7e-9a55-2f3b0b6f2b7c")

@@ -183,13 +183,19 @@ EXPECTED = {
         "create_account_result.failed.json",
         "create_account_result.succeeded.json",
         "create_account_result.without_account.json",
+        "onboarding_requested.again.json",
         "onboarding_requested.json",
     },
     "StackEvents": {
         "own stack_instance.deleted.json",
         "own stack_instance.failed.json",
+        "own stack_instance.failed_import.json",
         "own stack_instance.failed_without_stack.json",
+        "own stack_instance.skipped_suspended.json",
+        "own stack_instance.skipped_suspended_without_stack.json",
         "own stack_instance.succeeded.json",
+        "own stack_set_operation.failed.json",
+        "own stack_set_operation.stopped.json",
     },
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,16 @@ from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.clock import SystemClock
 from shared.application.ports import AccountDirectory, AccountListing, StackInstances, StackSets
 from shared.domain.accounts import Account, AccountState
-from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance, Step, next_step
+from shared.domain.readiness import Attempt
+from shared.domain.stack_sets import (
+    Deployment,
+    InstanceState,
+    Removal,
+    StackInstance,
+    Step,
+    next_step,
+    operation_id,
+)
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakeStackSets
 from tests.fakes.aws_world import AwsWorld, wait_until
@@ -315,8 +324,8 @@ def test_a_removed_instance_is_gone_and_removing_it_again_does_no_harm(
     wait_until(lambda: stack_sets.find_instance(account_id) is not None)
     if not retain:
         organization.finish(account_id)
-    for operation_id in (str(uuid.uuid4()), str(uuid.uuid4())):
-        removal = Removal(operation_id=operation_id, account_ids=(account_id,), retain_stacks=retain)
+    for name in (str(uuid.uuid4()), str(uuid.uuid4())):
+        removal = Removal(operation_id=name, account_ids=(account_id,), retain_stacks=retain)
         stack_sets.remove(removal)
         stack_sets.remove(removal)
         wait_until(lambda: stack_sets.find_instance(account_id) is None)
@@ -371,8 +380,20 @@ def test_a_failed_instance_knows_when_it_was_tried(aws_ports: AwsWorld) -> None:
     failed = instance(organization.stack_sets, account_id)
     assert failed.tried_at is not None
     assert before <= failed.tried_at <= datetime.now(UTC)
+    assert failed.attempt == Attempt(number=1, first_at=failed.tried_at)
     assert next_step(failed, EXTENDED, before) is Step.GIVE_UP
     assert next_step(failed, EXTENDED, datetime.now(UTC) + timedelta(seconds=2)) is Step.CREATE
+
+
+def test_a_failed_instance_knows_which_attempt_it_was(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    account_id = organization.add("bad")
+    organization.fail(account_id, "no")
+    attempt = Attempt(number=7, first_at=datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
+    named = operation_id(organization.stack_sets.stack_set_id(), [(account_id, "e")], update=False, attempt=attempt)
+    organization.stack_sets.deploy(replace(deployment(account_id), operation_id=named))
+    organization.finish(account_id)
+    assert instance(organization.stack_sets, account_id).attempt == attempt
 
 
 def test_the_management_account_is_recognised(aws_ports: AwsWorld) -> None:

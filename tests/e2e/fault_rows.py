@@ -23,7 +23,8 @@ class Row:
     `tries` is how often the SDK underneath sends it before Rollcall hears of a failure, `fresh` the process
     that must not have its answer cached, `polled` that it is sent all the time, so that it is struck only
     once there is something to receive, `silent` that the last column has a cell for it, `deferred` that Resource
-    Manager refuses the first PUT, so that the Function puts a copy, and `lost` how many requests a lost reply
+    Manager refuses the first PUT, so that the Function puts a copy, `unready` that AWS has not readied the account at
+    the first attempt, and `lost` how many requests a lost reply
     strikes where nobody asks again once the effect is there.
     """
 
@@ -38,6 +39,7 @@ class Row:
     polled: str = ""
     silent: bool = False
     deferred: bool = False
+    unready: bool = False
     lost: int = 0
     seconds: float = 10.0
 
@@ -71,6 +73,15 @@ ROWS = (
         polled="account events",
     ),
     Row(lost=2, name="sqs delete", service="sqs", operation="DeleteMessageBatch", identity=_ACCOUNT, tries=2),
+    Row(
+        lost=BOTO + 1,
+        name="sqs send",
+        service="sqs",
+        operation="SendMessage",
+        identity=_STACK,
+        tries=BOTO,
+        unready=True,
+    ),
     Row(
         lost=1, name="lambda runtime", service="lambda-runtime", operation="InvocationResponse", identity=ACCOUNT_EVENTS
     ),

@@ -38,6 +38,7 @@ SHORT: dict[str, Any] = {
     "stack_instance_seconds": 0.2,
     "sqs_batch_window_scale": 0.005,
     "sqs_visibility_seconds": 2,
+    "readiness_first_delay_seconds": 1,
     "queue_visibility_seconds": 1,
     "crash_invisibility_seconds": 2.0,
     "retry_first_seconds": 0.5,
@@ -96,6 +97,8 @@ def run_cell(roll: Roll, row: Row, column: str) -> Cell:
         sandbox.kill(row.fresh)
     sandbox.azure.issuer_keys.forget()
     account_id = roll.plant_account(f"{row.name}-{column}".replace(" ", "-").replace("_", "-"))
+    if row.unready:
+        sandbox.aws.fail_stack_instances(account_id, "OptInRequired", times=1)
     fault = _fault(row, column)
     failures = _Failures(roll)
     started = time.monotonic()

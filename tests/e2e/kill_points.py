@@ -41,6 +41,8 @@ Plot = Literal[
     "regulated",
     "leaving",
     "closed",
+    "pending",
+    "unready",
 ]
 AZURE = {"arm", "blob", "entra", "managed-identity", "queue", "table"}
 ACCOUNT_EVENTS, STACK_EVENTS, HOST = "lambda:rollcall-account-events", "lambda:rollcall-stack-events", "functions"
@@ -122,10 +124,12 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
         Effect(service="cloudformation", operation="DeleteStackInstances", plot="closed"),
     ),
     (DeployPorts, "RequestSender.send"): _SEND,
+    (DeployPorts, "AccountRetries.ask_again"): (Effect(service="sqs", operation="SendMessage", plot="pending"),),
     (DeployPorts, "PolicySource.current"): _READ_POLICY,
     (ReportPorts, "AccountDirectory.find_account"): _READ_ACCOUNT,
     (ReportPorts, "StackSets.find_instance"): _READ_INSTANCE,
     (ReportPorts, "RequestSender.send"): _SEND,
+    (ReportPorts, "AccountRetries.ask_again"): (Effect(service="sqs", operation="SendMessage", plot="unready"),),
     (ReportPorts, "PolicySource.current"): _READ_POLICY,
     (OnboardPorts, "RequestQueue.send"): (
         Effect(service="queue", operation="PutMessage", resource="onboarding", plot="throttled"),

@@ -38,6 +38,7 @@ MOST_OPERATIONS = 2
 OperationId; where the first operation has not yet made an instance that DescribeStackInstance could show, a
 second one is started, which finds everything in place. A third would need a third delivery."""
 NAMESPACE = "microsoft.security"
+NOT_READY = "OptInRequired: The AWS Access Key Id needs a subscription for the service"
 PLAN_THERE = "DefenderCspmAws"
 """An offering of the profile that the sample policy gives to /Workloads/Production only."""
 MOST_TRIES = 5
@@ -51,6 +52,7 @@ SHORT: dict[str, Any] = {
     "stack_instance_seconds": 0.2,
     "sqs_batch_window_scale": 0.005,
     "sqs_visibility_seconds": 4,
+    "readiness_first_delay_seconds": 1,
     "queue_visibility_seconds": 1,
     "crash_invisibility_seconds": 2.0,
     "retry_first_seconds": 0.5,
@@ -154,6 +156,10 @@ class _Scene:
             accounts[0] = self.roll.plant_account(f"regulated-{accounts[0]}", parent_id=unit)
         if self.plot == "foreign":
             self._connect_elsewhere(accounts[0])
+        if self.plot == "unready":
+            self.sandbox.aws.fail_stack_instances(accounts[0], NOT_READY, times=1)
+        if self.plot == "pending":
+            self._set_state(accounts[0], "PENDING_ACTIVATION")
         if self.plot in {"leaving", "moved", "closed"}:
             self._connect(accounts[0])
         if self.plot != "queued":
@@ -185,6 +191,11 @@ class _Scene:
             self._move(account_id)
         else:
             self.roll.ask_onboarding(account_id)
+
+    def _set_state(self, account_id: str, state: str) -> None:
+        for account in self.sandbox.aws.organization.accounts:
+            if account.id == account_id:
+                account.state = account.status = state
 
     def _move(self, account_id: str) -> None:
         """Lets it belong to a unit that has another profile, of which the organization itself tells."""
@@ -233,6 +244,10 @@ class _Scene:
                 raise NotReachedError(f"no host waits, but {reached}")
             victim = found[0]
         self.sandbox.kill(victim)
+        if self.plot == "pending":
+            for account in self.sandbox.aws.organization.accounts:
+                if account.state == "PENDING_ACTIVATION":
+                    self._set_state(account.id, "ACTIVE")
         self.sandbox.faults.release(drop=True)
         if self.point.process == HOST:
             self.sandbox.start_host(victim)
@@ -251,7 +266,7 @@ class _Scene:
             self._expect(problems, f"creating PUTs of {account_id}", self._creations(account_id), {0 if foreign else 1})
             left = 0 if self._end_of(number) is State.OFFBOARDED else 1
             self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {left})
-            before = 1 if self.plot == "moved" and number == 0 else 0
+            before = 1 if self.plot in {"moved", "unready"} and number == 0 else 0
             allowed = {before + count for count in range(1, MOST_OPERATIONS + 1)}
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
         if self.plot == "closed":

@@ -35,6 +35,7 @@ QUICK: dict[str, Any] = {
     "stack_instance_seconds": 0.5,
     "sqs_batch_window_scale": 0.025,
     "sqs_visibility_seconds": 4,
+    "readiness_first_delay_seconds": 1,
     "resource_graph_lag_seconds": 0.5,
     "crash_invisibility_seconds": 3.0,
     "max_polling_interval_seconds": 0.2,

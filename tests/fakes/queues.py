@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.domain.readiness import Retry
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 from tests.fakes.failures import Failures
@@ -49,6 +50,19 @@ class FakeRequestQueue:
     def parked(self) -> list[ParkedRequest]:
         """Every request that was parked."""
         return [ParkedRequest.from_json(text) for text in self.parked_texts]
+
+
+class FakeAccountRetries:
+    """Looks at accounts that were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Retry]] = []
+        self.failures = Failures()
+
+    def ask_again(self, account_id: str, retry: Retry) -> None:
+        """Asks for one."""
+        self.failures.strike("ask_again")
+        self.asked.append((account_id, retry))
 
 
 class FakeParkedBodies:

@@ -17,8 +17,10 @@ import boto3
 import pytest
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # ships no types
 
+from lambdas.settings import ReadinessSettings
 from sandbox.deployment import MEMBER_TEMPLATE, REPOSITORY, TEMPLATE, build_artefact, transform
 from shared.adapters.aws.events import OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
+from shared.domain.readiness import Readiness
 
 ACCOUNT = "111122223333"
 TENANT = "12345678-9abc-def0-1234-56789abcdef0"
@@ -170,6 +172,37 @@ def test_every_target_of_a_rule_accepts_that_rule_only() -> None:
                     "Deny",
                     {"Bool": {"aws:SecureTransport": "false"}},
                 )
+
+
+def test_only_those_who_meet_accounts_that_are_not_ready_may_send_to_the_queue_of_account_events() -> None:
+    template = load(TEMPLATE)
+    queue = {"Fn::GetAtt": ["AccountEventsQueue", "Arn"]}
+    grants = {
+        name: [
+            statement["Resource"]
+            for policy in found["Properties"]["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if "sqs:SendMessage" in statement["Action"]
+        ]
+        for name, found in template["Resources"].items()
+        if found["Type"] == "AWS::IAM::Role"
+    }
+    assert grants == {"AccountEventsRole": [queue], "StackEventsRole": [queue], "ReconcileAccountsRole": []}
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["ROLLCALL_READINESS__QUEUE_URL"] == {"Ref": "AccountEventsQueue"}
+
+
+def test_an_account_that_is_not_ready_is_tried_again_as_the_code_does_by_default() -> None:
+    template, settings = load(TEMPLATE), ReadinessSettings.model_fields
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    for name, parameter in (
+        ("first_delay_seconds", "ReadinessFirstDelaySeconds"),
+        ("budget_seconds", "ReadinessBudgetSeconds"),
+    ):
+        default = template["Parameters"][parameter]["Default"]
+        assert default == settings[name].default == getattr(Readiness(), name)
+        assert variables[f"ROLLCALL_READINESS__{name.upper()}"] == {"Ref": parameter}
+    assert settings["longest_delay_seconds"].default == Readiness().longest_delay_seconds == 900
 
 
 def test_every_event_queue_is_encrypted_and_gives_up_after_five_tries() -> None:

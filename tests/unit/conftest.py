@@ -11,11 +11,12 @@ from shared.application.account_batch import DeployPorts
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
 from shared.domain.policy import Policy
+from shared.domain.readiness import Readiness
 from tests.fakes.aws import FakeAccountDirectory, FakePolicySource, FakeStackSets
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.ledger import FakeLedger
-from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
+from tests.fakes.queues import FakeAccountRetries, FakeParkedBodies, FakeRequestQueue
 from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
 from tests.fixtures.read import account, fixture
 
@@ -35,6 +36,7 @@ class AwsSide:
     directory: FakeAccountDirectory = field(default_factory=lambda: FakeAccountDirectory(account()))
     stack_sets: FakeStackSets = field(default_factory=FakeStackSets)
     queue: FakeRequestQueue = field(default_factory=FakeRequestQueue)
+    retries: FakeAccountRetries = field(default_factory=FakeAccountRetries)
 
     def __post_init__(self) -> None:
         self.source = FakePolicySource(self.policy)
@@ -42,6 +44,8 @@ class AwsSide:
             directory=self.directory,
             stack_sets=self.stack_sets,
             sender=self.queue,
+            retries=self.retries,
+            readiness=Readiness(),
             policy=self.source,
             clock=self.clock,
         )
@@ -49,6 +53,8 @@ class AwsSide:
             directory=self.directory,
             stack_sets=self.stack_sets,
             sender=self.queue,
+            retries=self.retries,
+            readiness=Readiness(),
             policy=self.source,
             clock=self.clock,
         )

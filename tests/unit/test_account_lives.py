@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from shared.adapters.aws.account_events import read_account_event
+from shared.adapters.aws.account_retries import retry_event
 from shared.adapters.aws.events import Ignored, read_stack_event
 from shared.adapters.policy.problems import parse_policy
 from shared.application.deploy_accounts import deploy_accounts
@@ -91,17 +92,17 @@ class World:
         event["detail"] |= detail
         return json.dumps(event)
 
-    def finish(self, fails: bool) -> None:
-        """CloudFormation ends what it is working on, and says so."""
+    def finish(self, failure: str = "") -> None:
+        """CloudFormation ends what it is working on, well or with that reason, and says so."""
         instance = self.aws.stack_sets.instances.get(ACCOUNT_ID)
         if instance is not None and instance.state is InstanceState.IN_PROGRESS:
-            state = InstanceState.FAILED if fails else InstanceState.CURRENT
-            self.aws.stack_sets.finish(ACCOUNT_ID, state, "Rate exceeded" if fails else "")
+            state = InstanceState.FAILED if failure else InstanceState.CURRENT
+            self.aws.stack_sets.finish(ACCOUNT_ID, state, failure)
             now = self.clock.now()
             self.aws.stack_sets.instances[ACCOUNT_ID] = replace(
-                self.aws.stack_sets.instances[ACCOUNT_ID], tried_at=now if fails else None
+                self.aws.stack_sets.instances[ACCOUNT_ID], tried_at=now if failure else None
             )
-            self.stack_events.append(self._event(f"events/stack_instance.{'failed' if fails else 'succeeded'}.json"))
+            self.stack_events.append(self._event(f"events/stack_instance.{'failed' if failure else 'succeeded'}.json"))
         self.clock.advance(5)
 
     # Deliveries
@@ -141,6 +142,8 @@ class World:
         now, sent = self.clock.now(), self.aws.queue.sent
         self.messages += [(now + timedelta(seconds=each.delay_seconds), each.text) for each in sent[self._taken :]]
         self._taken = len(sent)
+        self.account_events += [json.dumps(retry_event(*each)) for each in self.aws.retries.asked]
+        self.aws.retries.asked.clear()
 
     # The comparison
 
@@ -164,12 +167,15 @@ class World:
     def settle(self) -> None:
         """Delivers what is still on its way, in order, until nothing is."""
         for _ in range(ROUNDS):
+            for body in [each for each in self.account_events if '"rollcall"' in each]:
+                self.account_events.remove(body)
+                self.deliver_account_events(body)
             asked, self.bus.asked = self.bus.asked, []
             if asked:
                 event = self._event("events/onboarding_requested.json", accountId=ACCOUNT_ID)
                 assert set(asked) == {ACCOUNT_ID}
                 self.deliver_account_events(event)
-            self.finish(fails=False)
+            self.finish()
             while self.stack_events:
                 self.deliver_stack_event(self.stack_events.pop(0))
             self.messages.sort()
@@ -177,7 +183,7 @@ class World:
                 due, text = self.messages.pop(0)
                 self.clock.advance(max(0.0, (due - self.clock.now()).total_seconds()))
                 self.deliver_message(text)
-            if not (self.bus.asked or self.stack_events or self.messages):
+            if not (self.bus.asked or self.aws.retries.asked or self.stack_events or self.messages):
                 return
         pytest.fail("messages go round in circles")
 
@@ -272,9 +278,9 @@ class Lives(RuleBasedStateMachine):
     def lose_an_account_event(self, data: st.DataObject) -> None:
         self.world.account_events.remove(data.draw(st.sampled_from(self.world.account_events)))
 
-    @rule(fails=st.booleans())
-    def finish_the_operation(self, fails: bool) -> None:
-        self.world.finish(fails)
+    @rule(failure=st.sampled_from(["", "", "Rate exceeded", "OptInRequired: the account needs a subscription"]))
+    def finish_the_operation(self, failure: str) -> None:
+        self.world.finish(failure)
 
     @precondition(lambda self: self.world.stack_events)
     @rule(data=st.data(), keep=st.booleans())

@@ -13,6 +13,7 @@ from shared.adapters.aws.events import Ignored, read_stack_event
 from shared.application.account_batch import AccountSignal
 from shared.application.report_instance import InstanceSignal
 from shared.application.requests import correlation_id_for
+from shared.domain.readiness import Attempt
 from shared.errors import PermanentError
 from tests.fixtures.read import ACCOUNT_ID, fixture, loaded
 
@@ -129,6 +130,62 @@ def test_looking_for_drift_is_ignored() -> None:
 def test_a_failed_instance_that_never_had_a_stack_names_no_account() -> None:
     with pytest.raises(PermanentError, match="names no account"):
         read_stack_event(event("stack_instance.failed_without_stack"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("skipped_suspended", "This account is suspended."), ("failed_import", "could not be imported")],
+)
+def test_an_instance_that_was_left_out_or_not_imported_is_reported_with_a_reason(name: str, said: str) -> None:
+    found = read_stack_event(event(f"stack_instance.{name}"))
+    assert isinstance(found, InstanceSignal)
+    assert found.account_id == ACCOUNT_ID
+    assert said in found.reason
+
+
+def test_a_suspended_account_s_instance_without_a_stack_names_nobody_and_is_no_dead_letter() -> None:
+    found = read_stack_event(event("stack_instance.skipped_suspended_without_stack"))
+    assert isinstance(found, Ignored)
+    assert (found.failed, "suspended" in found.reason) == (True, True)
+
+
+@pytest.mark.parametrize("word", ["FAILED", "STOPPED", "SUCCEEDED"])
+def test_an_operation_is_told_of_with_its_id_and_status(word: str) -> None:
+    whole = loaded(f"events/stack_set_operation.{word.lower()}.json")
+    found = read_stack_event(json.dumps(whole))
+    assert isinstance(found, Ignored)
+    assert f"operation {whole['detail']['stack-set-operation-id']} of the StackSet is {word};" in found.reason
+    assert found.failed is (word != "SUCCEEDED")
+
+
+def test_our_own_event_says_which_attempt_it_asks_for() -> None:
+    found = read_account_event(event("onboarding_requested.again"))
+    assert isinstance(found, AccountSignal)
+    assert found.retry is not None
+    assert found.attempt == Attempt(number=3, first_at=datetime(2026, 11, 20, 12, 0, tzinfo=UTC))
+    assert found.retry.due_at == found.cause.occurred_at == datetime(2026, 11, 20, 12, 3, tzinfo=UTC)
+    assert found.asked_at == found.retry.since < found.cause.occurred_at
+    first = read_account_event(event("onboarding_requested"))
+    assert isinstance(first, AccountSignal)
+    assert (first.retry, first.attempt, first.asked_at) == (None, None, first.cause.occurred_at)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attempt": 0},
+        {"attempt": None},
+        {"attempt": "soon"},
+        {"firstTriedAt": "owner@example.com"},
+        {"failedSince": "2026-11-20T12:01:05"},
+    ],
+)
+def test_our_own_event_with_an_attempt_that_is_none_is_broken(changes: dict[str, Any]) -> None:
+    whole = loaded("events/onboarding_requested.again.json")
+    whole["detail"] |= changes
+    with pytest.raises(PermanentError, match="asks for no proper attempt") as refused:
+        read_account_event(json.dumps(whole))
+    assert "example.com" not in str(refused.value)
 
 
 def test_a_missing_reason_is_no_reason() -> None:

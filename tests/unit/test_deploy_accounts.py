@@ -135,7 +135,7 @@ def test_tags_are_read_because_the_policy_asks_for_them(aws: AwsSide) -> None:
     assert aws.queue.requests[0].data.tags == {"rollcall": "exclude"}
 
 
-@pytest.mark.parametrize("state", [AccountState.PENDING_ACTIVATION, None])
+@pytest.mark.parametrize("state", [AccountState.UNKNOWN, None])
 def test_an_account_that_is_not_there_yet_is_tried_again(aws: AwsSide, state: AccountState | None) -> None:
     aws.directory.accounts.clear()
     if state is not None:

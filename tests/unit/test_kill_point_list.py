@@ -35,8 +35,8 @@ from tests.e2e.kill_points import (
 )
 
 SOURCES = {
-    DeployPorts: ("deploy_accounts", "let_go", "account_batch"),
-    ReportPorts: ("report_instance",),
+    DeployPorts: ("deploy_accounts", "let_go", "account_batch", "waiting"),
+    ReportPorts: ("report_instance", "waiting"),
     OnboardPorts: ("onboard", "connect", "disconnect", "aftercare", "settlement", "parking"),
 }
 

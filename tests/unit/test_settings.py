@@ -27,6 +27,7 @@ LAMBDAS = {
     "ROLLCALL_TENANT_ID": "00000000-0000-4000-8000-0000000000f1",
     "ROLLCALL_CLIENT_ID": "00000000-0000-4000-8000-0000000000c2",
     "ROLLCALL_QUEUE__QUEUESERVICEURI": "https://account.queue.core.windows.net",
+    "ROLLCALL_READINESS__QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/900000000001/account-events",
     "AWS_REGION": "us-east-1",
 }
 

@@ -10,8 +10,10 @@ Organizations API 2016-11-28 (CreateAccount, RemoveAccountFromOrganization); AWS
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.adapters.aws.events import (
     ONBOARD_REQUESTED,
@@ -26,6 +28,8 @@ from shared.adapters.aws.events import (
 )
 from shared.application.account_batch import AccountSignal
 from shared.domain.accounts import is_account_id
+from shared.domain.readiness import Attempt, Retry
+from shared.errors import PermanentError
 
 ORGANIZATIONS = "aws.organizations"
 CONTROL_TOWER = "aws.controltower"
@@ -165,6 +169,16 @@ class ManagedAccount:
         return _signal(event, account_id)
 
 
+class _RetryDetail(BaseModel):
+    """What stands in our own event where it asks for a further attempt: `account_retries` writes it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    attempt: int = Field(ge=1)
+    first_tried_at: AwareDatetime = Field(alias="firstTriedAt")
+    failed_since: AwareDatetime = Field(alias="failedSince")
+
+
 class OnboardRequested:
     """An operator or our own schedule asks to look at an account."""
 
@@ -173,8 +187,8 @@ class OnboardRequested:
         return event.source == OWN_SOURCE and event.detail_type == ONBOARD_REQUESTED
 
     def read(self, event: EventBridgeEvent) -> AccountSignal | Ignored:
-        """The account that is asked for."""
-        return _signal(event, event.detail.get("accountId"))
+        """The account that is asked for, and after which attempt of ours."""
+        return replace(_signal(event, event.detail.get("accountId")), retry=_retry(event))
 
 
 ACCOUNT_EVENT_KINDS: tuple[AccountEventKind, ...] = (
@@ -227,6 +241,20 @@ def _refusal(event: EventBridgeEvent) -> Ignored | None:
     if not code:
         return None
     return Ignored(reason=f"{event.detail['eventName']} was refused and changed nothing: {code}", failed=True)
+
+
+def _retry(event: EventBridgeEvent) -> Retry | None:
+    if "attempt" not in event.detail:
+        return None
+    try:
+        told = _RetryDetail.model_validate(event.detail)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
+        raise PermanentError(
+            f"event {event.id} asks for no proper attempt: {wrong}", remedy="See who puts such messages on the queue."
+        ) from error
+    attempt = Attempt(number=told.attempt, first_at=told.first_tried_at)
+    return Retry(attempt=attempt, due_at=event.time, since=told.failed_since)
 
 
 def _signal(event: EventBridgeEvent, account_id: Any, *, departed: str = "") -> AccountSignal:

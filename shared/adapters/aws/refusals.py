@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from shared.adapters.diagnosis import Diagnosis, Kind
+from shared.domain.readiness import ACCOUNT_NOT_READY
 
 _DOCS = "https://docs.aws.amazon.com"
 _COMMON = f"{_DOCS}/AWSCloudFormation/latest/APIReference/CommonErrors.html"
@@ -53,7 +54,7 @@ QUOTA = _transient(
     link=f"{_STACK_SETS}/cloudformation-limits.html",
 )
 NOT_READY = _transient(
-    key="account-not-ready",
+    key=ACCOUNT_NOT_READY,
     remedy="Nothing; AWS needs some minutes to activate a new account.",
     link=_COMMON,
 )

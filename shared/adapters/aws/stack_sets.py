@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.adapters.aws.errors import error_code, translated
-from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
+from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance, attempt_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -70,13 +70,15 @@ class CloudFormationStackSets:
                     return None
                 raise
             state = _state(found)
-            tried_at = self._started_at(found.get("LastOperationId")) if state is InstanceState.FAILED else None
+            operation = found.get("LastOperationId", "") if state is InstanceState.FAILED else ""
+            tried_at = self._started_at(operation)
             overrides = found.get("ParameterOverrides", [])
             parameters = {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in overrides}
         return StackInstance(
             account_id=account_id,
             state=state,
             tried_at=tried_at,
+            attempt=attempt_of(operation, tried_at) if tried_at else None,
             parameters=parameters,
             reason=found.get("StatusReason", ""),
         )
@@ -137,7 +139,7 @@ class CloudFormationStackSets:
             "AccountFilterType": "INTERSECTION",
         }
 
-    def _started_at(self, operation_id: str | None) -> datetime | None:
+    def _started_at(self, operation_id: str) -> datetime | None:
         if not operation_id:
             return None
         answer = self._client.describe_stack_set_operation(StackSetName=self._name, OperationId=operation_id)
