@@ -22,7 +22,9 @@ from shared.adapters.policy.yaml_tree import MOST_BYTES, Problem
 from shared.application.explain_account import explain_account
 from shared.application.ports import PolicyDestination
 from shared.application.publish_policy import Publication, Published, PublishReport, publish_policy
-from shared.errors import ConfigurationError
+from shared.application.refuse_mode_switch import find_mode_switch
+from shared.domain.policy import Policy
+from shared.errors import ConfigurationError, RollcallError
 
 app = typer.Typer(no_args_is_help=True, help="Check, explain and publish the policy.")
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="the policy file; - reads standard input")]
@@ -120,7 +122,8 @@ def publish(
     """Check a policy, then write it to both places it is read from.
 
     The same bytes go to ROLLCALL_PUBLISH__S3 and ROLLCALL_PUBLISH__BLOB. AWS's side comes first: it makes roles,
-    which have to be there before Azure's side asks for connectors that name them.
+    which have to be there before Azure's side asks for connectors that name them. Refused while there are
+    connectors of ours of another mode than the policy's.
 
     Example: rollcall policy publish policy.yaml --dry-run
     """
@@ -133,7 +136,10 @@ def publish(
             show_problems(file, checked)
             console.print(words(f"{file}: not published"), style="red", highlight=False)
         raise ToldError(WRONG_USAGE)
-    report = publish_policy(content, _destinations(to), dry_run=dry_run)
+    destinations = _destinations(to)
+    if checked.policy is not None:
+        _refuse_mode_switch(checked.policy)
+    report = publish_policy(content, destinations, dry_run=dry_run)
     if as_json:
         write_json(_report_json(report, dry_run=dry_run))
     else:
@@ -144,6 +150,20 @@ def publish(
         progress.print(words(f"rollcall: {alone}"), soft_wrap=True)
     if report.failed or alone:
         raise ToldError(FOUND)
+
+
+def _refuse_mode_switch(policy: Policy) -> None:
+    """Raises RefusedError where connectors of another mode are there; where they cannot be read, that is said."""
+    try:
+        found = find_mode_switch(policy, bootstrap.snapshot())
+    except RollcallError as error:
+        told = (
+            f"rollcall: whether connectors of another mode than {policy.mode} exist was not looked at: {error.reason}"
+        )
+        progress.print(words(told), soft_wrap=True)
+        return
+    if found is not None:
+        raise RefusedError(found.reason, remedy=found.remedy)
 
 
 def read_policy_file(file: str) -> bytes:

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 
 from shared.application import refusals
 from shared.application.aftercare import aftercare_due, ensure_aftercare
+from shared.application.exclusions import ask_to_include, undisputed
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
+from shared.application.write_turn import await_turn
 from shared.domain.accounts import Account, AccountState
 from shared.domain.aftercare import aftercare_digest
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId, merge, to_create
 from shared.domain.drift import differences
-from shared.domain.findings import NATIVE_MEMBER_OVERDUE, Finding
+from shared.domain.findings import EXCLUDED_AT_PARENT, NATIVE_MEMBER_OVERDUE, Finding
 from shared.domain.ledger import LEFT, AccountRecord, Result, State
-from shared.domain.pacing import is_stale
-from shared.domain.placement import Placement, is_ours, is_parent, place
+from shared.domain.modes import mode_switch, of_other_modes
+from shared.domain.placement import Placement, beside, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked, check
 from shared.domain.standing import (
@@ -35,7 +37,6 @@ from shared.messages.connector_request import ConnectorRequest
 
 logger = logging.getLogger(__name__)
 
-LONGEST_PACING_WAIT_SECONDS = 20.0
 FACTS_AGE_SECONDS = 300.0
 """How old what was read about a subscription may be; before it refuses or takes anything it is read again."""
 FACTS_AGE_TO_REFUSE_SECONDS = 30.0
@@ -135,12 +136,16 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
         raise _refused(change)
     lacks_nothing = task.record is not None and not task.record.reason
     due = aftercare_due(task.decision.profile, task.record)
-    if lacks_nothing and not due and _is_known(task) and _agrees(current, wanted):
+    if lacks_nothing and not due and _is_known(task) and _agrees(current, wanted, task):
         return task.settlement.finish(Result.UNCHANGED, connector_id)
+    if current is None:
+        _refuse_mode_switch(task)
     ports, checked = task.ports, _checked(task, connector_id)
     if checked.profile != task.decision.profile:
         wanted = place(task.policy, task.account_id, checked.profile, task.decision.target)
-    if _agrees(current, wanted) and (_is_known(task) or _agrees(ports.connectors.find(connector_id), wanted)):
+    if _agrees(current, wanted, task) and (
+        _is_known(task) or _agrees(ports.connectors.find(connector_id), wanted, task)
+    ):
         return _finish(Result.UNCHANGED, connector_id, checked, task)
     settlement = task.settlement
     owner, now = settlement.owner or "", ports.clock.now()
@@ -158,8 +163,26 @@ def _is_known(task: _Task) -> bool:
     return task.record is not None and task.record.connector_id != ""
 
 
-def _agrees(current: Connector | None, wanted: Placement) -> bool:
+def _agrees(current: Connector | None, wanted: Placement, task: _Task) -> bool:
+    wanted = beside(wanted, current, task.request.data.told)
     return current is not None and not differences(wanted.desired, current.body)
+
+
+def _refuse_mode_switch(task: _Task) -> None:
+    """Raises PermanentError where connectors of another mode are left; who is named is there now."""
+    others = [each for each in of_other_modes(task.policy, task.ports.snapshot.list_all()) if _takes_part(each, task)]
+    for connector in others:
+        if task.ports.connectors.find(connector.connector_id) is None:
+            task.ports.snapshot.forget(connector.connector_id)
+        elif finding := mode_switch(task.policy, others):
+            raise _refused(finding)
+
+
+def _takes_part(connector: Connector, task: _Task) -> bool:
+    """Whether the ledger knows nothing to the contrary: what is left of an excluded account is in nobody's way."""
+    key = replace(task.request.key, hierarchy_identifier=connector.hierarchy_identifier)
+    record = task.ports.ledger.find(key) if task.policy.mode is not Mode.STANDALONE else None
+    return record is None or record.state not in LEFT
 
 
 def _refused(finding: Finding) -> PermanentError:
@@ -190,14 +213,36 @@ def _need_organization_connector(task: _Task) -> None:
     found = connectors_of(parent, task.policy, task.ports) if parent else ()
     if finding := missing_parent(task.policy, task.decision, task.account_id, found):
         raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
+    for connector in found:
+        if task.account_id in connector.excluded_accounts:
+            _await_inclusion(connector, parent, task)
+
+
+def _await_inclusion(connector: Connector, parent: str, task: _Task) -> None:
+    """A member that its Organization connector excludes would be removed by Defender: it is taken off the list first.
+
+    Raises TransientError until it is.
+    """
+    actual = task.ports.connectors.find(connector.connector_id)
+    if actual is None or task.account_id not in actual.excluded_accounts:
+        if actual is not None:
+            task.ports.snapshot.remember(actual)
+        return
+    ask_to_include(task.request, parent, task.ports)
+    finding = EXCLUDED_AT_PARENT.found(f"{connector.connector_id} still excludes the account")
+    raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
 
 
 def _verify_native(existing: Sequence[Connector], task: _Task) -> Outcome:
     """In mode `native` Defender makes the connectors: ours is to see that it does."""
+    wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
     for connector in existing:
+        if is_ours(connector, task.policy) and (change := membership_change(connector, wanted)):
+            raise _refused(change)
         if is_ours(connector, task.policy) or is_parent(connector, task.policy):
             return task.settlement.finish(Result.UNCHANGED, connector.connector_id)
         raise _refused(foreign(connector))
+    _refuse_mode_switch(task)
     hours = task.policy.sweep.native_member_hours
     age = (task.ports.clock.now() - task.request.first_enqueued_at).total_seconds()
     finding = NATIVE_MEMBER_OVERDUE.found(f"Defender has not made the account's connector within {hours:g} hours")
@@ -215,18 +260,15 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
             raise _refused(foreign(actual))
         if change := membership_change(actual, wanted):
             raise _refused(change)
+    present = actual.excluded_accounts if actual is not None else ()
+    told = undisputed(task.request.data.told, present, task.request.occurred_at, ports.ledger)
+    wanted = beside(wanted, actual, told)
     if actual is not None and not differences(wanted.desired, actual.body):
         ports.snapshot.remember(actual)
         return _finish(Result.UNCHANGED, connector_id, checked, task)
-    record, request = task.record, task.request
-    slot = record.slot_of(str(request.message_id), request.attempt) if record else None
-    if slot is None or is_stale(slot, ports.clock.now()):
-        slot = ports.pacer.reserve(connector_id.subscription_id)
-    wait = (slot - ports.clock.now()).total_seconds()
-    if wait > LONGEST_PACING_WAIT_SECONDS:
-        return task.settlement.wait("the subscription's write budget is spoken for", wait, write_slot=slot)
-    if wait > 0:
-        ports.clock.sleep(wait)
+    subscription_id = connector_id.subscription_id
+    if waiting := await_turn(task.request, task.record, subscription_id, ports, task.settlement):
+        return waiting
     body = merge(actual.body, wanted.desired) if actual else to_create(wanted.desired)
     ports.snapshot.remember(ports.connectors.put(connector_id, body))
     return _finish(Result.UPDATED if actual else Result.CREATED, connector_id, checked, task)

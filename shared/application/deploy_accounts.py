@@ -17,7 +17,9 @@ from shared.application.let_go import Exit, let_go
 from shared.application.outcome import Outcome
 from shared.application.requests import Report
 from shared.application.side_by_side import side_by_side
+from shared.application.tell_exclusions import tell_exclusions
 from shared.domain.accounts import Account, AccountState, unlisted_account
+from shared.domain.exclusions import exclusions_of
 from shared.domain.leaving import Leaving, leave_closed, leave_departed, leave_excluded
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Decision, Verdict, decide
@@ -60,7 +62,7 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
     Several signals about one account act once. One account's failure never touches another's.
     Raises ConfigurationError where the deployment itself is wrong.
     """
-    batch = Batch(policy=ports.policy.current(), ports=ports)
+    batch, began = Batch(policy=ports.policy.current(), ports=ports), ports.clock.now()
     found = side_by_side(lambda signal: _look(signal, batch), _newest(signals).values())
     results: dict[str, AccountResult] = {}
     for each in found:
@@ -70,7 +72,24 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
             results[each.signal.account_id] = batch.wait(each.account, each.signal, each.reason)
     for group in _groups([each for each in found if isinstance(each, _Task)]):
         results |= _deploy_group(group, batch)
-    return results | let_go([each for each in found if isinstance(each, Exit)], batch)
+    results |= let_go([each for each in found if isinstance(each, Exit)], batch)
+    return results | _tell_exclusions(found, batch, began)
+
+
+def _tell_exclusions(
+    found: Sequence[_Task | Exit | _Seen | _Waits], batch: Batch, began: datetime
+) -> dict[str, AccountResult]:
+    """What the batch means for the Organization connector; where that cannot be told, who is excluded comes again."""
+    decided: list[tuple[Account, Decision]] = []
+    for each in found:
+        account = each.connect if isinstance(each, _Seen) else each.account
+        if account is not None:
+            decided.append((account, decide(batch.policy, account)))
+    exclusions = exclusions_of(batch.policy, decided)
+    report = Report(status=State.SEEN, reason="accounts were looked at", at=began)
+    signals = [each.signal for each in found]
+    error = tell_exclusions(report, exclusions, signals[0], batch) if signals else None
+    return dict.fromkeys(exclusions.excluded, error) if error is not None else {}
 
 
 def _newest(signals: Sequence[AccountSignal]) -> dict[str, AccountSignal]:

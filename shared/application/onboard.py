@@ -8,11 +8,12 @@ from dataclasses import replace
 from shared.application import refusals
 from shared.application.connect import connect
 from shared.application.disconnect import disconnect
+from shared.application.exclusions import keep_exclusions
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
 from shared.domain.accounts import Provider
-from shared.domain.ledger import Result
+from shared.domain.ledger import Result, State
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 
@@ -26,13 +27,14 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
     """
     settlement = _settlement(request, ports)
     try:
-        if request.data.action is Action.NOTE:
-            return settlement.note()
+        if request.data.action is Action.NOTE and (request.data.status is not State.SEEN or not request.data.told):
+            noted = settlement.note()
+            if not request.data.told:
+                return noted
         _refuse_unsupported(request)
         policy = ports.policy.current()
         settlement = replace(settlement, budget_hours=policy.retry_budget_hours)
-        work = connect if request.data.action is Action.CONNECT else disconnect
-        return work(request, policy, ports, settlement)
+        return _WORK[request.data.action](request, policy, ports, settlement)
     except PermanentError as error:
         return settlement.park(error.reason, error.remedy, error.key)
     except TransientError as error:
@@ -43,6 +45,9 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
     except ConfigurationError as error:
         settlement.fail(error)
         raise
+
+
+_WORK = {Action.CONNECT: connect, Action.DISCONNECT: disconnect, Action.NOTE: keep_exclusions}
 
 
 def _settlement(request: ConnectorRequest, ports: OnboardPorts) -> Settlement:

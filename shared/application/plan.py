@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from shared.application.ports import AccountListing, Ledger, PolicySource, Subscriptions, TenantSnapshot
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.exclusions import exclusions_of
 from shared.domain.findings import Finding
 from shared.domain.ledger import AccountRecord
 from shared.domain.matching import Matcher
+from shared.domain.modes import mode_switch, of_other_modes
 from shared.domain.placement import is_ours
-from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.policy import Mode, Policy, Verdict, decide
 from shared.domain.prechecks import SubscriptionFacts
 from shared.domain.preview import Action, PlannedAccount, checked_at, plan_account, plan_departed
 from shared.domain.preview_checks import Known
@@ -101,13 +103,16 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     """
     policy = ports.policy.current()
     accounts = ports.listing.list_accounts()
-    connectors = _by_account(ports.snapshot.list_all())
+    everything = ports.snapshot.list_all()
+    connectors = _by_account(everything)
     selected = [with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
     places = {
         account.account_id: checked_at(policy, account, connectors.get(account.account_id, ())) for account in selected
     }
     facts = _inspect({place for place in places.values() if place}, ports.subscriptions)
     records = _records(ports.ledger) if any(places.values()) else {}
+    decided = [(account, decide(policy, account)) for account in selected]
+    exclusions, switch = exclusions_of(policy, decided), _mode_switch(policy, (*accounts, *selected), everything)
 
     def known(account_id: str) -> Known:
         return Known(
@@ -116,6 +121,8 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
             has_ledger=ports.ledger is not None,
             may_assign_roles=may_assign_roles,
             parents=connectors.get(parent_account(policy, account_id), ()),
+            exclusions=exclusions,
+            mode_switch=switch,
         )
 
     planned = [
@@ -127,6 +134,15 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
         policy_hash=policy.content_hash,
         accounts=tuple(sorted(planned, key=lambda account: account.hierarchy_identifier)),
     )
+
+
+def _mode_switch(policy: Policy, accounts: Iterable[Account], connectors: Iterable[Connector]) -> Finding | None:
+    """Why nothing new would be made: in modes `member` and `native`, connectors of included accounts only count."""
+    verdicts = {each.account_id: decide(policy, each).verdict for each in accounts}  # the later ones have tags
+    included = {account_id for account_id, verdict in verdicts.items() if verdict is Verdict.INCLUDE}
+    others = of_other_modes(policy, connectors)
+    standalone = policy.mode is Mode.STANDALONE
+    return mode_switch(policy, [each for each in others if standalone or each.hierarchy_identifier in included])
 
 
 def _inspect(targets: set[Target], subscriptions: Subscriptions) -> dict[Target, SubscriptionFacts | Finding]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from shared.application import refusals
+from shared.application.complete_listing import complete_listing
 from shared.application.plan import Selection, with_tags
 from shared.application.ports import (
     AccountListing,
@@ -24,8 +24,11 @@ from shared.application.ports import (
     StackInstances,
 )
 from shared.application.requests import Cause, Report, correlation_id_for, request_for
+from shared.application.tell_exclusions import pieces_of
 from shared.domain.accounts import Account
-from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.exclusions import exclusions_of
+from shared.domain.ledger import State
+from shared.domain.policy import Decision, Policy, Verdict, decide
 from shared.domain.reconciliation import (
     Sending,
     Signal,
@@ -163,22 +166,25 @@ def reconcile(run: Run, ports: ReconcilePorts, *, tell: Tell | None = None) -> R
         if tell is not None:
             tell(looked, len(waiting))
     work.flush()
+    if (untold := work.tell_organization()) is not None:
+        done = [untold if each.account_id == untold.account_id else each for each in done]
     return Reconciliation(accounts=tuple(done), after=after, left=left)
 
 
 class _Work:
-    """One part of a run: the complete listings that it goes by, and the events that it has not put yet."""
+    """One part of a run: the complete listings that it goes by, and what it has not sent yet."""
 
     def __init__(self, run: Run, ports: ReconcilePorts, started: datetime) -> None:
         self._run = run
         self._ports = ports
         self._started = started
         self._policy: Policy = ports.policy.current()
-        self._accounts: Mapping[str, Account] = _listed(ports.listing)
+        self._accounts: Mapping[str, Account] = complete_listing(ports.listing)
         self._states: Mapping[str, InstanceState] = ports.instances.list_states()
         self._pending: list[str] = []
-        self._new = 0
-        self._unread = 0
+        self._decided: list[tuple[Account, Decision]] = []
+        self._organization: Sending | None = None
+        self._new = self._unread = 0
 
     def account_ids(self) -> list[str]:
         """Whose turn it is, in order."""
@@ -209,6 +215,7 @@ class _Work:
         if account is None:
             return sending_for_departed()
         decision, state = decide(self._policy, account), self._states.get(account_id)
+        self._decided.append((account, decision))
         if decision.verdict is Verdict.INCLUDE and account.is_management:
             management = self._ports.management
             return sending_for_management(decision, management.find(), management.name)
@@ -238,16 +245,40 @@ class _Work:
             self._pending.append(account_id)
             if len(self._pending) >= EVENTS_AT_ONCE:
                 self.flush()
+        elif self._policy.is_organization_connector_s(account_id):
+            self._organization = sending  # it goes last, with what all others mean for its connector
         elif account is not None and sending.status is not None:
-            report = Report(status=sending.status, reason=sending.reason, at=self._ports.clock.now())
-            try:
-                request = request_for(account, self._policy, self._cause(account_id), report)
-            except PermanentError as error:
-                facts = {"hierarchy_identifier": account_id, "reason": error.reason, "error_key": error.key}
-                logger.error("request_not_sent", extra=facts | {"remedy": error.remedy})  # noqa: TRY400 - one line
-                return Looked(account_id=account_id, signal=sending.signal, reason=str(error), failed=True)
-            self._ports.sender.send(request)
+            now = self._ports.clock.now()
+            return (
+                self._request(account, sending, Report(status=sending.status, reason=sending.reason, at=now)) or looked
+            )
         return looked
+
+    def _request(self, account: Account, sending: Sending, report: Report) -> Looked | None:
+        """Sends a request; what came of the account where it fits into no message."""
+        account_id = account.account_id
+        try:
+            request = request_for(account, self._policy, self._cause(account_id), report)
+        except PermanentError as error:
+            facts = {"hierarchy_identifier": account_id, "reason": error.reason, "error_key": error.key}
+            logger.error("request_not_sent", extra=facts | {"remedy": error.remedy})  # noqa: TRY400 - one line
+            return Looked(account_id=account_id, signal=sending.signal, reason=str(error), failed=True)
+        self._ports.sender.send(request)
+        return None
+
+    def tell_organization(self) -> Looked | None:
+        """In mode `member`: sends what the management account needs, with what this part decided about the others.
+
+        What came of that account where it fits into no message.
+        """
+        management = self._accounts.get(self._policy.organization_account)
+        exclusions = exclusions_of(self._policy, self._decided)
+        sending = self._organization or Sending(signal=Signal.NOTE, reason="accounts were looked at")
+        if self._run.dry or management is None or not (exclusions or self._organization):
+            return None
+        report = Report(status=sending.status or State.SEEN, reason=sending.reason, at=self._started)
+        failed = [self._request(management, sending, each) for each in pieces_of(report, exclusions)]
+        return next(filter(None, failed), None)
 
     def flush(self) -> None:
         """Puts the events that are still kept back."""
@@ -262,13 +293,3 @@ class _Work:
             occurred_at=self._started,
             correlation_id=correlation_id_for(account_id),
         )
-
-
-def _listed(listing: AccountListing) -> dict[str, Account]:
-    """Every account by id. An organization without its management account is no complete listing."""
-    accounts = {account.account_id: account for account in listing.list_accounts()}
-    if not any(account.is_management for account in accounts.values()):
-        raise refusals.LISTING_INCOMPLETE.error(
-            f"the organization's listing of {len(accounts)} account(s) lacks the management account"
-        )
-    return accounts

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ValidationError
 
 from shared.application import refusals
 from shared.domain.accounts import Account, Provider
+from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, State
 from shared.domain.policy import Policy
-from shared.messages.connector_request import Action, ConnectorRequest, RequestData, message_id_for
+from shared.messages.connector_request import Action, ConnectorRequest, RequestData, ToldExclusions, message_id_for
 
 _NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
 
@@ -37,7 +38,8 @@ class Cause:
 class Report:
     """What is said about an account: its state on the AWS side since `at`, why, and what a person has to do.
 
-    `disconnect` asks for its connector to be removed, whatever the state.
+    `disconnect` asks for its connector to be removed, whatever the state. `exclusions` is for the management account
+    only: which accounts its Organization connector has to leave alone.
     """
 
     status: State
@@ -45,6 +47,7 @@ class Report:
     at: datetime
     remedy: str = ""
     disconnect: bool = False
+    exclusions: Exclusions = field(default_factory=Exclusions)
 
     @property
     def action(self) -> Action:
@@ -70,7 +73,7 @@ def request_for(account: Account, policy: Policy, cause: Cause, report: Report) 
 def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:
     key = AccountKey(provider=Provider.AWS, hierarchy_identifier=account.account_id)
     return ConnectorRequest(
-        message_id=message_id_for(cause.event_id, key, report.action, report.status),
+        message_id=message_id_for(_event_id(cause, report.exclusions), key, report.action, report.status),
         correlation_id=cause.correlation_id,
         traceparent=_traceparent(cause.correlation_id),
         occurred_at=report.at,
@@ -89,8 +92,21 @@ def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> 
             reason=report.reason[:4096],
             remedy=report.remedy[:2048],
             joined_at=account.joined_at,
+            exclusions=_told(report.exclusions),
         ),
     )
+
+
+def _told(exclusions: Exclusions) -> ToldExclusions | None:
+    if not exclusions:
+        return None
+    return ToldExclusions(excluded=tuple(sorted(exclusions.excluded)), included=tuple(sorted(exclusions.included)))
+
+
+def _event_id(cause: Cause, exclusions: Exclusions) -> str:
+    """Each piece of what one run tells is a message of its own."""
+    named = f"{sorted(exclusions.excluded)}{sorted(exclusions.included)}"
+    return f"{cause.event_id}/{hashlib.sha256(named.encode()).hexdigest()}" if exclusions else cause.event_id
 
 
 def _traceparent(correlation_id: str) -> str:

@@ -82,6 +82,12 @@ class Settlement:
         self.ledger.record(replace(entry, state=None) if data.status is State.SEEN else entry)
         return Outcome(result=Result.SKIPPED, reason=f"noted: {data.status}")
 
+    def keep(self, result: Result, reason: str) -> Outcome:
+        """Something was done that changes no state: the account stands as it stood before it was claimed."""
+        entry = replace(self._entry(result, State.SEEN), reason=reason, state=None)
+        self.ledger.record(entry, release=self.owner)
+        return Outcome(result=result, reason=reason)
+
     def exclude(self, reason: str) -> Outcome:
         """The policy wants no connector for this account: our decision of now, which outdates no other request."""
         entry = replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason, sent_at=None)

@@ -6,6 +6,7 @@ The next api-version is a change of this file. Source: Microsoft.Security/securi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,6 @@ READ_ONLY_ENVIRONMENT = ("accountName",)
 READ_ONLY_OFFERING = ("description",)
 WHOLE_MAPS = frozenset({"exclusionTags"})
 """Maps that are the policy's as a whole: what it does not name is taken away."""
-GROWING_LISTS = frozenset({"excludedAccountIds"})
-"""Lists to which the policy only adds: whom somebody else excluded, Defender must not connect all of a sudden."""
 CASELESS = frozenset({"environmentName", "environmentType", "organizationMembershipType", "type", "scanningMode"})
 """Fields whose values are names of the API, which ignores their case."""
 
@@ -77,6 +76,12 @@ def _organizational_data(membership: Membership) -> dict[str, Any] | None:
             }
         case Standalone():
             return None
+
+
+def excluding(organizational: dict[str, Any], account_ids: Sequence[str]) -> dict[str, Any]:
+    """`organizationalData` of an Organization connector that leaves these accounts alone."""
+    kept = {key: value for key, value in organizational.items() if key != "excludedAccountIds"}
+    return {**kept, "excludedAccountIds": sorted(account_ids)} if account_ids else kept
 
 
 def offerings_of(profile: Profile, account_id: str, *, sub_plan_as_object: bool = SUB_PLAN_AS_OBJECT) -> list[Offering]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -81,6 +82,12 @@ class Connector:
         return found if isinstance(found, dict) else {}
 
     @property
+    def excluded_accounts(self) -> frozenset[str]:
+        """The accounts that an Organization connector leaves alone; nobody where it is none."""
+        found = self.organizational_data.get("excludedAccountIds")
+        return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
+
+    @property
     def environment(self) -> str:
         """The cloud that it connects, in Defender's word and capital letters: `AWS`, `GCP` and others."""
         return str((self.body.get("properties") or {}).get("environmentName") or "").upper()
@@ -155,6 +162,16 @@ def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
     return merged
 
 
+def excluding(actual: ConnectorBody, account_ids: Sequence[str]) -> ConnectorBody:
+    """The body to PUT over an Organization connector so that it leaves these accounts alone; the rest as it was."""
+    body = _without(actual, api.READ_ONLY)
+    body["properties"] = properties = _without(body["properties"], api.READ_ONLY_PROPERTIES)
+    properties["environmentData"] = environment = _without(properties["environmentData"], api.READ_ONLY_ENVIRONMENT)
+    properties["offerings"] = [_without(each, api.READ_ONLY_OFFERING) for each in properties.get("offerings") or []]
+    environment["organizationalData"] = api.excluding(environment["organizationalData"], account_ids)
+    return body
+
+
 def _without(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return deepcopy({key: value for key, value in body.items() if key not in names})
 
@@ -165,12 +182,9 @@ def _overlay(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     for key, value in top.items():
         before = result.get(key)
         if value is None:
-            if key not in api.GROWING_LISTS:
-                result.pop(key, None)
+            result.pop(key, None)
         elif isinstance(value, dict) and key not in api.WHOLE_MAPS:
             result[key] = _overlay(before if isinstance(before, dict) else {}, value)
-        elif key in api.GROWING_LISTS and isinstance(before, list):
-            result[key] = sorted({*before, *value})
         elif isinstance(value, list):
             result[key] = [_overlay({}, item) if isinstance(item, dict) else deepcopy(item) for item in value]
         else:

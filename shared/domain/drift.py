@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from shared.domain.connector_api import GROWING_LISTS, WHOLE_MAPS, canonical
+from shared.domain.connector_api import WHOLE_MAPS, canonical
 from shared.domain.connectors import ConnectorBody, respelled
 from shared.domain.profiles import Plan
 
@@ -64,8 +64,6 @@ def _compare(desired: dict[str, Any], actual: dict[str, Any], prefix: str) -> It
 
 
 def _differs(key: str, desired: Any, actual: Any) -> bool:
-    if key in GROWING_LISTS:
-        return not set(desired or ()) <= set(actual if isinstance(actual, list) else ())
     desired, actual = canonical(key, desired), canonical(key, actual)
     if _is_empty(desired) and _is_empty(actual):
         return False

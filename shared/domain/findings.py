@@ -76,6 +76,18 @@ MEMBERSHIP_CHANGE = FindingKind(
     remedy="Go back to the mode that the connector was made in, or offboard the account and onboard it again.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
+MODE_SWITCH = FindingKind(
+    key="mode-switch",
+    remedy="Go back to the mode that they were made in, or remove them first, step by step as the runbook says; then "
+    "publish the new mode and run `rollcall backfill`.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+EXCLUDED_AT_PARENT = FindingKind(
+    key="excluded-at-parent",
+    remedy="Nothing: it is taken off the list, and the account follows by itself. If it lasts, see "
+    "`rollcall status` of the management account.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
 STANDARD_UNKNOWN = FindingKind(
     key="standard-unknown",
     remedy="Write the standard's name in the policy as the portal shows it under Security policies of the connector.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.connector_api import Member, Membership, Organization
 from shared.domain.connectors import (
@@ -13,6 +13,7 @@ from shared.domain.connectors import (
     connector_id_for,
     desired_body,
 )
+from shared.domain.exclusions import Exclusions
 from shared.domain.policy import Mode, Policy
 from shared.domain.profiles import Profile
 from shared.domain.targets import Target
@@ -48,6 +49,22 @@ def _membership(policy: Policy, account_id: str) -> Membership:
     if account_id == parent.management_account:
         return Organization(stack_set_name=parent.stack_set_name, excluded=tuple(sorted(policy.exclusions.account_ids)))
     return Member(parent=parent.management_account)
+
+
+def beside(wanted: Placement, actual: Connector | None, exclusions: Exclusions) -> Placement:
+    """`wanted` with the list of excluded accounts that follows from the one there is, where it is for an organization.
+
+    Accounts that the policy excludes by their ids are on it in any case.
+    """
+    environment = wanted.desired["properties"]["environmentData"]
+    data = environment.get("organizationalData") or {}
+    if data.get("organizationMembershipType") != "Organization":
+        return wanted
+    by_id = Exclusions(excluded=frozenset(data.get("excludedAccountIds") or ()))
+    listed = by_id.applied(exclusions.applied(actual.excluded_accounts if actual is not None else ()))
+    data = {**data, "excludedAccountIds": list(listed) or None}
+    properties = {**wanted.desired["properties"], "environmentData": {**environment, "organizationalData": data}}
+    return replace(wanted, desired={**wanted.desired, "properties": properties})
 
 
 def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:

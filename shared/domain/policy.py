@@ -113,14 +113,15 @@ class Policy:
         """Whether any rule asks for tags; if none does, nobody needs to read them."""
         return bool(self.exclusions.tags) or any(rule.match.tags for rule in self.rules)
 
+    @property
+    def organization_account(self) -> str:
+        """The account whose connector is the Organization connector that Rollcall keeps; empty but in mode `member`."""
+        parent = self.organization_connector
+        return parent.management_account if self.mode is Mode.MEMBER and parent is not None else ""
+
     def is_organization_connector_s(self, account_id: str) -> bool:
         """Whether that account's connector is the Organization connector, which Rollcall keeps in mode `member`."""
-        ours = self.mode is Mode.MEMBER and self.organization_connector
-        return (
-            bool(ours)
-            and self.organization_connector is not None
-            and (account_id == self.organization_connector.management_account)
-        )
+        return account_id == self.organization_account != ""
 
 
 class Verdict(StrEnum):

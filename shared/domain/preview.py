@@ -11,7 +11,7 @@ from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import Connector, ConnectorId, without_absent
 from shared.domain.drift import Difference, differences
 from shared.domain.findings import Finding
-from shared.domain.placement import Placement, is_ours, is_parent, place
+from shared.domain.placement import Placement, beside, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked
 from shared.domain.preview_checks import Known
@@ -143,7 +143,7 @@ def _plan_included(
         profile=decision.profile.name,
     )
     if policy.mode is Mode.NATIVE:
-        return _plan_native(planned, policy, connectors)
+        return _plan_native(planned, policy, decision, connectors, known)
     if (theirs := find_foreign(connectors, policy)) is not None:
         return replace(_refuse(planned, foreign(theirs)), connector_id=theirs.connector_id)
     return _plan_connected(planned, policy, decision, connectors, known)
@@ -156,9 +156,12 @@ def _plan_connected(
     account_id = planned.hierarchy_identifier
     wanted = place(policy, account_id, decision.profile, decision.target)
     standing = standing_at(wanted.connector_id, connectors)
+    wanted = beside(wanted, standing, known.exclusions)
     planned = replace(planned, connector_id=standing.connector_id if standing else None)
     if standing is not None and (change := membership_change(standing, wanted)):
         return _refuse(planned, change)
+    if standing is None and known.mode_switch is not None:
+        return _refuse(planned, known.mode_switch)
     if standing is not None and known.settles(decision.profile) and not differences(wanted.desired, standing.body):
         return _plan_standing(planned, decision.profile, wanted, standing)
     checked = known.check(decision.profile, policy.prechecks, account_id)
@@ -166,7 +169,7 @@ def _plan_connected(
         return _refuse(planned, *checked.refusals)
     if missing := missing_parent(policy, decision, account_id, known.parents):
         return replace(planned, action=Action.WAITS, reason=missing.reason, key=missing.key, remedy=missing.remedy)
-    wanted = place(policy, account_id, checked.profile, decision.target)
+    wanted = beside(place(policy, account_id, checked.profile, decision.target), standing, known.exclusions)
     if standing is None:
         planned = _plan_new(planned, checked.profile, wanted)
     else:
@@ -194,11 +197,19 @@ def _notes_on_checks(planned: PlannedAccount, checked: Checked, known: Known) ->
         yield AFTERCARE_DUE
 
 
-def _plan_native(planned: PlannedAccount, policy: Policy, connectors: Sequence[Connector]) -> PlannedAccount:
+def _plan_native(
+    planned: PlannedAccount, policy: Policy, decision: Decision, connectors: Sequence[Connector], known: Known
+) -> PlannedAccount:
+    wanted = place(policy, planned.hierarchy_identifier, decision.profile, decision.target)
     for connector in connectors:
+        planned = replace(planned, connector_id=connector.connector_id)
         if not is_ours(connector, policy) and not is_parent(connector, policy):
-            return replace(_refuse(planned, foreign(connector)), connector_id=connector.connector_id)
-        return replace(planned, reason="mode native: Defender keeps it", connector_id=connector.connector_id)
+            return _refuse(planned, foreign(connector))
+        if is_ours(connector, policy) and (change := membership_change(connector, wanted)):
+            return _refuse(planned, change)
+        return replace(planned, reason="mode native: Defender keeps it")
+    if known.mode_switch is not None:
+        return _refuse(planned, known.mode_switch)
     return replace(planned, action=Action.WAITS, reason="mode native: Defender makes its connector by itself")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shared.domain.aftercare import aftercare_digest
 from shared.domain.connectors import Connector
+from shared.domain.exclusions import Exclusions
 from shared.domain.findings import OWNER_MISSING, Finding
 from shared.domain.ledger import AccountRecord
 from shared.domain.policy import Prechecks
@@ -21,7 +22,8 @@ class Known:
     `facts` may be the reason why there are none; None means that nobody looked. `has_ledger` says whether the ledger
     was read at all. `may_assign_roles` is what a person says about the identity that onboards; None: nothing. What
     the facts say about permissions is about whoever plans, so it is never used. `parents` are the connectors of the
-    account whose Organization connector a member needs.
+    account whose Organization connector a member needs, `exclusions` what the plan decides about everybody, and
+    `mode_switch` why nothing new is made.
     """
 
     facts: SubscriptionFacts | Finding | None = None
@@ -29,6 +31,8 @@ class Known:
     has_ledger: bool = False
     may_assign_roles: bool | None = None
     parents: Sequence[Connector] = ()
+    exclusions: Exclusions = field(default_factory=Exclusions)
+    mode_switch: Finding | None = None
 
     def settles(self, profile: Profile) -> bool:
         """Whether a connector as the profile asks needs no further look; without a ledger it is taken to be known."""

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.domain.accounts import Provider
+from shared.domain.exclusions import MOST_IN_ONE_MESSAGE, Exclusions
 from shared.domain.ledger import AccountKey, State
 
 SCHEMA: Literal["connector-request/1"] = "connector-request/1"
@@ -23,6 +24,8 @@ MOST_ATTEMPTS = 1_000_000
 """Far beyond any retry budget, and what a table's Int32 holds."""
 
 HierarchyIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+
+AwsAccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1601, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
 """A time that a table can hold. Source: "Understanding the Table service data model", Edm.DateTime."""
@@ -36,11 +39,29 @@ class Action(StrEnum):
     NOTE = "note"
 
 
+class ToldExclusions(BaseModel):
+    """In mode `member`, about the management account: which accounts its connector has to leave alone, and which not.
+
+    Accounts that are on neither list stay as they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    excluded: tuple[AwsAccountId, ...] = ()
+    included: tuple[AwsAccountId, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.excluded) + len(self.included) > MOST_IN_ONE_MESSAGE:
+            raise ValueError(f"more than {MOST_IN_ONE_MESSAGE} accounts")
+        return self
+
+
 class RequestData(BaseModel):
     """The account as the sender saw it. `status` is the ledger state that the sender reports.
 
-    `seen` reports something that changes no state: it is for the history only. `joined_at` is when the account was
-    created in, or came into, the organization.
+    `seen` reports something that changes no state: it is for the history only, or, with `exclusions`, for these.
+    `joined_at` is when the account was created in, or came into, the organization.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -57,6 +78,14 @@ class RequestData(BaseModel):
     reason: str = Field(default="", max_length=4096)
     remedy: str = Field(default="", max_length=2048)
     joined_at: Moment | None = None
+    exclusions: ToldExclusions | None = Field(default=None, exclude_if=lambda told: told is None)
+
+    @property
+    def told(self) -> Exclusions:
+        """What it says about accounts that the Organization connector has to leave alone."""
+        if self.exclusions is None:
+            return Exclusions()
+        return Exclusions(excluded=frozenset(self.exclusions.excluded), included=frozenset(self.exclusions.included))
 
     @model_validator(mode="after")
     def _aws_ids_have_twelve_digits(self) -> Self:

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from sandbox.azure.native_members import NativeMembers
+from shared.domain.connectors import excluding
 from tests.fakes.azure_world import DEFAULT_ROLES, World
 
 VERSION = "2024-08-01-preview"
@@ -101,6 +102,25 @@ def test_an_organization_and_a_member_are_connected(world: World, account_id: st
             )
             assert found == []
     assert put(world, body(account_id, member()), "another").status_code == 409
+
+
+def test_a_list_that_changes_is_a_body_of_the_specification_and_nothing_else_moves(
+    world: World, checker: ModuleType
+) -> None:
+    """What `excluding` makes of a whole answer, read-only fields and all."""
+    world.prepare(PARENT)
+    made = put(world, body(PARENT, organization(excludedAccountIds=["111122223333"])), "aws-org").json()
+    for listed in (["111122223333", "444455556666"], ["444455556666"], []):
+        sent = excluding(made, listed)
+        found = checker.problems(
+            sent, file="securityConnectors", version=VERSION, definition="SecurityConnector", request=True
+        )
+        assert found == []
+        answer = put(world, sent, "aws-org")
+        assert answer.status_code == 200, answer.text
+        data = answer.json()["properties"]["environmentData"].pop("organizationalData")
+        assert data == organization(**({"excludedAccountIds": listed} if listed else {}))
+        assert answer.json()["properties"]["offerings"] == made["properties"]["offerings"]
 
 
 def test_every_role_in_the_offerings_must_exist(world: World, account_id: str) -> None:

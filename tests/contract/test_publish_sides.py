@@ -14,6 +14,7 @@ from tests.unit.test_policy_command import POLICIES, Shell, shell
 __all__ = ["shell"]  # a fixture
 TOKEN = {"access_token": "t", "expires_on": str(int(time.time()) + 3600), "resource": "r", "token_type": "Bearer"}
 NOTHING = {"status": 404, "body": {}, "headers": {"x-ms-error-code": "BlobNotFound"}}
+NO_CONNECTORS = {"status": 200, "body": {"totalRecords": 0, "count": 0, "resultTruncated": "false", "data": []}}
 WRITTEN = {"status": 201, "body": "", "headers": {"ETag": "1", "Last-Modified": "Wed, 01 Jan 2025 00:00:00 GMT"}}
 
 
@@ -22,7 +23,8 @@ def blob(shell: Shell, answers: AnsweringAzure, monkeypatch: pytest.MonkeyPatch,
     """The address of a blob that is not there yet; the operator is a managed identity."""
     monkeypatch.setenv("ROLLCALL_CREDENTIAL", "managed-identity")
     token: dict[str, Any] = {"status": 200, "body": TOKEN}
-    answers.plan(token, NOTHING, WRITTEN)
+    monkeypatch.setenv("ROLLCALL_ARM_ENDPOINT", answers.url)
+    answers.plan(token, NO_CONNECTORS, token, NOTHING, WRITTEN)
     return f"{answers.url}/policy/policy.yaml"
 
 

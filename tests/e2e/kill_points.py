@@ -204,7 +204,10 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (None, "Clock.sleep"): "nothing outside the process is asked",
     (OnboardPorts, "TenantSnapshot.remember"): "it changes the process's own memory only",
     (OnboardPorts, "TenantSnapshot.forget"): "it changes the process's own memory only",
-    (OnboardPorts, "TenantSnapshot.list_all"): "only where an Organization connector is to be deleted, and only read: "
+    (
+        OnboardPorts,
+        "TenantSnapshot.list_all",
+    ): "only where an Organization connector is to be deleted or the mode may have changed, and only read: "
     "killed there, the message comes again as at Connectors.find beside it",
     (OnboardPorts, "Connectors.tag"): "not called by this use case",
     (OnboardPorts, "ParkedBodies.find"): "not called by this use case",

@@ -11,14 +11,17 @@ import boto3
 import pytest
 import yaml
 
+from sandbox.azure.connectors import TYPE as CONNECTORS
 from sandbox.azure.directory import FUNCTIONS
 from sandbox.deployment import ARTEFACT_BUCKET, MEMBER_TEMPLATE
+from sandbox.faults import Fault, FaultKind
 from sandbox.policy_upload import publish_policy
 from shared.domain.connectors import OWNER_TAG
 from shared.domain.roles import PROVIDER_HOST
 from tests.e2e.processes import Command
 from tests.e2e.roll import Roll, running, wait_until
 
+OWN_STACK = "rollcall-member-roles"  # the template's ManagementStackName
 STANDARD, FREE = {"pricingTier": "Standard"}, {"pricingTier": "Free"}
 
 
@@ -55,7 +58,7 @@ class Place:
         content = yaml.safe_dump(self.policy | changes).encode()
         publish_policy(content, self.azure)
         self.roll.client("s3").put_object(Bucket=ARTEFACT_BUCKET, Key="policy.yaml", Body=content)
-        for function in ("rollcall-account-events", "rollcall-stack-events"):
+        for function in ("rollcall-account-events", "rollcall-stack-events", "rollcall-reconcile-accounts"):
             self.roll.sandbox.kill(f"lambda:{function}")
         for host in self.roll.sandbox.function_hosts:
             self.roll.sandbox.start_host(host.name)
@@ -80,13 +83,21 @@ class Place:
         return found
 
     def deploy_own_stack(self) -> None:
-        """What a person does for the management account, which no StackSet reaches."""
-        self.roll.client("cloudformation").create_stack(
-            StackName="rollcall-own-roles",
+        """What a person does for the management account, which no StackSet reaches; once."""
+        cloudformation = self.roll.client("cloudformation")
+        if any(stack["StackName"] == OWN_STACK for stack in cloudformation.describe_stacks()["Stacks"]):
+            return
+        cloudformation.create_stack(
+            StackName=OWN_STACK,
             TemplateBody=MEMBER_TEMPLATE.read_text(encoding="utf-8"),
             Parameters=[{"ParameterKey": "TenantId", "ParameterValue": self.roll.sandbox.settings.tenant_id}],
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
+
+    def remove_connectors(self) -> None:
+        """Takes every connector away without anybody having asked."""
+        for each in self.azure.resources.of_type(CONNECTORS):
+            self.azure.resources.delete(each["id"])
 
     def trust_provider(self, account_id: str, name: str) -> None:
         """A role of somebody else in a member account that trusts Defender's identity provider."""
@@ -239,17 +250,139 @@ def test_another_s_connector_is_refused_with_its_id_and_adopted_on_a_person_s_wo
     assert (again.code, again.document["state"]) == (0, "connected")
 
 
-def test_in_mode_member_accounts_wait_for_their_organization_connector_and_stand_beside_it(place: Place) -> None:
+@pytest.fixture
+def empty(place: Place) -> Iterator[Place]:
+    """The same sandbox without any connector, as after a migration: modes do not stand side by side."""
+    place.remove_connectors()
+    yield place
+    place.roll.sandbox.faults.clear()
+    place.remove_connectors()
+
+
+def member_mode(place: Place, **changes: Any) -> dict[str, Any]:
     parent = {"name": "aws-org", "management_account": place.management, "stack_set_name": "rollcall-member-roles"}
-    account_id = place.ask("member", mode="member", organization_connector=parent, default_profile="foundational")
-    place.ends(account_id, "deferred", "no Organization connector", "rollcall onboard")
-    place.deploy_own_stack()
-    place.roll.ask_onboarding(place.management)
-    place.ends(place.management, "connected")
-    place.ends(account_id, "connected", f"aws-org_{account_id}")
-    data = place.connector(account_id)["properties"]["environmentData"]["organizationalData"]
-    assert data == {"organizationMembershipType": "Member", "parentHierarchyId": place.management}
-    assert place.connector(place.management)["name"] == "aws-org"
+    return {"mode": "member", "organization_connector": parent, "default_profile": "foundational"} | changes
+
+
+def test_in_mode_member_accounts_wait_for_their_organization_connector_and_stand_beside_it(empty: Place) -> None:
+    account_id = empty.ask("member", **member_mode(empty))
+    empty.ends(account_id, "deferred", "no Organization connector", "rollcall onboard")
+    empty.deploy_own_stack()
+    empty.roll.ask_onboarding(empty.management)
+    empty.ends(empty.management, "connected")
+    empty.ends(account_id, "connected", f"aws-org_{account_id}")
+    data = empty.connector(account_id)["properties"]["environmentData"]["organizationalData"]
+    assert data == {"organizationMembershipType": "Member", "parentHierarchyId": empty.management}
+    assert empty.connector(empty.management)["name"] == "aws-org"
+
+
+def organization(place: Place) -> dict[str, Any]:
+    """What the Organization connector says of the organization; empty where there is none."""
+    found = place.roll.connectors(place.management)
+    data: dict[str, Any] = found[0]["properties"]["environmentData"]["organizationalData"] if found else {}
+    return data
+
+
+def excluded(place: Place) -> list[str]:
+    return sorted(organization(place).get("excludedAccountIds", []))
+
+
+def connector_writes(place: Place, since: int, name: str = "/") -> list[tuple[str, int]]:
+    entries = place.roll.journal.entries(operation="arm:PutSecurityConnector", since=since)
+    return [(each.path.rpartition("/")[2], each.status) for each in entries if name in each.path]
+
+
+def test_the_organization_connector_excludes_whom_the_policy_excludes_and_is_written_once_for_each_change(
+    empty: Place,
+) -> None:
+    roll, unit = empty.roll, empty.roll.make_unit("Quarantine")
+    inside = [roll.plant_account(f"inside-{number}", parent_id=unit) for number in range(3)]
+    outside = [roll.plant_account(f"outside-{number}") for number in range(2)]
+    empty.deploy_own_stack()
+    by_unit = member_mode(empty, exclusions={"ou_paths": ["/Quarantine"]})
+    empty.publish(**by_unit)
+    before = len(roll.journal)
+    assert empty.run("backfill").code == 0
+    for account_id in outside:
+        empty.ends(account_id, "connected", f"aws-org_{account_id}")
+    assert organization(empty) == {
+        "organizationMembershipType": "Organization",
+        "stacksetName": "rollcall-member-roles",
+        "excludedAccountIds": sorted(inside),
+    }
+    assert [roll.connectors(account_id) for account_id in inside] == [[], [], []]
+    assert [status for _, status in connector_writes(empty, before, "/aws-org?")] == [201]
+
+    empty.publish(**member_mode(empty, exclusions={"names": ["outside-*", "inside-0"]}))
+    named, before = sorted([*outside, inside[0]]), len(roll.journal)
+    roll.put_event("rollcall.reconcile", "Reconciliation Requested", {})
+    wait_until(lambda: excluded(empty) == named, "the list follows the policy")
+    for account_id in inside[1:]:
+        empty.ends(account_id, "connected", f"aws-org_{account_id}")
+    assert [status for _, status in connector_writes(empty, before, "/aws-org?")] == [200]
+
+    roll.wait_until_drained()
+    before = len(roll.journal)
+    assert empty.run("backfill").code == 0
+    roll.wait_until_drained()
+    assert connector_writes(empty, before) == []
+
+    empty.publish(**member_mode(empty, exclusions={"names": ["nobody"]}))
+    broken = {"operation": "ListOrganizationalUnitsForParent", "kind": FaultKind.ERROR, "rate": 1}
+    roll.sandbox.faults.plant(Fault(service="organizations", **broken))
+    assert empty.run("backfill").code == 1
+    roll.sandbox.faults.clear()
+    roll.wait_until_drained()
+    assert connector_writes(empty, before) == []
+    assert excluded(empty) == named
+
+
+def test_an_account_that_moves_is_put_on_the_list_and_taken_off_by_its_own_event(empty: Place) -> None:
+    roll, unit = empty.roll, empty.roll.make_unit("Quarantine")
+    root = roll.make_unit()
+    empty.deploy_own_stack()
+    empty.publish(**member_mode(empty, exclusions={"ou_paths": ["/Quarantine"]}))
+    roll.ask_onboarding(empty.management)
+    wait_until(lambda: organization(empty) != {}, "the Organization connector is there")
+    account_id = roll.plant_account("mover", parent_id=unit)
+    roll.ask_onboarding(account_id)
+    wait_until(lambda: excluded(empty) == [account_id], "the account is excluded there")
+    before = len(roll.journal)
+    roll.client("organizations").move_account(AccountId=account_id, SourceParentId=unit, DestinationParentId=root)
+    empty.ends(account_id, "connected", f"aws-org_{account_id}")
+    assert excluded(empty) == []
+    written = [name.partition("?")[0] for name, status in connector_writes(empty, before) if status < 300]
+    assert written == ["aws-org", f"aws-org_{account_id}"]
+
+
+def test_a_switch_of_mode_is_refused_while_connectors_of_the_other_mode_are_left(empty: Place) -> None:
+    standing = empty.ask("before-the-switch", default_profile="foundational")
+    empty.ends(standing, "connected")
+    path = empty.folder / "member.yaml"
+    path.write_text(yaml.safe_dump(empty.policy | member_mode(empty)), encoding="utf-8")
+    refused = empty.run("policy", "publish", str(path), "--json")
+    assert (refused.code, "Runbook: mode-switch." in refused.document["error"]["remedy"]) == (1, True)
+    planned = empty.run("plan", "--policy", str(path), "--json")
+    assert planned.code == 1
+    keys = {each["hierarchy_identifier"]: each["key"] for each in planned.document["accounts"]}
+    assert (keys[standing], keys[empty.management]) == ("membership-change", "mode-switch")
+    account_id = empty.ask("after-the-switch", **member_mode(empty))
+    empty.ends(account_id, "parked", f"aws-{standing}", "Runbook: mode-switch")
+    assert empty.connector(standing)["name"] == f"aws-{standing}"
+    done = empty.run("offboard", standing, "--confirm")
+    assert done.code == 0, done.err
+    assert empty.run("policy", "publish", str(path)).code == 0
+    empty.deploy_own_stack()
+    assert empty.run("backfill").code == 0
+    for each in (standing, account_id):
+        empty.ends(each, "connected", f"aws-org_{each}")
+
+
+def test_a_member_that_defender_does_not_make_is_a_finding(empty: Place) -> None:
+    overdue = {"native_member_hours": 0.001}
+    account_id = empty.ask("native", **member_mode(empty, mode="native", sweep=overdue))
+    empty.ends(account_id, "parked", "has not made the account's connector", "Runbook: native-member-overdue")
+    assert empty.roll.connectors(account_id) == []
 
 
 # What follows the connector

@@ -37,7 +37,16 @@ from tests.e2e.kill_points import (
 SOURCES = {
     DeployPorts: ("deploy_accounts", "let_go", "account_batch", "waiting"),
     ReportPorts: ("report_instance", "waiting"),
-    OnboardPorts: ("onboard", "connect", "disconnect", "aftercare", "settlement", "parking"),
+    OnboardPorts: (
+        "onboard",
+        "connect",
+        "disconnect",
+        "exclusions",
+        "write_turn",
+        "aftercare",
+        "settlement",
+        "parking",
+    ),
 }
 
 

@@ -12,8 +12,9 @@ import pytest
 from shared.application.onboard import onboard
 from shared.application.outcome import Outcome
 from shared.domain.connectors import Connector, ConnectorId, connector_id_for, desired_body, to_create
+from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
-from shared.domain.placement import place
+from shared.domain.placement import beside, place
 from shared.domain.policy import (
     Mode,
     OnMissingOwner,
@@ -31,6 +32,7 @@ from tests.unit.conftest import AzureSide
 from tests.unit.test_aftercare import PROFILE
 
 MANAGEMENT = "111111111111"
+OTHER_ID = "000000000002"
 PARENT = OrganizationConnector(name="aws-org", management_account=MANAGEMENT, stack_set_name="rollcall-roles")
 
 
@@ -66,9 +68,10 @@ class Case:
         self.azure.snapshot.refresh()
         return planted
 
-    def plant_parent(self) -> None:
+    def plant_parent(self, *excluded: str) -> None:
         wanted = place(self.policy, MANAGEMENT, self.policy.default_profile, self.policy.target)
-        self.plant(wanted.connector_id, to_create(wanted.desired))
+        listed = beside(wanted, None, Exclusions(excluded=frozenset(excluded)))
+        self.plant(wanted.connector_id, to_create(listed.desired))
 
     def only_parked(self) -> tuple[str, str]:
         [parked] = self.azure.queue.parked
@@ -135,6 +138,20 @@ def membership_change(case: Case) -> Outcome:
     return case.ask()
 
 
+def mode_switch(case: Case) -> Outcome:
+    standing = place(case.policy, OTHER_ID, FULL, case.policy.target)
+    case.plant(standing.connector_id, to_create(standing.desired))
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    case.plant_parent()
+    return case.ask()
+
+
+def excluded_at_parent(case: Case) -> Outcome:
+    case.change(mode=Mode.MEMBER, organization_connector=PARENT)
+    case.plant_parent(ACCOUNT_ID)
+    return case.ask()
+
+
 def following(profile: Profile, refuses: str = "") -> Callable[[Case], Outcome]:
     def found(case: Case) -> Outcome:
         case.change(default_profile=profile)
@@ -153,6 +170,8 @@ FOUND: dict[str, Callable[[Case], Outcome]] = {
     "organization-connector-missing": without_parent,
     "organization-connector-in-use": in_use,
     "membership-change": membership_change,
+    "mode-switch": mode_switch,
+    "excluded-at-parent": excluded_at_parent,
     "standard-unknown": following(replace(FULL, standards=("CIS of tomorrow",))),
     "standard-refused": following(replace(PROFILE, governance=()), refuses="too low"),
     "governance-refused": following(replace(PROFILE, standards=()), refuses="too low"),

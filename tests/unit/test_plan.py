@@ -410,7 +410,8 @@ def test_applying_a_plan_leaves_nothing_to_plan_in_any_order(
     policy = replace(MEMBERS, default_profile=after, mode=mode)
     world = World(policy=policy, accounts=tuple(account(f"{number:012d}") for number in range(len(kinds))))
     parent = place(MEMBERS, PARENT.management_account, before, TARGET)
-    world.connectors.plant(parent.connector_id, to_create(parent.desired))
+    if mode is Mode.MEMBER:
+        world.connectors.plant(parent.connector_id, to_create(parent.desired))
     for number, kind in enumerate(kinds):
         theirs = {"organization": "o-somebodyels"} if kind == "theirs" else {}
         at = ConnectorId(subscription_id="s", resource_group="r", name="x" * (number + 1)) if kind != "ours" else None
@@ -426,8 +427,9 @@ def test_applying_a_plan_leaves_nothing_to_plan_in_any_order(
     for planned in again.accounts:
         if planned.action is Action.DEPARTED:
             continue  # the Organization connector: nobody listed its account
-        kind = kinds[int(planned.hierarchy_identifier)]  # a standalone one of ours cannot become a member in place
-        refused = kind == "theirs" or (mode is Mode.MEMBER and kind != "none")
+        kind = kinds[int(planned.hierarchy_identifier)]  # a standalone one of ours cannot become a member in place,
+        switch = mode is Mode.MEMBER and {"ours", "elsewhere"} & set(kinds)  # and keeps all others from it
+        refused = kind == "theirs" or switch
         assert planned.action is (Action.REFUSED if refused else Action.UNCHANGED)
         assert planned.changes == ()
 

@@ -74,6 +74,11 @@ class World:
         given = self.parameters(account_id) if parameters is None else parameters
         self.aws.stack_sets.put(StackInstance(account_id=account_id, state=state, parameters=given))
 
+    def own_stack(self) -> ManagementStack:
+        """The management account's stack as it should be."""
+        parameters = self.parameters(MANAGEMENT)
+        return ManagementStack(name=self.management.name, status="CREATE_COMPLETE", parameters=parameters)
+
     def run(self, run: Run = RUN) -> dict[str, Looked]:
         return {looked.account_id: looked for looked in reconcile(run, self.ports).accounts}
 

@@ -22,7 +22,10 @@ _RDS = "billed; changes RDS parameter groups; its role is in templates of the po
 _SOVEREIGN = ("usgov", "usdod", "china")
 _OTHER_PARTITIONS = ("us-gov-", "cn-", "us-iso", "eu-iso", "eusc-")
 """Regions outside the partition `aws`. Source: botocore 1.44 `partitions.json`."""
-_ONLY_IDS = "in mode {} Defender itself makes members for these accounts: an Organization connector excludes ids only"
+_ONLY_IDS = (
+    "in mode native Defender itself makes members for these accounts: an Organization connector excludes ids only; "
+    "add theirs to it"
+)
 
 
 def semantic_problems(tree: Tree) -> Iterator[Problem]:
@@ -115,8 +118,8 @@ class _Semantics:
     def _exclusions(self) -> Iterator[Problem]:
         mode, exclusions = self.document.get("mode"), _map(self.document.get("exclusions"))
         for word in ("ou_paths", "names", "tags"):
-            if mode in ("member", "native") and exclusions.get(word):
-                yield self._warning(("exclusions", word), f"{_ONLY_IDS.format(mode)}; add theirs to `accounts`")
+            if mode == "native" and exclusions.get(word):
+                yield self._warning(("exclusions", word), _ONLY_IDS)
 
     def _locations(self) -> Iterator[Problem]:
         places: list[Loc] = [("target",), *(("targets", name) for name in _map(self.document.get("targets")))]
