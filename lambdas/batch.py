@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
 from lambdas.metrics import publish_outcomes
 from shared.adapters.aws.events import Ignored
 from shared.application.outcome import Outcome
+from shared.application.requests import correlation_id_for
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -34,40 +37,50 @@ def run_batch(
     read: Callable[[str], S | Ignored],
     act: Callable[[Sequence[S]], Mapping[str, Outcome | RollcallError]],
 ) -> BatchAnswer:
-    """Reads all records, acts once, and returns those that failed to the queue, with a log line for each.
+    """Reads all records, acts once on all of them, and returns those that failed to the queue, each with a log line.
 
     Raises ConfigurationError, after one critical line: the whole batch goes back.
     """
-    signals: list[tuple[str, S]] = []
-    failed: list[str] = []
-    for record in records:
-        message_id = record["messageId"]
-        try:
-            found = read(record["body"])
-        except PermanentError as error:
-            failed.append(message_id)
-            _log_error(message_id, error)
-            continue
-        if isinstance(found, Ignored):
-            level = logging.WARNING if found.failed else logging.INFO
-            logger.log(level, "event_ignored", extra={"message_id": message_id, "reason": found.reason})
-        else:
-            signals.append((message_id, found))
+    readings = {record["messageId"]: _reading(read, record["body"]) for record in records}
+    signals = [found for found in readings.values() if not isinstance(found, Ignored | PermanentError)]
     try:
-        results = act([signal for _, signal in signals]) if signals else {}
+        results = act(signals) if signals else {}
     except ConfigurationError as error:
         logger.critical("batch_failed", extra={"outcome": "failed", **_facts(error)})
         raise
     publish_outcomes(results.values())
-    for message_id, signal in signals:
-        result = results[signal.account_id]
-        if isinstance(result, RollcallError):
-            failed.append(message_id)
-            _log_error(message_id, result, signal.account_id)
-        else:
-            fields = {"message_id": message_id, "hierarchy_identifier": signal.account_id}
-            logger.info("event_handled", extra={**fields, **result.log_fields()})
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    answer = process_partial_response(
+        event={"Records": list(records)},
+        record_handler=lambda record: _close(record.message_id, readings[record.message_id], results),
+        processor=processor,
+    )
+    return {
+        "batchItemFailures": [{"itemIdentifier": str(each["itemIdentifier"])} for each in answer["batchItemFailures"]]
+    }
+
+
+def _reading(read: Callable[[str], S | Ignored], body: str) -> S | Ignored | PermanentError:
+    try:
+        return read(body)
+    except PermanentError as error:
+        return error
+
+
+def _close(
+    message_id: str, reading: Signal | Ignored | PermanentError, results: Mapping[str, Outcome | RollcallError]
+) -> None:
+    """The closing line of one record. Raises what it failed with, which returns it to the queue."""
+    if isinstance(reading, Ignored):
+        level = logging.WARNING if reading.failed else logging.INFO
+        logger.log(level, "event_ignored", extra={"message_id": message_id, "reason": reading.reason})
+        return
+    account_id = "" if isinstance(reading, PermanentError) else reading.account_id
+    result = reading if isinstance(reading, PermanentError) else results[account_id]
+    if isinstance(result, RollcallError):
+        _log_error(message_id, result, account_id)
+        raise result
+    logger.info("event_handled", extra={**_whose(message_id, account_id), **result.log_fields()})
 
 
 @contextmanager
@@ -82,8 +95,13 @@ def logged(message_id: str) -> Iterator[None]:
 
 def _log_error(message_id: str, error: RollcallError, account_id: str = "") -> None:
     level = _LEVELS.get(type(error), logging.ERROR)
-    fields = {"message_id": message_id, "hierarchy_identifier": account_id, "outcome": "failed"}
-    logger.log(level, "event_failed", extra=fields | _facts(error))
+    logger.log(level, "event_failed", extra={**_whose(message_id, account_id), "outcome": "failed", **_facts(error)})
+
+
+def _whose(message_id: str, account_id: str) -> dict[str, str]:
+    """The correlation id is the one that the account's messages carry through both clouds."""
+    correlation_id = correlation_id_for(account_id) if account_id else ""
+    return {"message_id": message_id, "hierarchy_identifier": account_id, "correlation_id": correlation_id}
 
 
 def _facts(error: RollcallError) -> dict[str, str]:

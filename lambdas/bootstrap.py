@@ -15,9 +15,9 @@ from lambdas.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_retries import SqsAccountRetries
 from shared.adapters.aws.event_bus import AwsEventBus
-from shared.adapters.aws.events import RECONCILE_SOURCE
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
+from shared.adapters.aws.own_events import RECONCILE_SOURCE
 from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.web_identity import web_identity_assertion

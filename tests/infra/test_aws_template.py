@@ -19,7 +19,7 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from lambdas.settings import ReadinessSettings
 from sandbox.deployment import MEMBER_TEMPLATE, REPOSITORY, TEMPLATE, build_artefact, transform
-from shared.adapters.aws.events import OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
+from shared.adapters.aws.own_events import OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
 from shared.domain.readiness import Readiness
 
 ACCOUNT = "111122223333"

@@ -16,8 +16,6 @@ from typing import Any, Protocol
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.adapters.aws.events import (
-    ONBOARD_REQUESTED,
-    OWN_SOURCE,
     EventBridgeEvent,
     Ignored,
     cause_of,
@@ -26,6 +24,7 @@ from shared.adapters.aws.events import (
     get_part,
     read_envelope,
 )
+from shared.adapters.aws.own_events import ONBOARD_REQUESTED, OWN_SOURCE
 from shared.application.account_batch import AccountSignal
 from shared.domain.accounts import is_account_id
 from shared.domain.readiness import Attempt, Retry

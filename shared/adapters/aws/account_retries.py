@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.aws.errors import translated
-from shared.adapters.aws.events import ONBOARD_REQUESTED, OWN_SOURCE
+from shared.adapters.aws.own_events import ONBOARD_REQUESTED, OWN_SOURCE
 from shared.application.ports import Clock
 from shared.domain.readiness import Retry
 

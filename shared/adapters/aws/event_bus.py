@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared.adapters.aws.errors import translated
-from shared.adapters.aws.events import ONBOARD_REQUESTED, OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
+from shared.adapters.aws.own_events import ONBOARD_REQUESTED, OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
 from shared.errors import TransientError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
+from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
 from shared.application.reconcile import Part
 from shared.application.report_instance import InstanceSignal
@@ -17,20 +18,20 @@ from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import is_account_id
 from shared.errors import PermanentError
 
-OWN_SOURCE = "rollcall"
-ONBOARD_REQUESTED = "Account Onboarding Requested"
-RECONCILE_SOURCE = "rollcall.reconcile"
-RECONCILE_REQUESTED = "Reconciliation Requested"
 
+class EventBridgeEvent(EventBridgeModel):
+    """The envelope of every EventBridge event; the detail is read by its kind.
 
-class EventBridgeEvent(BaseModel):
-    """The envelope of every EventBridge event; the detail is read by its kind."""
+    Fields that nothing here asks for may be missing: an event that somebody forwarded, or wrote by hand, has few.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    version: str = "0"
     id: str = Field(min_length=1)
-    source: str
-    detail_type: str = Field(alias="detail-type")
+    account: str = ""
+    region: str = ""
+    resources: list[str] = Field(default_factory=list)
     time: AwareDatetime
     detail: dict[str, Any]
 
