@@ -37,13 +37,14 @@ class ReportPorts:
 class InstanceSignal:
     """Work on a stack instance of ours ended, well or not; `reason` is AWS's text in the event.
 
-    `deletion` says that the work was to delete it.
+    `deletion` says that the work was to delete it, `deployment` that it was to make or change it; some do not say.
     """
 
     account_id: str
     reason: str
     cause: Cause
     deletion: bool = False
+    deployment: bool = False
 
 
 def report_instances(signals: Sequence[InstanceSignal], ports: ReportPorts) -> dict[str, Outcome | RollcallError]:
@@ -76,7 +77,7 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
         return Outcome(result=Result.SKIPPED, reason="the account left the organization")
     decision = decide(policy, account)
     if decision.verdict is Verdict.EXCLUDE:
-        return _look_anew(signal, decision.reason, ports)
+        return _look_anew(signal, decision.reason, ports, failed=instance.state is InstanceState.FAILED)
     if instance.state in _NOT_DEPLOYED:
         return _report_failure(instance, account, signal, ports)
     # outdated roles are roles: Defender checks
@@ -85,8 +86,13 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
     return Outcome(result=Result.CREATED, reason=report.reason)
 
 
-def _look_anew(signal: InstanceSignal, why: str, ports: ReportPorts) -> Outcome:
-    """Has an account that takes no part any more looked at by who decides what becomes of it."""
+def _look_anew(signal: InstanceSignal, why: str, ports: ReportPorts, *, failed: bool) -> Outcome:
+    """Has an account that takes no part any more looked at by who decides what becomes of it.
+
+    Not where work failed that may have been the deletion, which would be asked for again and again.
+    """
+    if failed and not signal.deployment:
+        return Outcome(result=Result.SKIPPED, reason=f"{why}; the work on its stack instance failed")
     occurred_at = signal.cause.occurred_at
     first = Attempt(number=1, first_at=occurred_at)
     ports.retries.ask_again(signal.account_id, Retry(attempt=first, due_at=occurred_at, since=occurred_at))

@@ -46,6 +46,15 @@ def test_an_outdated_instance_has_roles_and_asks_for_a_connector(aws: AwsSide) -
     assert request.data.action is Action.CONNECT
 
 
+def test_an_account_that_takes_no_part_any_more_is_looked_at_anew_and_not_connected(aws: AwsSide) -> None:
+    aws.directory.add(account(ou_path="/Sandbox"))
+    ended(aws, InstanceState.CURRENT)
+    outcome, requests = reported(aws, signal())
+    assert (outcome.result, requests) == (Result.SKIPPED, [])
+    [(account_id, retry)] = aws.retries.asked
+    assert (account_id, retry.due_at) == (ACCOUNT_ID, NOON)
+
+
 def test_the_present_instance_is_believed_and_not_the_event(aws: AwsSide) -> None:
     ended(aws, InstanceState.CURRENT)
     _, [request] = reported(aws, signal(reason="it failed an hour ago"))

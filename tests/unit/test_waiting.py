@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,9 @@ def failed(reason: str = OPT_IN, *, attempt: Attempt = FIRST, tried_at: datetime
 
 
 def reported(aws: AwsSide, reason: str = "") -> Outcome:
-    found = report_instances([InstanceSignal(account_id=ACCOUNT_ID, reason=reason, cause=cause())], aws.report)
+    found = report_instances(
+        [InstanceSignal(account_id=ACCOUNT_ID, reason=reason, cause=cause(), deployment=True)], aws.report
+    )
     outcome = found[ACCOUNT_ID]
     assert isinstance(outcome, Outcome)
     return outcome
@@ -147,6 +150,16 @@ def test_a_closed_account_is_let_go_by_whoever_lets_accounts_go(
     [request] = aws.queue.requests
     assert request.data.status is State.DEPARTED
     assert aws.stack_sets.let_go == [ACCOUNT_ID]
+
+
+@pytest.mark.parametrize("changes", [{"state": AccountState.CLOSED}, {"ou_path": "/Sandbox"}])
+def test_what_may_have_been_a_failed_deletion_is_not_asked_for_again(aws: AwsSide, changes: dict[str, Any]) -> None:
+    aws.directory.add(replace(account(), **changes))
+    aws.stack_sets.put(failed("it could not be deleted"))
+    given = InstanceSignal(account_id=ACCOUNT_ID, reason="", cause=cause())  # an event without an action
+    outcome = report_instances([given], aws.report)[ACCOUNT_ID]
+    assert isinstance(outcome, Outcome)
+    assert (outcome.result, aws.retries.asked, aws.queue.sent) == (Result.SKIPPED, [], [])
 
 
 def test_an_active_account_that_was_left_out_as_suspended_is_reported_and_not_asked_for_again(aws: AwsSide) -> None:

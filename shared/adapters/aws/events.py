@@ -66,6 +66,7 @@ def read_stack_event(body: str) -> InstanceSignal | Ignored:
         account_id=checked_account(event, account_id),
         reason=str(status.get("status-reason") or _REASONS.get(detailed, "")),
         deletion=action == "DELETE",
+        deployment=action in {"CREATE", "UPDATE"},
         cause=cause_of(event, account_id),
     )
 
