@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
-from cli.template_publish import named_profile, publish, read_template_file, refused_template, tenant_of
-from shared.adapters.policy.yaml_tree import UnreadableError
-from shared.adapters.template.check import check_template
-from shared.domain.template_findings import LintFinding, LintReport
+from cli.template_files import OWN, counted, finding_json, finding_line, known_of, linted, read_template_file, tenant_of
+from cli.template_publish import publish
+from shared.domain.template_findings import LintReport
 
 app = typer.Typer(no_args_is_help=True, help="The CloudFormation template with the roles that Defender takes.")
 app.command()(publish)
-OWN = Path(__file__).resolve().parent.parent / "infra" / "aws" / "member-roles.yaml"
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="ours, or one that the portal made: YAML or JSON")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 
@@ -66,13 +63,10 @@ def lint(
 
     Example: rollcall template lint portal.json --profile recommended --policy policy.yaml
     """
-    chosen, known_tenant = named_profile(profile, policy)
-    whose = tenant_of(tenant, known_tenant)
+    known = known_of(policy)
+    chosen, whose = known.profile(profile), tenant_of(tenant, known.tenant)
     content = read_template_file(file)
-    try:
-        report = check_template(content, read_template_file(OWN), chosen, whose)
-    except UnreadableError as error:
-        raise refused_template(file, error) from error
+    report = linted(file, content, chosen, whose)
     if as_json:
         write_json(_report_json(file, content, profile, report))
     else:
@@ -83,19 +77,13 @@ def lint(
         raise ToldError(FOUND)
 
 
-def _line(file: Path, finding: LintFinding) -> Text:
-    place = f"{file}:{finding.place.line}:{finding.place.column}: " if finding.place else f"{file}: "
-    said = words(f"{finding.check}: ", style="bold red")
-    return Text.assemble(words(place, style="bold"), said, words(f"{finding.subject}: {finding.message}"))
-
-
 def _show(file: Path, profile: str, report: LintReport) -> None:
     for finding in report.findings:
-        console.print(_line(file, finding), soft_wrap=True, highlight=False)
-    count = len(report.findings)
-    counted = f"{count or 'no'} finding{'' if count == 1 else 's'}"
+        console.print(finding_line(file, finding), soft_wrap=True, highlight=False)
     console.print(
-        words(f"{file}: {counted} for profile {profile}, {report.access} access"), soft_wrap=True, highlight=False
+        words(f"{file}: {counted(report)} for profile {profile}, {report.access} access"),
+        soft_wrap=True,
+        highlight=False,
     )
 
 
@@ -106,14 +94,5 @@ def _report_json(file: Path, content: bytes, profile: str, report: LintReport) -
         "profile": profile,
         "access": report.access,
         "ok": not report.findings,
-        "findings": [
-            {
-                "check": each.check,
-                "subject": each.subject,
-                "message": each.message,
-                "line": each.place.line if each.place else None,
-                "column": each.place.column if each.place else None,
-            }
-            for each in report.findings
-        ],
+        "findings": [finding_json(each) for each in report.findings],
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,43 +11,63 @@ import typer
 
 from cli import bootstrap
 from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
-from cli.policy import read_policy_file
-from shared.adapters.policy.problems import profiles_of
+from cli.template_files import (
+    counted,
+    finding_json,
+    finding_line,
+    known_of,
+    linted,
+    read_template_file,
+    refused_template,
+    tenant_of,
+)
 from shared.adapters.policy.yaml_tree import UnreadableError
-from shared.adapters.template.document import read_bounded
 from shared.adapters.template.roles import read_role_template
 from shared.application.publish_template import Place, Plan, Wish, plan_template, publish_template
-from shared.domain.profiles import BUILT_IN, Profile
-from shared.domain.template_rollout import TENANT, Step
+from shared.domain.profiles import Profile
+from shared.domain.role_templates import RoleTemplate
+from shared.domain.stack_sets import declared_only
+from shared.domain.template_rollout import TENANT, Linted, Step
 
-_TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WRITTEN = {Step.CREATE, Step.UPDATE}
 _DONE = {Step.CREATE: "created", Step.UPDATE: "updated", Step.UNCHANGED: "unchanged"}
 
 
 def publish(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="the template; `rollcall template build` writes ours")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="ours, or one that the portal made")],
     bucket: Annotated[str, typer.Option("--bucket", metavar="NAME", help="versioned, TLS only, in us-east-1")],
     key: Annotated[str, typer.Option("--key", help="of the template in the bucket")] = "member-roles.yaml",
-    policy: Annotated[str | None, typer.Option("--policy", metavar="FILE", help="a policy with the tenant")] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", metavar="FILE", help="its tenant; its profiles are linted")
+    ] = None,
     tenant: Annotated[str | None, typer.Option("--tenant", metavar="ID", help="in the place of the policy's")] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="NAME", help="of the management account's Stack; left out: as it is"),
+        typer.Option(
+            "--profile", metavar="NAME", help="of the management account's Stack, and linted; left out: as it is"
+        ),
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="activate StackSets' access to the organization")] = False,
+    despite_findings: Annotated[
+        bool, typer.Option("--despite-findings", help="publish whatever the linter finds")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be changed")] = False,
     wait_seconds: Annotated[float, typer.Option("--wait", min=1, help="seconds to wait for each rollout")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Upload a template, and roll it out to the StackSet's accounts and the management account.
 
-    Everything is checked first; the same template again changes nothing. Exit code 1 where a check or an account fails.
+    Everything is checked first, by the linter for every profile that the policy uses; the same template again changes
+    nothing. Exit code 1 where a check or an account fails.
 
-    Example: rollcall template publish roles.yaml --bucket our-templates --policy policy.yaml --dry-run
+    Example: rollcall template publish portal.json --bucket our-templates --policy policy.yaml --dry-run
     """
     bootstrap.announce_sandbox()
-    chosen, known_tenant = named_profile(profile, policy) if profile else (None, _known(policy)[0])
-    wish = _wish(file, chosen, tenant_of(tenant, known_tenant))
+    known = known_of(policy)
+    chosen = known.profile(profile) if profile else None
+    profiles = {each.name: each for each in (*known.used, *([chosen] if chosen else []))}
+    wish = _wish(file, chosen, tenant_of(tenant, known.tenant), tuple(profiles.values()))
+    wish = replace(wish, despite_findings=despite_findings)
     ports = bootstrap.template_ports(bucket, key)
     with progress.status("looking at the organization, the bucket and CloudFormation"):
         plan = plan_template(wish, ports, fix=fix and not dry_run)
@@ -57,15 +77,29 @@ def publish(  # noqa: PLR0913, PLR0917 - each is an option of the command
         with progress.status("CloudFormation rolls it out"):
             plan = publish_template(wish, plan, ports, timeout_seconds=wait_seconds)
     if as_json:
-        write_json(_plan_json(plan, done=done))
+        write_json(_plan_json(plan, wish, done=done))
     else:
+        _show_linted(file, wish.linted)
         _show(plan, done=done)
     if plan.findings or any(place.rollout is not None and not place.rollout.succeeded for place in plan.places):
         raise ToldError(FOUND)
 
 
-def _wish(file: Path, profile: Profile | None, tenant: str) -> Wish:
+def _wish(file: Path, profile: Profile | None, tenant: str, profiles: tuple[Profile, ...]) -> Wish:
     content = read_template_file(file)
+    template = _read(file, content)
+    ours = {TENANT: tenant} if tenant else {}
+    for_stack = ours | (profile.stack_parameters() if profile is not None else {})
+    return Wish(
+        content=content,
+        template=template,
+        for_stack_set=declared_only(ours, template.parameters),
+        for_stack=declared_only(for_stack, template.parameters),
+        linted=tuple(Linted(profile=each, report=linted(file, content, each, tenant)) for each in profiles),
+    )
+
+
+def _read(file: Path, content: bytes) -> RoleTemplate:
     try:
         template = read_role_template(content, {})
     except UnreadableError as error:
@@ -77,63 +111,31 @@ def _wish(file: Path, profile: Profile | None, tenant: str) -> Wish:
             remedy="publish a template without them",
             exit_code=WRONG_USAGE,
         )
-    ours = {TENANT: tenant} if tenant else {}
-    for_stack = ours | (profile.stack_parameters() if profile is not None else {})
-    return Wish(content=content, template=template, for_stack_set=ours, for_stack=for_stack)
+    return template
 
 
 def _refuse_without_tenant(plan: Plan, wish: Wish) -> None:
-    """Before anything is made that needs one."""
-    if any(place.step is Step.CREATE for place in plan.places[1:]) and TENANT not in wish.for_stack_set:
+    """Before anything is made or changed that needs one and has none yet."""
+    if TENANT not in wish.template.obligatory or TENANT in wish.for_stack_set:
+        return
+    places = zip(plan.places[1:], plan.present, strict=False)
+    without = (found is None or TENANT not in found.parameters for place, found in places if place.step in _WRITTEN)
+    if any(without):
         raise RefusedError("no tenant is named", remedy="give --policy FILE or --tenant ID", exit_code=WRONG_USAGE)
 
 
-def tenant_of(given: str | None, known: str) -> str:
-    """The tenant of the option, or else of the policy, in small letters. Raises typer.BadParameter."""
-    if given is not None and not _TENANT.fullmatch(given.lower()):
-        raise typer.BadParameter(f"{given!r} is no tenant: a GUID")
-    return (given or known).lower()
-
-
-def named_profile(name: str, policy: str | None) -> tuple[Profile, str]:
-    """The profile of that name, and the tenant where a policy says it. Raises typer.BadParameter."""
-    tenant, profiles = _known(policy)
-    if name not in profiles:
-        raise typer.BadParameter(f"no profile {name!r}: there are {', '.join(sorted(profiles))}")
-    return profiles[name], tenant
-
-
-def _known(policy: str | None) -> tuple[str, Mapping[str, Profile]]:
-    """The tenant and the profiles of a policy; without one no tenant and the ready-made profiles."""
-    if policy is None:
-        return "", BUILT_IN
-    read, profiles = profiles_of(read_policy_file(policy), policy)
-    return read.tenant_id, profiles
-
-
-def read_template_file(file: Path) -> bytes:
-    """A template's bytes, never many more than one may have. Raises RefusedError."""
-    try:
-        return read_bounded(file)
-    except OSError as error:
-        raise RefusedError(
-            f"cannot read {file}: {error.strerror}", remedy="name a template", exit_code=WRONG_USAGE
-        ) from error
-
-
-def refused_template(file: Path, error: UnreadableError) -> RefusedError:
-    """What keeps a file from being read as a template at all."""
-    problem = error.problem
-    return RefusedError(
-        f"{file}:{problem.line}:{problem.column}: {problem.message}",
-        remedy="see whether it is the right file",
-        exit_code=WRONG_USAGE,
-    )
+def _show_linted(file: Path, found: tuple[Linted, ...]) -> None:
+    for each in found:
+        for finding in each.report.findings:
+            console.print(finding_line(file, finding), soft_wrap=True, highlight=False)
+        _line(f"{'linted':12} {counted(each.report)} for profile {each.profile.name}")
 
 
 def _show(plan: Plan, *, done: bool) -> None:
     for finding in plan.findings:
         _line(f"{'refused':12} {finding.key}: {finding.reason}. {finding.remedy}")
+    for note in plan.notes:
+        _line(f"{'note':12} {note}")
     for place in plan.places:
         _line(f"{_said(place, done=done):12} {place.name}")
         if place.drifted:
@@ -158,11 +160,20 @@ def _line(text: str) -> None:
     console.print(words(text), soft_wrap=True, highlight=False)
 
 
-def _plan_json(plan: Plan, *, done: bool) -> dict[str, Any]:
+def _plan_json(plan: Plan, wish: Wish, *, done: bool) -> dict[str, Any]:
     return {
         "hash": plan.content_hash,
         "done": done,
         "findings": [vars(finding) for finding in plan.findings],
+        "notes": plan.notes,
+        "linted": [
+            {
+                "profile": each.profile.name,
+                "access": each.report.access,
+                "findings": [finding_json(finding) for finding in each.report.findings],
+            }
+            for each in wish.linted
+        ],
         "places": [
             {
                 "name": place.name,

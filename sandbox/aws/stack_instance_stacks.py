@@ -12,8 +12,9 @@ from moto.core.exceptions import ServiceException
 from moto.organizations.models import organizations_backends
 
 from sandbox.aws.active import PARTITION, active
+from sandbox.aws.stack_set_parameters import effective
 from sandbox.aws.stack_sets import StackInstance, StackSet
-from sandbox.aws.stacks import RESOURCE_ERRORS, ResourceFailedError, create_or_roll_back, reason_of
+from sandbox.aws.stacks import RESOURCE_ERRORS, ResourceFailedError, create_or_roll_back, parse_template, reason_of
 
 
 def new_stack_id(stack_set: StackSet, instance: StackInstance) -> str:
@@ -46,7 +47,9 @@ def deploy(stack_set: StackSet, instance: StackInstance) -> str | None:
     planted = _planted_failure(instance.account)
     if planted is not None:
         return planted
-    parameters = stack_set.parameters | instance.overrides
+    # Overrides that an earlier template declared stay with the instance and count for nothing.
+    template = parse_template(stack_set.template)
+    parameters = effective(template, stack_set.parameters | instance.overrides)
     backend = cloudformation_backends[instance.account][instance.region]
     stack = backend.stacks.get(instance.stack_id or "")
     if stack is not None and stack.status == "ROLLBACK_COMPLETE":

@@ -45,7 +45,7 @@ def stack_set_description(stack_set: StackSet) -> dict[str, Any]:
         Description=stack_set.description,
         Status=stack_set.status,
         TemplateBody=stack_set.template,
-        Parameters=stack_set.parameters,  # moto itself turns these two into lists of pairs
+        Parameters=stack_set.effective_parameters(),  # moto itself turns these two into lists of pairs
         Capabilities=stack_set.capabilities,
         Tags=stack_set.tags,
         StackSetARN=stack_set.arn,

@@ -12,6 +12,7 @@ from moto.core.common_models import CloudFormationModel
 
 from sandbox.aws.active import PARTITION, active
 from sandbox.aws.stack_set_operations import new_operation_id, submit, targets_of
+from sandbox.aws.stack_set_parameters import refuse_parameters
 from sandbox.aws.stack_set_targets import validate
 from sandbox.aws.stack_sets import Operation, StackSet
 from sandbox.aws.stacks import parse_template, template_from_url
@@ -107,7 +108,9 @@ class StackSetResource(CloudFormationModel):
         with stack_sets.lock:
             fields = _fields(cloudformation_json["Properties"], account_id)
             stack_set.capabilities = fields["capabilities"]
-            stack_sets.check(stack_set, parse_template(fields["template"]))
+            parsed = parse_template(fields["template"])
+            stack_sets.check(stack_set, parsed)
+            refuse_parameters(parsed, fields["parameters"])
             for name, value in fields.items():
                 setattr(stack_set, name, value)
             regions = sorted({instance.region for instance in stack_set.instances.values()})

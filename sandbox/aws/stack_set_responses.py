@@ -19,6 +19,7 @@ from sandbox.aws.active import PARTITION, active
 from sandbox.aws.errors import AwsError
 from sandbox.aws.patching import Patch
 from sandbox.aws.stack_set_operations import new_operation_id, stop, submit, targets_of
+from sandbox.aws.stack_set_parameters import refuse_parameters
 from sandbox.aws.stack_set_targets import UnknownUnitError, validate
 from sandbox.aws.stack_sets import NOT_MANAGEMENT, Operation, OperationInProgressError, StackSet
 from sandbox.aws.stacks import parse_template
@@ -97,12 +98,14 @@ def _update_stack_set(self: CloudFormationResponse) -> ActionResult:
         template = _template(self)
         if self._get_param("Capabilities") is not None:
             stack_set.capabilities = list(self._get_param("Capabilities"))
-        active().stack_sets.check(stack_set, parse_template(template) if template else None)
+        parsed = parse_template(template or stack_set.template)
+        active().stack_sets.check(stack_set, parsed)
         given = self._get_param("Parameters", [])
         kept = {item["ParameterKey"] for item in given if item.get("UsePreviousValue")}
-        parameters = _key_values(given, "ParameterKey", "ParameterValue")
-        if given:
-            stack_set.parameters = {k: v for k, v in stack_set.parameters.items() if k in kept} | parameters
+        parameters = {k: v for k, v in stack_set.effective_parameters().items() if k in kept}
+        parameters |= _key_values(given, "ParameterKey", "ParameterValue")
+        refuse_parameters(parsed, parameters)
+        stack_set.parameters = parameters
         stack_set.template = template or stack_set.template
         stack_set.description = self._get_param("Description") or stack_set.description
         if self._get_param("AutoDeployment") is not None:

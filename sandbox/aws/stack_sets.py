@@ -16,6 +16,7 @@ from moto.organizations.models import OrganizationsBackend, organizations_backen
 
 from sandbox.aws.active import PARTITION
 from sandbox.aws.errors import AwsError
+from sandbox.aws.stack_set_parameters import effective, refuse_parameters
 from sandbox.aws.stack_set_targets import Target
 from sandbox.aws.stacks import parse_template, refuse_unknown_types, require_capabilities
 
@@ -111,6 +112,10 @@ class StackSet:
         """The administrator account's organization."""
         return organizations_backends[self.account_id][PARTITION]
 
+    def effective_parameters(self) -> dict[str, str]:
+        """Every parameter that its template declares, as given or by its default."""
+        return effective(parse_template(self.template), self.parameters)
+
     def roots(self) -> list[str]:
         """The ids of the organization's roots."""
         return [unit.id for unit in self.organization.ou if unit.type == "ROOT"]
@@ -171,6 +176,7 @@ class StackSets:
             if any(other.name == name for other in self.of(account_id, region)):
                 raise NameAlreadyExistsError(f"Name {name} already exists")
             self.check(stack_set)
+            refuse_parameters(parse_template(stack_set.template), stack_set.parameters)
             self.all.append(stack_set)
             return stack_set
 

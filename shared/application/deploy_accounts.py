@@ -24,7 +24,7 @@ from shared.domain.leaving import Leaving, leave_closed, leave_departed, leave_e
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Decision, Verdict, decide
 from shared.domain.readiness import ACCOUNT_NOT_READY, Attempt
-from shared.domain.stack_sets import Deployment, Step, next_step, operation_id
+from shared.domain.stack_sets import Deployment, Step, declared_only, next_step, operation_id
 from shared.errors import PermanentError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -129,8 +129,10 @@ def _included(account: Account, decision: Decision, signal: AccountSignal, batch
     if account.is_management:
         why = "the management account: its own stack has the roles"
         return _has_roles(account, signal, why, decision.reason)
-    parameters = decision.profile.stack_parameters()
-    step = next_step(batch.ports.stack_sets.find_instance(account.account_id), parameters, signal.asked_at)
+    declared = batch.ports.stack_sets.declared_parameters()
+    parameters = declared_only(decision.profile.stack_parameters(), declared)
+    instance = batch.ports.stack_sets.find_instance(account.account_id)
+    step = next_step(instance and instance.as_declared(declared), parameters, signal.asked_at)
     if step is Step.NOTHING:
         return _has_roles(account, signal, "its stack instance is current", "the roles were there already")
     if step in _PASSED_OVER:

@@ -123,6 +123,9 @@ class StackSets(Protocol):
     def stack_set_id(self) -> str:
         """Its id. Raises ConfigurationError where it does not exist."""
 
+    def declared_parameters(self) -> frozenset[str]:
+        """The parameters that its template declares, at most a minute old: an instance may override these only."""
+
     def find_instance(self, account_id: str) -> StackInstance | None:
         """The account's stack instance as it is now; None where there is none."""
 
@@ -144,6 +147,9 @@ class StackInstances(Protocol):
 
     def list_states(self) -> Mapping[str, InstanceState]:
         """Account id → state of its instance; all of them or an error. Raises TransientError, ConfigurationError."""
+
+    def declared_parameters(self) -> frozenset[str]:
+        """As `StackSets.declared_parameters`."""
 
     def find_instance(self, account_id: str) -> StackInstance | None:
         """As `StackSets.find_instance`: with its parameters, which the listing does not tell."""

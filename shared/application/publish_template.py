@@ -11,11 +11,15 @@ from shared.domain.findings import STACK_SET_SELF_MANAGED, STACK_SETS_NOT_TRUSTE
 from shared.domain.role_templates import RoleTemplate
 from shared.domain.template_rollout import (
     DeployedTemplate,
+    Linted,
     Rollout,
     Step,
     bucket_findings,
     caller_findings,
     drifted,
+    lint_findings,
+    publication_notes,
+    replacement_notes,
     step_for,
     template_findings,
 )
@@ -35,12 +39,17 @@ class TemplatePorts:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """The template, what is in it, and the parameters that StackSet and Stack are to have besides what they have."""
+    """The template, what is in it, and the parameters that StackSet and Stack are to have besides what they have.
+
+    `linted` is what the linter says for each profile; `despite_findings` publishes nevertheless.
+    """
 
     content: bytes
     template: RoleTemplate
     for_stack_set: Mapping[str, str]
     for_stack: Mapping[str, str]
+    linted: tuple[Linted, ...] = ()
+    despite_findings: bool = False
 
     @property
     def content_hash(self) -> str:
@@ -63,10 +72,14 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What publishing would do; `findings` keep it from being done. `present` are StackSet and Stack as read."""
+    """What publishing would do; `findings` keep it from being done, `notes` do not.
+
+    `present` are StackSet and Stack as read.
+    """
 
     content_hash: str
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     present: tuple[DeployedTemplate | None, ...] = (None, None)
 
@@ -76,9 +89,13 @@ def plan_template(wish: Wish, ports: TemplatePorts, *, fix: bool) -> Plan:
 
     Raises TransientError, ConfigurationError.
     """
-    found = [*template_findings(wish.template), *_preflight(ports, fix=fix)]
+    notes = list(publication_notes(wish.template, wish.linted))
+    found = list(template_findings(wish.template))
+    if not wish.despite_findings:
+        found += lint_findings(wish.linted)
+    found += _preflight(ports, fix=fix and not found)
     if found:
-        return Plan(content_hash=wish.content_hash, findings=tuple(found))
+        return Plan(content_hash=wish.content_hash, findings=tuple(found), notes=tuple(notes))
     published = ports.bucket.find()
     stack_set, stack = ports.stack_set.find(), ports.stack.find()
     if stack_set is not None and not stack_set.service_managed:
@@ -87,6 +104,7 @@ def plan_template(wish: Wish, ports: TemplatePorts, *, fix: bool) -> Plan:
     return Plan(
         content_hash=wish.content_hash,
         findings=tuple(found),
+        notes=(*notes, *replacement_notes(wish.template, stack_set)),
         places=(
             Place(name="bucket", step=bucket_step, before=published),
             _place("stack set", stack_set, published, wish.content_hash, wish.for_stack_set),

@@ -220,8 +220,9 @@ class _Work:
             management = self._ports.management
             return sending_for_management(decision, management.find(), management.name)
         if decision.verdict is Verdict.INCLUDE and state in _PARAMETERS_COUNT:
+            declared = self._ports.instances.declared_parameters()
             instance = self._ports.instances.find_instance(account_id)
-            return sending_for_instance(account, decision, instance, self._ports.clock.now())
+            return sending_for_instance(account, decision, instance, declared, self._ports.clock.now())
         return sending_for(account, decision, state)
 
     def _unreadable(self, account_id: str, error: TransientError) -> Sending:

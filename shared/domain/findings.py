@@ -169,8 +169,14 @@ BUCKET_WITHOUT_TLS = FindingKind(
 )
 TEMPLATE_PARAMETERS = FindingKind(
     key="template-parameters",
-    remedy="Publish a template that takes the parameters of `rollcall template build`; the portal's is for lint only.",
+    remedy="Publish what `rollcall template build` writes, or a template of the portal as it was downloaded.",
     link=f"{_AWS}/AWSCloudFormation/latest/APIReference/API_CreateStackInstances.html",
+)
+TEMPLATE_LINT = FindingKind(
+    key="template-lint",
+    remedy="Download the template from the portal anew, with the plans of every profile of the policy; where you know "
+    "better, give --despite-findings.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
 STACK_SET_SELF_MANAGED = FindingKind(
     key="stack-set-self-managed",

@@ -119,6 +119,12 @@ class Policy:
         parent = self.organization_connector
         return parent.management_account if self.mode is Mode.MEMBER and parent is not None else ""
 
+    @property
+    def used_profiles(self) -> tuple[Profile, ...]:
+        """Every profile that it gives to accounts, once: the default first, then in the order of the rules."""
+        found = (self.default_profile, *(rule.profile for rule in self.rules))
+        return tuple({profile.name: profile for profile in found}.values())
+
     def is_organization_connector_s(self, account_id: str) -> bool:
         """Whether that account's connector is the Organization connector, which Rollcall keeps in mode `member`."""
         return account_id == self.organization_account != ""

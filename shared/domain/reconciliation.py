@@ -10,7 +10,7 @@ from enum import StrEnum
 from shared.domain.accounts import Account, AccountState
 from shared.domain.ledger import State
 from shared.domain.policy import Decision, Verdict
-from shared.domain.stack_sets import InstanceState, StackInstance, Step, next_step
+from shared.domain.stack_sets import InstanceState, StackInstance, Step, declared_only, next_step
 
 
 class Signal(StrEnum):
@@ -92,10 +92,14 @@ def _sending_for_excluded(account: Account, decision: Decision, state: InstanceS
 
 
 def sending_for_instance(
-    account: Account, decision: Decision, instance: StackInstance | None, now: datetime
+    account: Account, decision: Decision, instance: StackInstance | None, declared: frozenset[str], now: datetime
 ) -> Sending:
-    """What an included account needs, by its stack instance as it is now."""
-    step = next_step(instance, decision.profile.stack_parameters(), now)
+    """What an included account needs, by its stack instance as it is now.
+
+    Of its parameters and its profile's those count that the StackSet's template declares.
+    """
+    instance = instance and instance.as_declared(declared)
+    step = next_step(instance, declared_only(decision.profile.stack_parameters(), declared), now)
     if step is Step.NOTHING:
         reason = "its stack instance is current"
         return Sending(signal=Signal.CONNECT_REQUEST, reason=reason, status=State.DEPLOYED)
@@ -105,7 +109,10 @@ def sending_for_instance(
 
 
 def sending_for_management(decision: Decision, stack: ManagementStack | None, name: str) -> Sending:
-    """What the management account needs where the policy includes it: StackSets never reach it."""
+    """What the management account needs where the policy includes it: StackSets never reach it.
+
+    Of its profile's parameters those count that its stack shows, which are all that the stack's template declares.
+    """
     if stack is None:
         return _without_roles(f"the management account has no stack {name}")
     if stack.status not in _ROLES_ARE_THERE:
@@ -113,8 +120,8 @@ def sending_for_management(decision: Decision, stack: ManagementStack | None, na
         if stack.status.endswith("_IN_PROGRESS") and "ROLLBACK" not in stack.status:
             return Sending(signal=Signal.NOTE, reason=why, status=State.DEPLOYING)
         return _without_roles(f"{why}: {stack.reason}" if stack.reason else why)
-    wanted = decision.profile.stack_parameters()
-    others = sorted(key for key, value in wanted.items() if stack.parameters.get(key, value) != value)
+    wanted = declared_only(decision.profile.stack_parameters(), frozenset(stack.parameters))
+    others = sorted(key for key, value in wanted.items() if stack.parameters[key] != value)
     if others:
         return _without_roles(
             f"the management account's stack {name} has other parameters than its profile: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -36,6 +36,13 @@ class StackInstance:
     reason: str = ""
     tried_at: datetime | None = None
     attempt: Attempt | None = None
+
+    def as_declared(self, declared: frozenset[str]) -> StackInstance:
+        """The same without overrides that the StackSet's template does not declare: leftovers of an earlier one.
+
+        AWS documents neither that it goes on showing them nor that it drops them, and no operation could name them.
+        """
+        return replace(self, parameters=declared_only(self.parameters, declared))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,14 @@ class Step(StrEnum):
     WAIT = "wait"
     GIVE_UP = "give_up"
     NOTHING = "nothing"
+
+
+def declared_only(parameters: Mapping[str, str], declared: frozenset[str]) -> dict[str, str]:
+    """Those of `parameters` that the StackSet's template declares: AWS refuses an override of any other.
+
+    A template that the portal made declares none of ours: it gives every account of the StackSet the same roles.
+    """
+    return {name: value for name, value in parameters.items() if name in declared}
 
 
 def next_step(instance: StackInstance | None, parameters: Mapping[str, str], asked_at: datetime) -> Step:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from shared.domain import findings
 from shared.domain.findings import Finding
-from shared.domain.profiles import BUILT_IN
+from shared.domain.profiles import BUILT_IN, Profile
 from shared.domain.role_templates import RoleTemplate
+from shared.domain.template_findings import LintReport
 
 TENANT = "TenantId"
 SWITCHES = frozenset(BUILT_IN["foundational"].stack_parameters())
@@ -109,14 +110,62 @@ def bucket_findings(facts: BucketFacts) -> Iterator[Finding]:
         yield findings.BUCKET_WITHOUT_TLS.found(f"bucket {facts.name} may be reached without TLS")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Linted:
+    """A template against one profile."""
+
+    profile: Profile
+    report: LintReport
+
+
+_OURS = frozenset({TENANT, *SWITCHES})
+_MOST_NAMED = 3
+
+
 def template_findings(template: RoleTemplate) -> Iterator[Finding]:
-    """What keeps a template from being deployed account by account."""
-    lacking = sorted({TENANT, *SWITCHES} - template.parameters)
-    if lacking:
+    """What keeps a template from being deployed account by account.
+
+    One that takes none of our parameters is as the portal makes it; one that takes some of them is neither.
+    """
+    lacking = sorted(_OURS - template.parameters)
+    if lacking and _OURS & template.parameters:
         yield findings.TEMPLATE_PARAMETERS.found(f"the template does not take {', '.join(lacking)}")
-    strange = sorted(template.obligatory - {TENANT, *SWITCHES})
+    strange = sorted(template.obligatory - _OURS)
     if strange:
         yield findings.TEMPLATE_PARAMETERS.found(f"the template asks for {', '.join(strange)}, without a default")
+
+
+def lint_findings(linted: Iterable[Linted]) -> Iterator[Finding]:
+    """What the linter found, once for each profile."""
+    for each in linted:
+        found = [f"{finding.check} {finding.subject}" for finding in each.report.findings]
+        if found:
+            more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+            named = ", ".join(found[:_MOST_NAMED])
+            yield findings.TEMPLATE_LINT.found(f"for profile {each.profile.name}: {named}{more}")
+
+
+def replacement_notes(template: RoleTemplate, present: DeployedTemplate | None) -> Iterator[str]:
+    """What is worth knowing where a StackSet's template without our parameters gives way to one with them."""
+    if present is not None and not SWITCHES & present.parameters.keys() and template.parameters >= SWITCHES:
+        yield (
+            "the StackSet's template took no parameters: its accounts have the roles of Foundational CSPM only until "
+            "`rollcall backfill`, or the daily comparison, gives each those of its profile"
+        )
+
+
+def publication_notes(template: RoleTemplate, linted: Iterable[Linted]) -> Iterator[str]:
+    """What is worth knowing of a template and keeps it from nothing."""
+    profiles = [each.profile for each in linted]
+    if not profiles:
+        yield "not linted: name a policy, or a profile"
+    if template.parameters & _OURS:
+        return
+    needs = {(profile.roles(), *sorted(profile.stack_parameters().items())) for profile in profiles}
+    why = ""
+    if len(needs) > 1:
+        why = f", though the profiles {', '.join(profile.name for profile in profiles)} need different ones"
+    yield f"the template takes none of our parameters: every account of the StackSet gets the same roles{why}"
 
 
 def is_tls_only(policy: str, bucket: str) -> bool:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 
@@ -374,3 +380,148 @@ PUBLISHING: list[tuple[str, Call]] = [
 @pytest.mark.parametrize("number", range(len(PUBLISHING)))
 def test_answers_to_who_publishes_a_template_have_the_shape_that_botocore_knows(world: AwsWorld, number: int) -> None:
     check(world, *PUBLISHING[number])
+
+
+TLS_ONLY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::templates/*"},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def bucket(world: AwsWorld) -> str:
+    """A bucket as publishing finds one, with an object; `bare` has neither versions nor policy."""
+    s3 = s3_of(world)
+    for name in ("templates", "bare"):
+        s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket="templates", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket="templates", Key="roles.yaml", Body=b"Resources: {}")
+    s3.put_bucket_policy(Bucket="templates", Policy=TLS_ONLY.replace("s3:*", "s3:DeleteBucket"))
+    return "templates"
+
+
+def s3_of(world: AwsWorld) -> Any:
+    return world.client("s3", s3={"addressing_style": "path"})
+
+
+def rest_faults(answer: Any, shape: StructureShape) -> list[str]:
+    """What is wrong with an answer of a service whose results stand in headers and body. `answer` is botocore's."""
+    path, payload = shape.name, shape.serialization.get("payload")
+    body_members = {
+        name: member for name, member in shape.members.items() if member.serialization.get("location") is None
+    }
+    faults = [
+        fault
+        for name, member in shape.members.items()
+        if member.serialization.get("location") == "header"
+        and (text := answer.headers.get(member.serialization["name"])) is not None
+        for fault in header_faults(text, member, f"{path}.{name}")
+    ]
+    if payload is not None and not isinstance(shape.members[payload], StructureShape):
+        return faults + ([] if answer.content else [f"{path}.{payload} is empty"])
+    if not body_members or not answer.content:
+        return faults + ([f"{path} has a body"] if answer.content else [])
+    document = ElementTree.fromstring(answer.content)  # noqa: S314 - our own answer
+    return faults + xml_faults(document, shape, path)
+
+
+def header_faults(text: str, shape: Shape, path: str) -> list[str]:
+    """As `scalar_faults`; the times of headers are written as HTTP writes them."""
+    if shape.type_name == "timestamp":
+        try:
+            parsedate_to_datetime(text)
+        except ValueError:
+            return [f"{path} is {text!r}, no time"]
+        return []
+    return scalar_faults(text, shape, path)
+
+
+def rest_answer(client: Any, call: Call) -> tuple[str, Any]:
+    """The operation's name and the answer itself; an error is an answer, too."""
+    answers: list[Any] = []
+    operations: list[str] = []
+    send = client._endpoint.http_session.send
+
+    def keep(request: Any) -> Any:
+        answers.append(send(request))
+        return answers[-1]
+
+    client._endpoint.http_session.send = keep
+    client.meta.events.register("before-call", lambda model, **_: operations.append(model.name))
+    with suppress(ClientError):
+        call(client)
+    return operations[-1], answers[-1]
+
+
+SHA256_OF_X = base64.b64encode(hashlib.sha256(b"x").digest()).decode()
+BUCKET: list[tuple[str, Call]] = [
+    ("versioned", lambda c: c.get_bucket_versioning(Bucket="templates")),
+    ("never versioned", lambda c: c.get_bucket_versioning(Bucket="bare")),
+    ("policy", lambda c: c.get_bucket_policy(Bucket="templates")),
+    ("object", lambda c: c.get_object(Bucket="templates", Key="roles.yaml")),
+    ("head", lambda c: c.head_object(Bucket="templates", Key="roles.yaml")),
+    ("put", lambda c: c.put_object(Bucket="templates", Key="new.yaml", Body=b"x", ChecksumSHA256=SHA256_OF_X)),
+]
+
+
+@pytest.mark.parametrize(("name", "call"), BUCKET, ids=[name for name, _ in BUCKET])
+def test_a_bucket_s_answers_have_the_shape_that_botocore_knows(
+    world: AwsWorld, bucket: str, name: str, call: Call
+) -> None:
+    operation, answer = rest_answer(s3_of(world), call)
+    shape = output_of("s3", operation)
+    assert isinstance(shape, StructureShape)
+    assert answer.status_code == 200
+    assert rest_faults(answer, shape) == []
+
+
+BUCKET_ERRORS: list[tuple[int, str, Call]] = [
+    (404, "NoSuchBucket", lambda c: c.get_bucket_versioning(Bucket="nobody-s")),
+    (404, "NoSuchBucketPolicy", lambda c: c.get_bucket_policy(Bucket="bare")),
+    (404, "NoSuchKey", lambda c: c.get_object(Bucket="templates", Key="nothing")),
+    (404, "", lambda c: c.head_object(Bucket="templates", Key="nothing")),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "call"), BUCKET_ERRORS, ids=[code for _, code, _ in BUCKET_ERRORS])
+def test_a_bucket_s_refusals_are_of_s3_s_form(world: AwsWorld, bucket: str, status: int, code: str, call: Call) -> None:
+    """Source: S3 API reference, "REST error responses": the root is Error, without a namespace; HEAD has no body."""
+    _, answer = rest_answer(s3_of(world), call)
+    assert answer.status_code == status
+    if not code:
+        assert answer.content == b""
+        return
+    document = ElementTree.fromstring(answer.content)  # noqa: S314 - our own answer
+    assert (document.tag, document.findtext("Code")) == ("Error", code)
+    assert document.findtext("Message")
+    assert {each.tag for each in document} <= {
+        "Code",
+        "Message",
+        "BucketName",
+        "Key",
+        "Resource",
+        "RequestId",
+        "HostId",
+    }
+
+
+SPOILT_REST: list[tuple[str, dict[str, str], bytes, str]] = [
+    ("GetBucketVersioning", {}, b"<VersioningConfiguration><Status>On</Status></VersioningConfiguration>", "not one"),
+    ("GetBucketVersioning", {}, b"<VersioningConfiguration><Mode>x</Mode></VersioningConfiguration>", "unknown"),
+    ("GetObject", {"Last-Modified": "yesterday"}, b"x", "no time"),
+    ("GetObject", {"Content-Length": "many"}, b"x", "no long"),
+    ("GetBucketPolicy", {}, b"", "empty"),
+    ("PutObject", {}, b"<Surprise/>", "a body"),
+]
+
+
+@pytest.mark.parametrize(("operation", "headers", "body", "expected"), SPOILT_REST, ids=str)
+def test_a_bucket_s_answer_of_a_wrong_shape_does_not_pass(
+    operation: str, headers: dict[str, str], body: bytes, expected: str
+) -> None:
+    shape = output_of("s3", operation)
+    assert isinstance(shape, StructureShape)
+    [fault] = rest_faults(SimpleNamespace(headers=headers, content=body), shape)
+    assert expected in fault

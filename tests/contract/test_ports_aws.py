@@ -23,6 +23,7 @@ from shared.domain.stack_sets import (
     Removal,
     StackInstance,
     Step,
+    declared_only,
     next_step,
     operation_id,
 )
@@ -32,6 +33,16 @@ from tests.fakes.aws_world import AwsWorld, wait_until
 
 EXTENDED = {"Extended": "true"}
 PLAIN = {"Extended": "false"}
+DECLARED = frozenset({"TenantId", "Extended"})
+WITHOUT_PARAMETERS = """Resources:
+  Monitor:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: Monitor
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: logs.amazonaws.com}, Action: "sts:AssumeRole"}]
+"""
 
 
 @dataclass
@@ -39,7 +50,7 @@ class FakeOrganization:
     """The fakes, and how a test changes what they show."""
 
     directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
-    stack_sets: FakeStackSets = field(default_factory=FakeStackSets)
+    stack_sets: FakeStackSets = field(default_factory=lambda: FakeStackSets(DECLARED))
     failing: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -64,6 +75,9 @@ class FakeOrganization:
     def fail(self, account_id: str, reason: str) -> None:
         self.failing[account_id] = reason
 
+    def drop_parameters(self) -> None:
+        self.stack_sets.declared = frozenset()
+
     def finish(self, *account_ids: str) -> None:
         for account_id in account_ids:
             reason = self.failing.get(account_id, "")
@@ -78,8 +92,13 @@ class SandboxOrganization:
         organizations = world.client("organizations")
         self.directory = AwsOrganization(organizations, SystemClock())
         self.listing = AwsAccountListing(organizations, SystemClock())
+        self.seconds = 0.0
         self.stack_sets = CloudFormationStackSets(
-            world.client("cloudformation"), organizations, name="roles", region="us-east-1"
+            world.client("cloudformation"),
+            organizations,
+            name="roles",
+            region="us-east-1",
+            seconds=lambda: self.seconds,
         )
 
     def add(self, name: str, *units: str, state: str = "ACTIVE", tags: Mapping[str, str] | None = None) -> str:
@@ -94,6 +113,16 @@ class SandboxOrganization:
 
     def fail(self, account_id: str, reason: str) -> None:
         self.world.cloud.fail_stack_instances(account_id, reason)
+
+    def drop_parameters(self) -> None:
+        self.change_template()
+        self.seconds += 60
+
+    def change_template(self) -> None:
+        answer = self.world.client("cloudformation").update_stack_set(
+            StackSetName="roles", TemplateBody=WITHOUT_PARAMETERS, Capabilities=["CAPABILITY_NAMED_IAM"]
+        )
+        self.world.finished(answer["OperationId"])
 
     def finish(self, *account_ids: str) -> None:
         def ended() -> bool:
@@ -298,6 +327,46 @@ def test_the_stack_set_has_one_id(organization: Organization) -> None:
     first = organization.stack_sets.stack_set_id()
     assert first == organization.stack_sets.stack_set_id()
     assert ":" in first
+
+
+def test_the_stack_set_tells_which_parameters_it_declares(organization: Organization) -> None:
+    assert organization.stack_sets.declared_parameters() == DECLARED
+    organization.drop_parameters()
+    instances: StackInstances = organization.stack_sets
+    assert instances.declared_parameters() == frozenset()
+
+
+def test_overrides_that_the_template_no_longer_declares_ask_for_nothing(organization: Organization) -> None:
+    one, two = organization.add("one"), organization.add("two")
+    stack_sets: StackSets = organization.stack_sets
+    stack_sets.deploy(deployment(one))
+    organization.finish(one)
+    organization.drop_parameters()
+    declared = stack_sets.declared_parameters()
+    wanted = declared_only(EXTENDED, declared)
+    stack_sets.deploy(deployment(two, parameters=wanted))
+    organization.finish(two)
+    for account_id in (one, two):
+        known = instance(stack_sets, account_id).as_declared(declared)
+        assert (known.state, next_step(known, wanted, datetime.now(UTC))) == (InstanceState.CURRENT, Step.NOTHING)
+    stack_sets.deploy(deployment(one, parameters=wanted, update=True))
+    wait_until(lambda: not instance(stack_sets, one).parameters)
+
+
+def test_a_template_that_changes_between_look_and_deployment_is_a_reason_to_look_again(aws_ports: AwsWorld) -> None:
+    organization = SandboxOrganization(aws_ports)
+    account_id = organization.add("one")
+    before = len(aws_ports.journal)
+    assert organization.stack_sets.declared_parameters() == DECLARED
+    organization.change_template()
+    organization.seconds += 59
+    assert organization.stack_sets.declared_parameters() == DECLARED
+    asked = [entry for entry in aws_ports.journal.entries(since=before) if entry.operation.endswith("DescribeStackSet")]
+    assert len(asked) == 1
+    with pytest.raises(TransientError, match="was changed meanwhile"):
+        organization.stack_sets.deploy(deployment(account_id))
+    assert organization.stack_sets.declared_parameters() == frozenset()
+    assert organization.stack_sets.find_instance(account_id) is None
 
 
 def test_a_deployment_gives_exactly_its_accounts_their_instances(organization: Organization) -> None:

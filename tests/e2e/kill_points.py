@@ -115,6 +115,9 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
     (DeployPorts, "StackSets.stack_set_id"): (
         Effect(service="cloudformation", operation="DescribeStackSet", cached=True),
     ),
+    (DeployPorts, "StackSets.declared_parameters"): (
+        Effect(service="cloudformation", operation="DescribeStackSet", cached=True),
+    ),
     (DeployPorts, "StackSets.find_instance"): _READ_INSTANCE,
     (DeployPorts, "StackSets.deploy"): (
         Effect(service="cloudformation", operation="CreateStackInstances"),
@@ -214,6 +217,7 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (OnboardPorts, "Ledger.list_records"): "not called by this use case",
     (OnboardPorts, "Ledger.history"): "not called by this use case",
     (ReportPorts, "StackSets.stack_set_id"): "not called by this use case",
+    (ReportPorts, "StackSets.declared_parameters"): "not called by this use case",
     (ReportPorts, "StackSets.deploy"): "not called by this use case",
     (ReportPorts, "StackSets.remove"): "not called by this use case",
 }

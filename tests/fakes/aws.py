@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from shared.domain.accounts import Account
 from shared.domain.policy import Policy
+from shared.domain.profiles import FOUNDATIONAL
 from shared.domain.publication import PublishedPolicy
 from shared.domain.reconciliation import ManagementStack
 from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
@@ -57,10 +58,17 @@ class FakeAccountListing:
         return self.directory.accounts[account_id].tags
 
 
-class FakeStackSets:
-    """One StackSet. Operations are remembered by id and end when a test says so."""
+OUR_PARAMETERS = frozenset({"TenantId", *FOUNDATIONAL.stack_parameters()})
 
-    def __init__(self) -> None:
+
+class FakeStackSets:
+    """One StackSet, of our own template unless `declared` says otherwise.
+
+    Operations are remembered by id and end when a test says so.
+    """
+
+    def __init__(self, declared: frozenset[str] = OUR_PARAMETERS) -> None:
+        self.declared = declared
         self.instances: dict[str, StackInstance] = {}
         self.operations: dict[str, Deployment] = {}
         self.removed: list[str] = []
@@ -74,6 +82,11 @@ class FakeStackSets:
         """Its id."""
         self.failures.strike("stack_set_id")
         return STACK_SET_ID
+
+    def declared_parameters(self) -> frozenset[str]:
+        """The parameters of its template."""
+        self.failures.strike("declared_parameters")
+        return self.declared
 
     def find_instance(self, account_id: str) -> StackInstance | None:
         """The account's instance."""
@@ -91,6 +104,8 @@ class FakeStackSets:
         self.failures.strike("deploy")
         if deployment.operation_id in self.operations:
             return
+        if unknown := sorted(deployment.parameters.keys() - self.declared):
+            raise PermanentError(f"Parameters: {unknown} do not exist in the template")
         self.operations[deployment.operation_id] = deployment
         for account_id in deployment.account_ids:
             self.instances[account_id] = StackInstance(

@@ -54,10 +54,8 @@ def load(path: Path) -> dict[str, Any]:
 
 def resolved(value: Any, resources: dict[str, Any]) -> Any:
     """A template value with its intrinsic functions replaced by plausible values."""
-    if isinstance(value, list):
-        return [resolved(item, resources) for item in value]
     if not isinstance(value, dict):
-        return value
+        return [resolved(item, resources) for item in value] if isinstance(value, list) else value
     if set(value) == {"Ref"}:
         return PARAMETERS.get(value["Ref"], value["Ref"])
     if set(value) == {"Fn::Sub"}:
@@ -67,6 +65,9 @@ def resolved(value: Any, resources: dict[str, Any]) -> Any:
         assert attribute == "Arn"
         suffix = ":*" if resources[name]["Type"] == "AWS::Logs::LogGroup" else ""
         return ARNS[resources[name]["Type"]] + name + suffix
+    if set(value) == {"Fn::If"}:
+        _, ours, _ = value["Fn::If"]
+        return resolved(ours, resources)
     return {key: resolved(item, resources) for key, item in value.items()}
 
 

@@ -97,7 +97,8 @@ def test_the_strings_alone_make_nothing() -> None:
 
 def test_the_stack_set_declares_every_parameter_with_its_default() -> None:
     resources = yaml_parse(MANAGEMENT_TEMPLATE.read_text(encoding="utf-8"))["Resources"]
-    declared = resources["MemberRoles"]["Properties"]["Parameters"]
+    condition, declared, otherwise = resources["MemberRoles"]["Properties"]["Parameters"]["Fn::If"]
+    assert (condition, otherwise) == ("TakesOurParameters", {"Ref": "AWS::NoValue"})
     expected = {name: parameter.get("Default") for name, parameter in TEMPLATE["Parameters"].items()}
     assert len(declared) == len(expected)
     assert {item["ParameterKey"]: item["ParameterValue"] for item in declared} == expected | {

@@ -94,6 +94,13 @@ def account_event(name: str) -> dict[str, Any]:
     return loaded
 
 
+def test_the_stack_set_takes_a_template_of_the_portal(sandbox: Sandbox) -> None:
+    portal = EVENTS.parent / "templates" / "portal.default.json"
+    sandbox.deploy(member_template=portal, parameters=PARAMETERS | {"MemberTemplateFrom": "portal"})
+    stack_set = sandbox.client("cloudformation").describe_stack_set(StackSetName="rollcall-member-roles")["StackSet"]
+    assert (stack_set["TemplateBody"], stack_set.get("Parameters", [])) == (portal.read_text(), [])
+
+
 def test_template_deploys_with_everything_that_it_declares(sandbox: Sandbox) -> None:
     deployment = sandbox.deploy()
     found = sandbox.client("lambda").list_functions()["Functions"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,24 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import bootstrap
-from cli.template import OWN
+from cli.template_files import OWN
+from shared.adapters.aws.account_listing import AwsAccountListing
+from shared.adapters.aws.management_stack import CloudFormationManagementStack
+from shared.adapters.aws.organization import AwsOrganization
+from shared.adapters.aws.stack_sets import CloudFormationStackSets
+from shared.adapters.clock import SystemClock
+from shared.adapters.policy.problems import parse_policy
+from shared.application.account_batch import AccountSignal, DeployPorts
+from shared.application.deploy_accounts import deploy_accounts
+from shared.application.outcome import Outcome
+from shared.application.ports import StackSets
+from shared.application.reconcile import ReconcilePorts, Run, reconcile
+from shared.application.requests import Cause
+from shared.domain.readiness import Readiness
+from shared.domain.stack_sets import InstanceState
+from tests.fakes.aws import FakePolicySource, FakeReconcileEvents
 from tests.fakes.aws_world import TENANT, AwsWorld, aws_world, wait_until
+from tests.fakes.queues import FakeAccountRetries, FakeRequestQueue
 from tests.fixtures.read import FOLDER
 from tests.unit.test_policy_command import Said, Shell
 
@@ -246,11 +264,149 @@ def test_a_bucket_has_to_keep_versions_and_to_deny_what_comes_without_tls(publis
     assert publisher.keys() == ["bucket-missing"]
 
 
-def test_a_template_without_our_parameters_is_refused(publisher: Publisher, tmp_path: Path) -> None:
-    assert publisher.keys(file=FOLDER / "templates" / "portal.default.json") == ["template-parameters"]
+def test_what_is_neither_ours_nor_the_portal_s_is_refused(publisher: Publisher, tmp_path: Path) -> None:
+    (tmp_path / "half.yaml").write_text(OWN.read_text().replace("CiemSubject", "Subject"))
+    assert set(publisher.keys(file=tmp_path / "half.yaml")) == {"template-parameters"}
     (tmp_path / "sam.yaml").write_text("Transform: AWS::Serverless-2016-10-31\n" + OWN.read_text())
     said = publisher.run(file=tmp_path / "sam.yaml")
     assert (said.code, "transforms" in said.err) == (2, True)
+
+
+PORTAL = "0aa1b2c3-1111-4222-8333-944445555666"
+EXTERNAL_ID = "9aa1b2c3-1111-4222-8333-944445555666"
+POLICY = f"""version: 1
+organization: o-exampleorg1
+tenant: {TENANT}
+target: {{subscription: 00000000-0000-4000-8000-0000000000d1, resource_group: rg, location: westeurope}}
+profiles:
+  few: {{plans: [foundational_cspm]}}
+  usual:
+    extends: recommended
+    plans: {{containers: {{external_id: {EXTERNAL_ID}}}}}
+default_profile: usual
+rules: [{{match: {{ou_paths: [/Dev]}}, profile: few}}]
+"""
+
+
+def portal_template(tmp_path: Path, *, without: str = "") -> Path:
+    """A template as the portal makes one, for our tenant; `without` is a role that it names otherwise."""
+    text = (FOLDER / "templates" / "portal.default.json").read_text().replace(PORTAL, TENANT)
+    path = tmp_path / "portal.json"
+    path.write_text(text.replace(f'"RoleName": "{without}"', '"RoleName": "Other"') if without else text)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    return path
+
+
+class Roll:
+    """What the Lambda functions do, on the simulated AWS."""
+
+    def __init__(self, world: AwsWorld) -> None:
+        self.world, self.queue, self.events = world, FakeRequestQueue(), FakeReconcileEvents()
+        organizations, cloudformation = world.client("organizations"), world.client("cloudformation")
+        stack_sets = CloudFormationStackSets(
+            cloudformation, organizations, name=NAME, region="us-east-1", seconds=itertools.count(step=60).__next__
+        )
+        policy = FakePolicySource(parse_policy(POLICY.encode(), "policy.yaml"))
+        self._deploy = DeployPorts(
+            directory=AwsOrganization(organizations, SystemClock()),
+            stack_sets=stack_sets,
+            sender=self.queue,
+            retries=FakeAccountRetries(),
+            readiness=Readiness(),
+            policy=policy,
+            clock=SystemClock(),
+        )
+        self._reconcile = ReconcilePorts(
+            listing=AwsAccountListing(organizations, SystemClock()),
+            instances=stack_sets,
+            management=CloudFormationManagementStack(cloudformation, name=NAME),
+            events=self.events,
+            sender=self.queue,
+            policy=policy,
+            clock=SystemClock(),
+        )
+
+    def deploy(self, *accounts: str) -> None:
+        """Events about accounts, and the end of the operations that they begin."""
+        signals = [
+            AccountSignal(
+                account_id=each,
+                cause=Cause(event_id=f"e-{each}", source="aws", occurred_at=datetime.now(UTC), correlation_id="c"),
+            )
+            for each in accounts
+        ]
+        for result in deploy_accounts(signals, self._deploy).values():
+            assert isinstance(result, Outcome), result
+        stack_sets = self._deploy.stack_sets
+        wait_until(lambda: {self.state(each, stack_sets) for each in accounts} == {InstanceState.CURRENT})
+
+    def state(self, account: str, stack_sets: StackSets) -> InstanceState | None:
+        found = stack_sets.find_instance(account)
+        return found.state if found else None
+
+    def signals(self, *accounts: str) -> list[str]:
+        """What the comparison of everything sends about these accounts."""
+        found = {each.account_id: each.signal for each in reconcile(RUN, self._reconcile).accounts}
+        return [str(found[account]) for account in accounts]
+
+
+RUN = Run(name="daily", source="rollcall.reconcile")
+SERVERS = "DefenderForCloud-DefenderForServers"
+
+
+def test_a_template_of_the_portal_gives_every_account_its_roles_and_nothing_is_left_to_do(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    world, file = publisher.world, portal_template(tmp_path)
+    options = ("--policy", "policy.yaml", "--profile", "usual")
+    said = publisher.run("--dry-run", *options, file=file)
+    assert (said.code, [each["step"] for each in said.document["places"]]) == (0, ["create"] * 3), said.out
+    [note] = said.document["notes"]
+    assert "every account of the StackSet gets the same roles" in note
+    assert "usual, few need different ones" in note
+    assert [(each["profile"], each["findings"]) for each in said.document["linted"]] == [
+        ("usual", []),
+        ("few", []),
+    ]
+    assert publisher.steps(*options, file=file) == ["create"] * 3
+    stack_set = world.client("cloudformation").describe_stack_set(StackSetName=NAME)["StackSet"]
+    assert (stack_set["TemplateBody"], stack_set.get("Parameters", [])) == (file.read_text(), [])
+    roll, one = Roll(world), world.cloud.add_account("one")
+    deploy(world, one)
+    two = world.cloud.add_account("two")
+    roll.deploy(two)
+    assert SERVERS in world.roles_in(one)
+    assert world.roles_in(one) == world.roles_in(two)
+    assert roll.signals(one, two) == ["connect_request"] * 2
+    assert roll.events.asked == []
+    assert publisher.steps(*options, file=file) == ["unchanged"] * 3
+
+
+def test_from_our_template_to_the_portal_s_and_back(publisher: Publisher, tmp_path: Path) -> None:
+    world, file, options = publisher.world, portal_template(tmp_path), ("--policy", "policy.yaml")
+    publisher.steps(*options)
+    roll, account = Roll(world), world.cloud.add_account("one")
+    roll.deploy(account)
+    assert publisher.steps(*options, file=file) == ["update"] * 3
+    assert roll.signals(account) == ["connect_request"]
+    assert publisher.steps(*options, file=file) == ["unchanged"] * 3
+    said = publisher.run("--dry-run", *options)
+    assert any("rollcall backfill" in note for note in said.document["notes"])
+    assert publisher.steps(*options) == ["update"] * 3
+    assert roll.signals(account) == ["connect_request"]
+    assert SERVERS in world.roles_in(account)
+
+
+def test_a_role_that_a_profile_lacks_is_named_and_refuses_unless_it_is_said_otherwise(
+    publisher: Publisher, tmp_path: Path
+) -> None:
+    file, options = portal_template(tmp_path, without=SERVERS), ("--policy", "policy.yaml")
+    said = publisher.run(*options, file=file)
+    keys = [each["key"] for each in said.document["findings"]]
+    assert (said.code, set(keys), said.document["done"]) == (1, {"template-lint"}, False)
+    assert f"role-missing {SERVERS}" in said.document["findings"][0]["reason"]
+    assert writes(publisher.world)[-1:] != ["cloudformation:CreateStackSet"]
+    assert publisher.steps("--despite-findings", *options, file=file) == ["create"] * 3
 
 
 def test_a_self_managed_stack_set_of_that_name_is_refused(publisher: Publisher) -> None:

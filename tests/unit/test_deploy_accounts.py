@@ -81,6 +81,30 @@ def test_a_batch_is_one_operation_for_each_profile(aws: AwsSide) -> None:
     assert made == [((ACCOUNT_ID, "012345678903"), FULL), ((DEV,), BASIC)]
 
 
+def test_a_template_without_parameters_makes_a_batch_one_operation(aws: AwsSide) -> None:
+    aws.stack_sets.declared = frozenset()
+    aws.directory.add(account(DEV))
+    deploy_accounts([signal(), signal(DEV)], aws.deploy)
+    [operation] = aws.stack_sets.operations.values()
+    assert (operation.account_ids, operation.parameters) == ((ACCOUNT_ID, DEV), {})
+    for account_id in operation.account_ids:
+        aws.stack_sets.finish(account_id)
+    results = deploy_accounts([signal(event_id="later"), signal(DEV, event_id="later")], aws.deploy)
+    assert [result_of(found) for found in results.values()] == [Result.UNCHANGED] * 2
+    assert len(aws.stack_sets.operations) == 1
+
+
+def test_a_template_that_lacks_a_new_parameter_gets_the_others(aws: AwsSide) -> None:
+    aws.stack_sets.declared -= {"Servers"}
+    aws.stack_sets.put(instance())
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.UNCHANGED
+    aws.directory.add(account(DEV))
+    deploy_accounts([signal(DEV)], aws.deploy)
+    [operation] = aws.stack_sets.operations.values()
+    assert operation.parameters == {name: value for name, value in BASIC.items() if name != "Servers"}
+
+
 def test_many_events_about_one_account_act_once(aws: AwsSide) -> None:
     results = deploy_accounts([signal(event_id="e1"), signal(event_id="e2"), signal(event_id="e1")], aws.deploy)
     assert list(results) == [ACCOUNT_ID]
@@ -183,7 +207,7 @@ def test_a_report_that_fails_sends_back_its_own_account_only(
     assert len(aws.stack_sets.operations) == 1
 
 
-@pytest.mark.parametrize("method", ["stack_set_id", "find_instance", "deploy"])
+@pytest.mark.parametrize("method", ["stack_set_id", "declared_parameters", "find_instance", "deploy"])
 def test_a_wrong_deployment_fails_the_whole_batch(aws: AwsSide, method: str) -> None:
     aws.stack_sets.failures.plan(method, ConfigurationError("no StackSet", setting="ROLLCALL_STACK_SET_NAME"))
     with pytest.raises(ConfigurationError):

@@ -144,6 +144,17 @@ def test_a_current_instance_with_other_parameters_is_for_account_events(world: W
     assert world.events.asked == [account_id]
 
 
+@pytest.mark.parametrize("leftovers", [{}, {"Servers": "true"}], ids=["dropped", "still shown"])
+def test_a_template_without_parameters_leaves_nothing_to_compare(world: World, leftovers: dict[str, str]) -> None:
+    world.aws.stack_sets.declared = frozenset()
+    account_id, other = world.add(1), world.add(2, "development")
+    world.put(account_id, CURRENT, leftovers)
+    world.put(other, CURRENT, leftovers)
+    found = world.run()
+    assert found[account_id].signal is found[other].signal is Signal.CONNECT_REQUEST
+    assert world.events.asked == []
+
+
 def test_only_current_instances_of_included_accounts_are_read(world: World) -> None:
     wanted = world.add(1)
     world.put(wanted, CURRENT)
@@ -259,6 +270,13 @@ def test_a_management_stack_with_other_parameters_is_told_with_those_that_differ
     world.run()
     assert world.sent == {MANAGEMENT: ("note", "deploy_failed")}
     assert f"AgentlessScanner should be '{wanted['AgentlessScanner']}'" in world.aws.queue.requests[0].data.reason
+
+
+def test_a_management_stack_of_a_template_without_parameters_is_complete() -> None:
+    world = World(as_member(POLICY))
+    world.management.stack = ManagementStack(name="x", status="CREATE_COMPLETE", parameters={})
+    world.run()
+    assert world.sent == {MANAGEMENT: ("connect", "deployed")}
 
 
 def test_a_management_account_that_is_excluded_is_noted_and_its_stack_is_not_asked_for(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.stack_sets import InstanceState, StackInstance, Step, next_step, operation_id
+from shared.domain.stack_sets import InstanceState, StackInstance, Step, declared_only, next_step, operation_id
 from tests.fakes.clock import NOON
 
 PARAMETERS = {"AgentlessScanner": "true"}
@@ -37,6 +37,29 @@ def test_an_account_without_an_instance_gets_one() -> None:
 def test_the_present_instance_decides(state: InstanceState, overrides: dict[str, str], step: Step) -> None:
     instance = StackInstance(account_id="012345678901", state=state, parameters=overrides)
     assert next_step(instance, PARAMETERS, NOON) is step
+
+
+@given(
+    declared=st.frozensets(st.sampled_from("abcd")),
+    wanted=st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["true", "false"])),
+    before=st.dictionaries(st.sampled_from("abcd"), st.sampled_from(["true", "false"])),
+    drops=st.booleans(),
+)
+def test_whatever_a_template_declares_one_update_is_enough(
+    declared: frozenset[str], wanted: dict[str, str], before: dict[str, str], drops: bool
+) -> None:
+    """Also where AWS goes on showing overrides of an earlier template."""
+    sent = declared_only(wanted, declared)
+    leftovers = {} if drops else {name: value for name, value in before.items() if name not in declared}
+    instance = StackInstance(account_id="012345678901", state=InstanceState.CURRENT, parameters=leftovers | sent)
+    assert next_step(instance.as_declared(declared), sent, NOON) is Step.NOTHING
+
+
+def test_an_override_of_a_declared_parameter_that_no_profile_sets_is_taken_back() -> None:
+    declared = frozenset({"AgentlessScanner", "TenantId"})
+    parameters = PARAMETERS | {"TenantId": "x"}
+    instance = StackInstance(account_id="012345678901", state=InstanceState.CURRENT, parameters=parameters)
+    assert next_step(instance.as_declared(declared), declared_only(PARAMETERS, declared), NOON) is Step.UPDATE
 
 
 @pytest.mark.parametrize(("seconds", "step"), [(-1, Step.CREATE), (0, Step.GIVE_UP), (60, Step.GIVE_UP)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.template import OWN
+from cli.template_files import OWN
 from shared.adapters.policy.yaml_tree import UnreadableError
 from shared.adapters.template.check import check_template
 from shared.domain.documented_access import Access

@@ -8,22 +8,27 @@ from typing import Any
 
 import pytest
 
-from cli.template import OWN
+from cli.template_files import OWN
 from shared.adapters.template.roles import read_role_template
 from shared.application.publish_template import Plan, TemplatePorts, Wish, plan_template, publish_template
+from shared.domain.documented_access import Access
 from shared.domain.findings import Finding
+from shared.domain.profiles import FOUNDATIONAL, RECOMMENDED, Profile
 from shared.domain.role_templates import RoleTemplate
+from shared.domain.template_findings import Check, LintFinding, LintReport
 from shared.domain.template_rollout import (
     SWITCHES,
     TENANT,
     BucketFacts,
     CallerFacts,
     DeployedTemplate,
+    Linted,
     Rollout,
     Step,
     bucket_findings,
     caller_findings,
     is_tls_only,
+    lint_findings,
     template_findings,
 )
 from shared.errors import TransientError
@@ -56,6 +61,7 @@ def policy(*statements: dict[str, Any]) -> str:
 
 GOOD_BUCKET = BucketFacts(name=BUCKET, versioned=True, policy=policy(STATEMENT))
 GOOD_TEMPLATE = RoleTemplate(parameters=SWITCHES | {TENANT}, obligatory=frozenset({TENANT}))
+PORTAL_TEMPLATE = RoleTemplate()
 SELF_MANAGED = DeployedTemplate(template_hash="a", parameters={}, service_managed=False)
 
 
@@ -124,6 +130,15 @@ class World:
         return plan_template(self.wish, self.ports, fix=fix)
 
 
+def report(*found: str) -> LintReport:
+    """What the linter says: each finding a check and a subject."""
+    pairs = [each.split() for each in found]
+    return LintReport(
+        access=Access.DEFAULT,
+        findings=tuple(LintFinding(check=Check(check), subject=subject, message="m") for check, subject in pairs),
+    )
+
+
 def self_managed() -> list[Finding]:
     world = World()
     world.stack_set.present = SELF_MANAGED
@@ -140,6 +155,7 @@ CHECKED: dict[str, list[Finding]] = {
     "bucket-missing": list(bucket_findings(BucketFacts(name=BUCKET, exists=False))),
     "bucket-not-versioned": list(bucket_findings(replace(GOOD_BUCKET, versioned=False))),
     "bucket-without-tls": list(bucket_findings(replace(GOOD_BUCKET, policy=""))),
+    "template-lint": list(lint_findings([Linted(profile=RECOMMENDED, report=report("role-missing X"))])),
     "template-parameters": list(template_findings(replace(GOOD_TEMPLATE, obligatory=frozenset({"Strange"})))),
     "stack-set-self-managed": self_managed(),
 }
@@ -168,6 +184,71 @@ def test_a_template_without_one_of_our_parameters_is_named_with_it() -> None:
     template = replace(GOOD_TEMPLATE, parameters=GOOD_TEMPLATE.parameters - {"Ciem"})
     [finding] = template_findings(template)
     assert finding.reason == "the template does not take Ciem"
+
+
+def test_a_template_without_any_of_our_parameters_is_taken() -> None:
+    assert list(template_findings(PORTAL_TEMPLATE)) == []
+    assert list(template_findings(replace(PORTAL_TEMPLATE, parameters=frozenset({"TheirOwn"})))) == []
+
+
+def test_a_template_with_one_of_our_parameters_alone_is_refused() -> None:
+    [finding] = template_findings(replace(PORTAL_TEMPLATE, parameters=frozenset({"Servers"})))
+    assert finding.key == "template-parameters"
+    assert "TenantId" in finding.reason
+
+
+def test_lint_findings_are_named_once_for_each_profile_that_has_some() -> None:
+    world = World()
+    many = report("role-missing A", "role-missing B", "role-unknown C", "static-key D", "static-key E")
+    world.wish = replace(
+        world.wish,
+        linted=(
+            Linted(profile=FOUNDATIONAL, report=report()),
+            Linted(profile=RECOMMENDED, report=many),
+        ),
+    )
+    [finding] = world.plan().findings
+    named = "role-missing A, role-missing B, role-unknown C and 2 more"
+    assert (finding.key, finding.reason) == ("template-lint", f"for profile recommended: {named}")
+    assert world.plan().places == ()
+    world.wish = replace(world.wish, despite_findings=True)
+    assert world.plan().findings == ()
+
+
+def test_fix_activates_nothing_for_a_template_that_is_refused() -> None:
+    world = World(replace(CALLER, organizations_access="DISABLED"))
+    world.wish = replace(world.wish, linted=(Linted(profile=RECOMMENDED, report=report("role-missing A")),))
+    assert [each.key for each in world.plan(fix=True).findings] == ["template-lint", "stack-sets-not-trusted"]
+    assert world.account.facts.organizations_access == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("profiles", "different"), [((RECOMMENDED,), False), ((FOUNDATIONAL, RECOMMENDED), True)], ids=["one", "two"]
+)
+def test_a_template_without_parameters_is_said_to_give_all_the_same_roles(
+    profiles: tuple[Profile, ...], different: bool
+) -> None:
+    world = World()
+    linted = tuple(Linted(profile=profile, report=report()) for profile in profiles)
+    world.wish = Wish(content=b"new", template=PORTAL_TEMPLATE, for_stack_set={}, for_stack={}, linted=linted)
+    [note] = world.plan().notes
+    assert "gets the same roles" in note
+    assert ("the profiles foundational, recommended need different ones" in note) is different
+
+
+def test_our_own_template_needs_no_note_but_that_nothing_was_linted() -> None:
+    world = World()
+    assert world.plan().notes == ("not linted: name a policy, or a profile",)
+    world.wish = replace(world.wish, linted=(Linted(profile=RECOMMENDED, report=report()),))
+    assert world.plan().notes == ()
+
+
+def test_our_template_in_the_place_of_one_without_parameters_is_said_to_take_roles_away_for_a_while() -> None:
+    world = World()
+    world.wish = replace(world.wish, linted=(Linted(profile=RECOMMENDED, report=report()),))
+    world.stack_set.present = DeployedTemplate(template_hash="portal", parameters={})
+    [note] = world.plan().notes
+    assert "rollcall backfill" in note
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from shared.adapters.aws.errors import error_code, translated
 from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance, attempt_of
+from shared.errors import TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
@@ -27,6 +31,7 @@ _BY_DETAIL = {
     "INOPERABLE": InstanceState.FAILED,
     "FAILED_IMPORT": InstanceState.FAILED,
 }
+_MAX_AGE_SECONDS = 60.0
 _PAGE_SIZE = 100  # the most that CloudFormation gives
 _ALL_AT_ONCE: dict[str, Any] = {
     "FailureTolerancePercentage": 100,
@@ -35,26 +40,65 @@ _ALL_AT_ONCE: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Described:
+    """The StackSet itself, as read at `read_at` (monotonic seconds)."""
+
+    stack_set_id: str
+    declared: frozenset[str]
+    read_at: float
+
+
 class CloudFormationStackSets:
     """One service-managed StackSet, deployed to one region, since IAM is global."""
 
     def __init__(
-        self, cloudformation: CloudFormationClient, organizations: OrganizationsClient, *, name: str, region: str
+        self,
+        cloudformation: CloudFormationClient,
+        organizations: OrganizationsClient,
+        *,
+        name: str,
+        region: str,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`name` is the StackSet's name or ARN; instances are made in `region`."""
+        """`name` is the StackSet's name or ARN; instances are made in `region`. `seconds` is a monotonic clock."""
         self._client = cloudformation
         self._organizations = organizations
         self._name = name
         self._region = region
-        self._id: str | None = None
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._known: _Described | None = None
         self._root_id: str | None = None
 
     def stack_set_id(self) -> str:
         """Its id, `name:uuid`."""
-        if self._id is None:
-            with translated(f"read StackSet {self._name}"):
-                self._id = self._client.describe_stack_set(StackSetName=self._name)["StackSet"]["StackSetId"]
-        return self._id
+        return self._described().stack_set_id
+
+    def declared_parameters(self) -> frozenset[str]:
+        """The parameters of its template; both are read together and kept for a minute.
+
+        Source: CloudFormation API 2010-05-15, DescribeStackSet: those with a default that nobody set are among its
+        Parameters. The API reference does not say so; Terraform's documentation of aws_cloudformation_stack_set does.
+        """
+        return self._described().declared
+
+    def _described(self) -> _Described:
+        with self._lock:  # accounts are looked at side by side
+            known = self._known
+            if known is None or self._seconds() - known.read_at >= _MAX_AGE_SECONDS:
+                known = self._known = self._describe()
+            return known
+
+    def _describe(self) -> _Described:
+        read_at = self._seconds()
+        with translated(f"read StackSet {self._name}"):
+            found = self._client.describe_stack_set(StackSetName=self._name)["StackSet"]
+            return _Described(
+                stack_set_id=found["StackSetId"],
+                declared=frozenset(each["ParameterKey"] for each in found.get("Parameters", [])),
+                read_at=read_at,
+            )
 
     def find_instance(self, account_id: str) -> StackInstance | None:
         """The account's instance as it is now; None where there is none."""
@@ -92,7 +136,10 @@ class CloudFormationStackSets:
             return {found["Account"]: _state(found) for page in pages for found in page["Summaries"]}
 
     def deploy(self, deployment: Deployment) -> None:
-        """Starts one operation on exactly these accounts, wherever in the organization they are now."""
+        """Starts one operation on exactly these accounts, wherever in the organization they are now.
+
+        Raises TransientError where AWS refuses it because the template has other parameters since a moment ago.
+        """
         call = self._client.update_stack_instances if deployment.update else self._client.create_stack_instances
         with translated(f"deploy StackSet {self._name} to {len(deployment.account_ids)} account(s)"):
             try:
@@ -108,9 +155,19 @@ class CloudFormationStackSets:
                     OperationId=deployment.operation_id,
                 )
             except ClientError as error:
-                if error_code(error) != "OperationIdAlreadyExistsException":
+                code = error_code(error)
+                if code == "ValidationError" and self._declares_no_longer(deployment.parameters):
+                    raise TransientError(f"the template of StackSet {self._name} was changed meanwhile") from error
+                if code != "OperationIdAlreadyExistsException":
                     raise
                 logger.info("operation_was_started_before", extra={"operation_id": deployment.operation_id})
+
+    def _declares_no_longer(self, parameters: Mapping[str, str]) -> bool:
+        """Whether some of these were parameters of the template as it was known; it is read anew."""
+        with self._lock:
+            known, self._known = self._known, None
+        declared = known.declared & parameters.keys() if known is not None else frozenset()
+        return bool(declared) and not declared <= self.declared_parameters()
 
     def remove(self, removal: Removal) -> None:
         """Starts one operation that deletes these accounts' instances, and their stacks unless they are retained."""
