@@ -53,6 +53,7 @@ _OVERLAYS = (
     events,
     identity_tokens,
     managed_policies,
+    oidc_provider,
     organizations,
     queues,
     stack_set_responses,

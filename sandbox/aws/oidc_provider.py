@@ -1,19 +1,37 @@
-"""`AWS::IAM::OIDCProvider`, which moto's CloudFormation lacks.
+"""`AWS::IAM::OIDCProvider`, which moto's CloudFormation lacks, and the client ids that IAM adds to a provider later.
 
-Source: CloudFormation template reference, AWS::IAM::OIDCProvider.
+Source: CloudFormation template reference, AWS::IAM::OIDCProvider; IAM API 2010-05-08,
+AddClientIDToOpenIDConnectProvider, which is idempotent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException
 from moto.core.common_models import CloudFormationModel
+from moto.core.responses import EmptyResult
 from moto.iam.exceptions import EntityAlreadyExists
 from moto.iam.models import OpenIDConnectProvider, iam_backends
+from moto.iam.responses import IamResponse
 
 from sandbox.aws.active import PARTITION
 from sandbox.aws.errors import AwsError
+from sandbox.aws.patching import Patch
+
+
+def patches() -> Iterable[Patch]:
+    """What this module adds to moto's IAM."""
+    yield Patch(IamResponse, "add_client_id_to_open_id_connect_provider", _add_client_id)
+
+
+def _add_client_id(self: IamResponse) -> EmptyResult:
+    provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
+    client_id = self._get_param("ClientID")
+    if client_id not in provider.client_id_list:
+        provider.client_id_list = [*provider.client_id_list, client_id]
+    return EmptyResult()
 
 
 class OidcProviderResource(CloudFormationModel):

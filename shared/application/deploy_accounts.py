@@ -20,11 +20,12 @@ from shared.application.side_by_side import side_by_side
 from shared.application.tell_exclusions import tell_exclusions
 from shared.domain.accounts import Account, AccountState, unlisted_account
 from shared.domain.exclusions import exclusions_of
+from shared.domain.identity_provider import ADOPTING, USED, may_adopt, parameters_for, provider_advice, uses_existing
 from shared.domain.leaving import Leaving, leave_closed, leave_departed, leave_excluded
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Decision, Verdict, decide
 from shared.domain.readiness import ACCOUNT_NOT_READY, Attempt
-from shared.domain.stack_sets import Deployment, Step, declared_only, next_step, operation_id
+from shared.domain.stack_sets import Deployment, Step, next_step, operation_id
 from shared.errors import PermanentError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class _Seen:
     result: AccountResult
     connect: Account | None = None
     reason: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class _Task:
     parameters: Mapping[str, str]
     update: bool
     reason: str
+    remedy: str = ""
 
 
 def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dict[str, AccountResult]:
@@ -130,11 +133,14 @@ def _included(account: Account, decision: Decision, signal: AccountSignal, batch
         why = "the management account: its own stack has the roles"
         return _has_roles(account, signal, why, decision.reason)
     declared = batch.ports.stack_sets.declared_parameters()
-    parameters = declared_only(decision.profile.stack_parameters(), declared)
-    instance = batch.ports.stack_sets.find_instance(account.account_id)
-    step = next_step(instance and instance.as_declared(declared), parameters, signal.asked_at)
+    found = batch.ports.stack_sets.find_instance(account.account_id)
+    instance = found and found.as_declared(declared)
+    parameters = parameters_for(decision.profile, instance, declared)
+    remedy = provider_advice(account.account_id, decision.profile) if uses_existing(parameters) else ""
+    step = next_step(instance, parameters, signal.asked_at)
     if step is Step.NOTHING:
-        return _has_roles(account, signal, "its stack instance is current", "the roles were there already")
+        reason = "the roles were there already" + (f"; {USED}" if remedy else "")
+        return _has_roles(account, signal, "its stack instance is current", reason, remedy)
     if step in _PASSED_OVER:
         return _Seen(signal=signal, result=Outcome(result=Result.SKIPPED, reason=_PASSED_OVER[step]))
     return _Task(
@@ -142,7 +148,8 @@ def _included(account: Account, decision: Decision, signal: AccountSignal, batch
         signal=signal,
         parameters=parameters,
         update=step is Step.UPDATE,
-        reason=decision.reason,
+        reason=ADOPTING if may_adopt(instance, declared) else decision.reason,
+        remedy=remedy,
     )
 
 
@@ -152,16 +159,16 @@ _PASSED_OVER = {
 }
 
 
-def _has_roles(account: Account, signal: AccountSignal, why: str, reason: str) -> _Seen:
+def _has_roles(account: Account, signal: AccountSignal, why: str, reason: str, remedy: str = "") -> _Seen:
     result = Outcome(result=Result.UNCHANGED, reason=why)
-    return _Seen(signal=signal, result=result, connect=account, reason=reason)
+    return _Seen(signal=signal, result=result, connect=account, reason=reason, remedy=remedy)
 
 
 def _tell(seen: _Seen, batch: Batch) -> AccountResult:
     """Asks for the connector of an account that has its roles."""
     if seen.connect is None:
         return seen.result
-    report = Report(status=State.DEPLOYED, reason=seen.reason, at=batch.ports.clock.now())
+    report = Report(status=State.DEPLOYED, reason=seen.reason, at=batch.ports.clock.now(), remedy=seen.remedy)
     return batch.send(seen.connect, seen.signal, report) or seen.result
 
 
@@ -226,6 +233,6 @@ def _deploy(group: list[_Task], ports: DeployPorts) -> None:
 
 
 def _reported(task: _Task, batch: Batch, began: datetime) -> AccountResult:
-    report = Report(status=State.DEPLOYING, reason=task.reason, at=began)
+    report = Report(status=State.DEPLOYING, reason=task.reason, at=began, remedy=task.remedy)
     result = Result.UPDATED if task.update else Result.CREATED
     return batch.send(task.account, task.signal, report) or Outcome(result=result, reason=task.reason)

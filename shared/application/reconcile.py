@@ -250,9 +250,8 @@ class _Work:
             self._organization = sending  # it goes last, with what all others mean for its connector
         elif account is not None and sending.status is not None:
             now = self._ports.clock.now()
-            return (
-                self._request(account, sending, Report(status=sending.status, reason=sending.reason, at=now)) or looked
-            )
+            report = Report(status=sending.status, reason=sending.reason, at=now, remedy=sending.remedy)
+            return self._request(account, sending, report) or looked
         return looked
 
     def _request(self, account: Account, sending: Sending, report: Report) -> Looked | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.application.outcome import Outcome
 from shared.application.patience import unless_lasting
@@ -12,7 +12,8 @@ from shared.application.requests import Cause, Report, request_for
 from shared.application.waiting import NotReady, wait_for
 from shared.domain.accounts import Account, unlisted_account
 from shared.domain.findings import ROLES_NOT_REMOVED
-from shared.domain.instance_failures import diagnose_instance
+from shared.domain.identity_provider import ADOPTING, USED, may_adopt, provider_advice, uses_existing
+from shared.domain.instance_failures import PROVIDER_EXISTS, diagnose_instance
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Verdict, decide
 from shared.domain.readiness import Attempt, Readiness, Retry
@@ -81,7 +82,13 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
     if instance.state in _NOT_DEPLOYED:
         return _report_failure(instance, account, signal, ports)
     # outdated roles are roles: Defender checks
-    report = Report(status=State.DEPLOYED, reason="its stack instance succeeded", at=ports.clock.now())
+    existing = uses_existing(instance.parameters)
+    report = Report(
+        status=State.DEPLOYED,
+        reason="its stack instance succeeded" + (f"; {USED}" if existing else ""),
+        at=ports.clock.now(),
+        remedy=provider_advice(account.account_id, decision.profile) if existing else "",
+    )
     ports.sender.send(request_for(account, policy, signal.cause, report))
     return Outcome(result=Result.CREATED, reason=report.reason)
 
@@ -115,9 +122,37 @@ def _report_failure(instance: StackInstance, account: Account, signal: InstanceS
             failed_at=occurred_at,
         )
         return wait_for(found, ports)
-    report = Report(status=State.DEPLOY_FAILED, reason=reason, at=ports.clock.now())
+    failure = diagnose_instance(reason)
+    remedy = ""
+    if failure is PROVIDER_EXISTS:
+        retry = ports.readiness.next_retry(attempt, tried_at=tried_at, failed_at=occurred_at)
+        if retry is not None and may_adopt(instance, ports.stack_sets.declared_parameters()):
+            return _adopt(account, retry, signal, ports)
+        remedy = f"{failure.remedy} {_provider_advice(account, ports)}"
+    report = Report(status=State.DEPLOY_FAILED, reason=reason, at=ports.clock.now(), remedy=remedy)
     ports.sender.send(request_for(account, ports.policy.current(), signal.cause, report))
-    return Outcome(result=Result.FAILED, reason=reason, key=diagnose_instance(reason).key)
+    return Outcome(result=Result.FAILED, reason=reason, key=failure.key)
+
+
+def _adopt(account: Account, retry: Retry, signal: InstanceSignal, ports: ReportPorts) -> Outcome:
+    """Asks for a deployment that makes no provider, then reports it: a crash in between does both again.
+
+    The first is asked for at once. Others only follow where AWS kept the instance's parameters: ever later.
+    """
+    first = retry.attempt.number == _SECOND
+    ports.retries.ask_again(account.account_id, replace(retry, due_at=signal.cause.occurred_at) if first else retry)
+    remedy = _provider_advice(account, ports)
+    report = Report(status=State.DEPLOYING, reason=ADOPTING, at=ports.clock.now(), remedy=remedy)
+    ports.sender.send(request_for(account, ports.policy.current(), signal.cause, report))
+    return Outcome(result=Result.DEFERRED, reason=ADOPTING, key=PROVIDER_EXISTS.key)
+
+
+def _provider_advice(account: Account, ports: ReportPorts) -> str:
+    return provider_advice(account.account_id, decide(ports.policy.current(), account).profile)
+
+
+_SECOND = 2
+"""The number of the attempt that follows the first."""
 
 
 def _report_deletion(instance: StackInstance | None, signal: InstanceSignal, ports: ReportPorts) -> Outcome:

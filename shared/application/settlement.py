@@ -116,6 +116,7 @@ class Settlement:
 
         Parks where the request has been tried for its whole budget.
         """
+        remedy = self._with_note(remedy)
         if budget_spent(self.request.first_enqueued_at, self.clock.now(), self.budget_hours):
             spent = f"tried for {self.budget_hours:g} hours; last: {reason}"
             return self.park(spent, remedy or "Remove the cause and replay the request.")
@@ -135,11 +136,16 @@ class Settlement:
 
     def park(self, reason: str, remedy: str, key: str = "") -> Outcome:
         """Puts the request on the poison queue, where it waits for a person."""
-        body = self.request.to_json().encode()
+        body, remedy = self.request.to_json().encode(), self._with_note(remedy)
         self.parking.put(body, reason=reason, remedy=remedy)
         entry = replace(self._entry(Result.PARKED, State.PARKED), reason=reason, remedy=remedy)
         self._remember(entry if self.owner is not None else replace(entry, state=None))
         return Outcome(result=Result.PARKED, reason=reason, key=key)
+
+    def _with_note(self, remedy: str) -> str:
+        """What the sender of a request to connect knows of a person's part in it, before what was found out here."""
+        note = self.request.data.remedy if self.request.data.action is Action.CONNECT else ""
+        return remedy if not note or remedy.startswith(note) else f"{note} {remedy}".strip()
 
     def fail(self, error: ConfigurationError) -> None:
         """Remembers that the deployment is wrong and lets go of the account; the message stays with the queue."""

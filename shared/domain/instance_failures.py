@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from shared.domain.roles import PROVIDER_HOST
+
 _THEN = "then run `rollcall onboard` for this account."
 
 
@@ -53,6 +55,13 @@ DENIED_IN_ACCOUNT = InstanceFailure(
     remedy=f"Find the policy that denies stacksets-exec-* the action that is named, {_THEN}",
     link=f"{_IAM}/troubleshoot_access-denied.html",
 )
+PROVIDER_EXISTS = InstanceFailure(
+    key="identity-provider-exists",
+    remedy="Publish a member template that has the parameter IdentityProvider (`rollcall template publish`); where it "
+    "has to be the portal's, take the identity provider out of the template for these accounts. Let the provider that "
+    f"is there list Defender's client ids, {_THEN}",
+    link="https://learn.microsoft.com/en-us/azure/defender-for-cloud/sentinel-connected-aws",
+)
 
 _KNOWN = (
     (
@@ -73,6 +82,10 @@ _KNOWN = (
         ),
     ),
     (r"optinrequired|subscriptionrequired|needs a subscription|not signed up|pending activation", NOT_READY),
+    (
+        rf"(?s)({re.escape(PROVIDER_HOST)}|ascdefendersoidcidentityprovider)((?!resourcelogicalid).)*already ?exists",
+        PROVIDER_EXISTS,
+    ),
     (
         r"already ?exists",
         InstanceFailure(

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.domain.connectors import Connector
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE, Finding
+from shared.domain.identity_provider import makes_no_provider
 from shared.domain.stack_sets import StackInstance
 
 
@@ -58,11 +59,16 @@ class OffboardingPlan:
 
     @property
     def roles_fate(self) -> RolesFate:
-        """What something else needs, or might, stays: then the whole stack instance stays."""
+        """What something else needs, or might, stays: then the whole stack instance stays.
+
+        Unless no identity provider is in it: the roles are Defender's alone.
+        """
         if self.instance is None:
             return RolesFate.NONE
         if self.foreign:
             return RolesFate.KEEP_CONNECTED
+        if makes_no_provider(self.instance.parameters):
+            return RolesFate.REMOVE
         if self.users is None:
             return RolesFate.KEEP_UNSEEN
         return RolesFate.KEEP_IN_USE if self.users else RolesFate.REMOVE

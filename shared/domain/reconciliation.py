@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.accounts import Account, AccountState
+from shared.domain.identity_provider import USED, parameters_for, provider_advice, uses_existing
 from shared.domain.ledger import State
 from shared.domain.policy import Decision, Verdict
 from shared.domain.stack_sets import InstanceState, StackInstance, Step, declared_only, next_step
@@ -29,7 +30,7 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Sending:
-    """A signal and why; `status` is what a request or a note reports.
+    """A signal and why; `status` is what a request or a note reports, with `remedy` where a person has to do something.
 
     `repeated`: it only tries again what failed before, or looks again at an account that left.
     """
@@ -38,6 +39,7 @@ class Sending:
     reason: str
     status: State | None = None
     repeated: bool = False
+    remedy: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +101,16 @@ def sending_for_instance(
     Of its parameters and its profile's those count that the StackSet's template declares.
     """
     instance = instance and instance.as_declared(declared)
-    step = next_step(instance, declared_only(decision.profile.stack_parameters(), declared), now)
+    parameters = parameters_for(decision.profile, instance, declared)
+    step = next_step(instance, parameters, now)
     if step is Step.NOTHING:
-        reason = "its stack instance is current"
-        return Sending(signal=Signal.CONNECT_REQUEST, reason=reason, status=State.DEPLOYED)
+        existing = uses_existing(parameters)
+        return Sending(
+            signal=Signal.CONNECT_REQUEST,
+            reason="its stack instance is current" + (f"; {USED}" if existing else ""),
+            status=State.DEPLOYED,
+            remedy=provider_advice(account.account_id, decision.profile) if existing else "",
+        )
     if step is Step.UPDATE and instance is not None and instance.state is InstanceState.IN_PROGRESS:
         return Sending(signal=Signal.ACCOUNT_EVENT, reason="its stack instance gets other parameters than its profile")
     return sending_for(account, decision, instance.state if instance else None)

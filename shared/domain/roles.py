@@ -81,6 +81,20 @@ MACHINE_SETUP_PREFIX = "AWS-MDCSetup-HostMgmtRole-"
 PROVIDER_HOST = "sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/"
 """Defender's identity provider in every account: Microsoft's own tenant, not the customer's."""
 
+AUDIENCE_OF: dict[Role, str] = {
+    Role.CSPM_MONITOR: "api://4d8bed1f-eee7-4d8e-b0dc-8462049a4479",
+    Role.AGENTLESS_SCANNER: "api://AzureSecurityCenter.MultiCloud.DefenderForServers.VmScanner",
+    Role.SENSITIVE_DATA: "api://b2f86835-c959-461c-b08c-2cd5ca382af5",
+    Role.DATABASE_POSTURE: "api://AzureSecurityCenter.MultiCloud.DefenderForDatabases",
+    Role.IMAGE_ASSESSMENT: "api://6610e979-c931-41ec-adc7-b9920c9d52f1",
+    Role.KUBERNETES_DISCOVERY: "api://6610e979-c931-41ec-adc7-b9920c9d52f1",
+    Role.SERVERS: "api://AzureSecurityCenter.MultiCloud.DefenderForServers",
+    Role.ARC_PROVISIONING: "api://AzureSecurityCenter.MultiCloud.DefenderForServers",
+    Role.KUBERNETES: "api://6610e979-c931-41ec-adc7-b9920c9d52f1",
+    Role.DATA_COLLECTION: "api://1462b192-27f7-4cb9-8523-0f4ecb54b47e",
+}
+"""The audience with which Defender comes to each role that it takes through that provider."""
+
 
 def role_arn(account_id: str, role: Role) -> str:
     """The ARN of one of Defender's roles."""

@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from shared.domain.readiness import Attempt
 
+IDENTITY_PROVIDER = "IdentityProvider"
+"""The template's parameter that says who makes Defender's identity provider."""
+
 
 class InstanceState(StrEnum):
     """A stack instance by its detailed status, as far as a decision needs it."""
@@ -91,11 +94,14 @@ def next_step(instance: StackInstance | None, parameters: Mapping[str, str], ask
     An instance that failed is created anew: CreateStackInstances retries an instance that has no stack. But
     one that failed after `asked_at`, the time of the event, was tried for this event already. One that is being
     worked on towards other parameters is updated next: the StackSet's managed execution queues operations.
+    What differs in `IDENTITY_PROVIDER` was not tried yet, whenever it failed.
     """
     if instance is None or instance.state is InstanceState.SUSPENDED:
         return Step.CREATE
     if instance.state is InstanceState.FAILED:
-        return Step.GIVE_UP if instance.tried_at is not None and instance.tried_at >= asked_at else Step.CREATE
+        tried = instance.parameters.get(IDENTITY_PROVIDER) == parameters.get(IDENTITY_PROVIDER)
+        since = instance.tried_at is not None and instance.tried_at >= asked_at
+        return Step.GIVE_UP if tried and since else Step.CREATE
     other = dict(instance.parameters) != dict(parameters)
     if instance.state is InstanceState.IN_PROGRESS:
         return Step.UPDATE if instance.parameters and other else Step.WAIT

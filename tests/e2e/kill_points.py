@@ -43,6 +43,7 @@ Plot = Literal[
     "closed",
     "pending",
     "unready",
+    "existing",
 ]
 AZURE = {"arm", "blob", "entra", "managed-identity", "queue", "table"}
 ACCOUNT_EVENTS, STACK_EVENTS, HOST = "lambda:rollcall-account-events", "lambda:rollcall-stack-events", "functions"
@@ -131,6 +132,9 @@ EFFECTS: dict[tuple[type, str], tuple[Effect, ...]] = {
     (DeployPorts, "PolicySource.current"): _READ_POLICY,
     (ReportPorts, "AccountDirectory.find_account"): _READ_ACCOUNT,
     (ReportPorts, "StackSets.find_instance"): _READ_INSTANCE,
+    (ReportPorts, "StackSets.declared_parameters"): (
+        Effect(service="cloudformation", operation="DescribeStackSet", plot="existing", cached=True),
+    ),
     (ReportPorts, "RequestSender.send"): _SEND,
     (ReportPorts, "AccountRetries.ask_again"): (Effect(service="sqs", operation="SendMessage", plot="unready"),),
     (ReportPorts, "PolicySource.current"): _READ_POLICY,
@@ -217,7 +221,6 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (OnboardPorts, "Ledger.list_records"): "not called by this use case",
     (OnboardPorts, "Ledger.history"): "not called by this use case",
     (ReportPorts, "StackSets.stack_set_id"): "not called by this use case",
-    (ReportPorts, "StackSets.declared_parameters"): "not called by this use case",
     (ReportPorts, "StackSets.deploy"): "not called by this use case",
     (ReportPorts, "StackSets.remove"): "not called by this use case",
 }

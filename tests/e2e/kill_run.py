@@ -25,7 +25,9 @@ from typing import Any
 from sandbox.faults import Fault, FaultKind
 from sandbox.journal import JournalEntry
 from shared.domain.connectors import OWNER_TAG
+from shared.domain.identity_provider import audiences_of
 from shared.domain.ledger import State
+from shared.domain.profiles import FOUNDATIONAL
 from shared.messages.parked_request import MOST_BYTES
 from tests.e2e.kill_points import HOST, KillPoint, hold_of, kill_points
 from tests.e2e.roll import Roll, running
@@ -158,6 +160,8 @@ class _Scene:
             self._connect_elsewhere(accounts[0])
         if self.plot == "unready":
             self.sandbox.aws.fail_stack_instances(accounts[0], NOT_READY, times=1)
+        if self.plot == "existing":
+            self.roll.plant_provider(accounts[0], *audiences_of(FOUNDATIONAL))
         if self.plot == "pending":
             self._set_state(accounts[0], "PENDING_ACTIVATION")
         if self.plot in {"leaving", "moved", "closed"}:
@@ -266,7 +270,7 @@ class _Scene:
             self._expect(problems, f"creating PUTs of {account_id}", self._creations(account_id), {0 if foreign else 1})
             left = 0 if self._end_of(number) is State.OFFBOARDED else 1
             self._expect(problems, f"connectors of {account_id}", len(self.roll.connectors(account_id)), {left})
-            before = 1 if self.plot in {"moved", "unready"} and number == 0 else 0
+            before = 1 if self.plot in {"moved", "unready", "existing"} and number == 0 else 0
             allowed = {before + count for count in range(1, MOST_OPERATIONS + 1)}
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
         if self.plot == "closed":

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 from azure.core.credentials import AccessToken
@@ -26,6 +27,7 @@ from shared.adapters.ledger.table_ledger import TableLedger
 from shared.application.status import account_status
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
+from shared.domain.roles import PROVIDER_HOST
 from shared.messages.parked_request import ParkedRequest
 from tests.e2e.kill_points import unmapped
 
@@ -46,6 +48,7 @@ QUICK: dict[str, Any] = {
 """Times that are minutes in the clouds."""
 
 PATIENCE_SECONDS = 90.0
+THUMBPRINT = "626d44e704d1ceabe3bf0d53397464ac8080142c"
 STACK_SET_OPERATIONS = {"cloudformation:CreateStackInstances", "cloudformation:UpdateStackInstances"}
 CONNECTORS_API = "2024-08-01-preview"
 
@@ -141,6 +144,25 @@ class Roll:
     def plant_account(self, name: str, **fields: Any) -> str:
         """An account that has been there for long: no event tells of it."""
         return str(self.seed(accounts=[{"name": name, **fields}])["accounts"][0])
+
+    def inside(self, account_id: str) -> Any:
+        """IAM in a member account, through the role that Organizations makes there."""
+        role = f"arn:aws:iam::{account_id}:role/OrganizationAccountAccessRole"
+        keys = self.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return boto3.client(
+            "iam",
+            endpoint_url=self.sandbox.aws.url,
+            region_name="us-east-1",
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+    def plant_provider(self, account_id: str, *client_ids: str) -> None:
+        """Defender's identity provider in a member account, as somebody else made it."""
+        self.inside(account_id).create_open_id_connect_provider(
+            Url=f"https://{PROVIDER_HOST}", ClientIDList=list(client_ids), ThumbprintList=[THUMBPRINT]
+        )
 
     # Events
 

@@ -11,13 +11,18 @@ from typing import Any
 
 import pytest
 
+from shared.domain.identity_provider import ADOPTING, audiences_of
 from shared.domain.instance_failures import FAILURES, diagnose_instance
 from shared.domain.ledger import AccountRecord
+from shared.domain.profiles import BUILT_IN
+from shared.domain.roles import PROVIDER_HOST, Role
 from tests.e2e.processes import Command
 from tests.e2e.roll import Roll, now, running, wait_until
 from tests.fixtures.read import fixture
 
 STACK_SET = "rollcall-member-roles"
+SENTINEL = "api://1462b192-27f7-4cb9-8523-0f4ecb54b47e"
+PROFILE = "recommended"  # of /Workloads/Production in the sandbox's policy
 LONG_AGO = "2024-02-29T08:00:00Z"
 BUDGET_SECONDS = 12
 OPT_IN = "OptInRequired: The AWS Access Key Id needs a subscription for the service"
@@ -91,6 +96,13 @@ class Place:
             OperationPreferences=preferences,
         )
         return str(operation["OperationId"])
+
+    def overrides(self, account_id: str) -> dict[str, str]:
+        """The parameters of the account's stack instance."""
+        instance = self.roll.client("cloudformation").describe_stack_instance(
+            StackSetName=STACK_SET, StackInstanceAccount=account_id, StackInstanceRegion="us-east-1"
+        )["StackInstance"]
+        return {each["ParameterKey"]: each["ParameterValue"] for each in instance["ParameterOverrides"]}
 
     def connected(self, *names: str) -> list[str]:
         """Accounts that have their connector."""
@@ -277,6 +289,61 @@ def test_an_operation_that_fails_is_logged_and_those_whose_turn_did_not_come_are
 
     wait_until(lambda: bool(told()), "the operation's end is in the log")
     assert {line["level"] for line in told()} == {"WARNING"}
+
+
+# An identity provider that was there before
+
+
+@pytest.fixture(scope="module")
+def sentinel_first(place: Place) -> str:
+    """An account that has the provider, with Sentinel's audience only, and comes where its profile asks for much."""
+    roll = place.roll
+    account_id = roll.plant_account("sentinel-first", joined_at=LONG_AGO)
+    roll.plant_provider(account_id, SENTINEL)
+    roll.client("organizations").move_account(
+        AccountId=account_id,
+        SourceParentId=roll.make_unit(),
+        DestinationParentId=roll.make_unit("Workloads", "Production"),
+    )
+    return account_id
+
+
+def test_an_account_that_sentinel_was_connected_to_first_gets_its_roles_and_is_told_the_audiences(
+    place: Place, sentinel_first: str
+) -> None:
+    roll, account_id = place.roll, sentinel_first
+    profile, iam = BUILT_IN[PROFILE], place.roll.inside(account_id)
+    arn = f"arn:aws:iam::{account_id}:oidc-provider/{PROVIDER_HOST}"
+    roll.wait_for_state(account_id, "deferred")
+    document = place.status(account_id)
+    assert place.overrides(account_id)["IdentityProvider"] == "existing"
+    assert {role["RoleName"] for role in iam.list_roles()["Roles"]} >= profile.roles() - {Role.DATABASE_THREATS}
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == [SENTINEL]
+    assert len(roll.operations(account_id)) == 2
+    assert "do not exist or are invalid" in document["reason"]
+    adopting = [entry for entry in document["history"] if entry["reason"] == ADOPTING]
+    assert {entry["state"] for entry in adopting} == {"deploying"}
+    for audience in audiences_of(profile):
+        assert audience in document["remedy"]
+        assert all(audience in entry["remedy"] for entry in adopting)
+    assert squeezed(f"remedy: {document['remedy']}") in place.status_text(account_id)
+    for audience in audiences_of(profile):
+        iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID=audience)
+    roll.wait_for_state(account_id, "connected")
+    document = place.status(account_id)
+    assert (document["reason"], document["remedy"]) == ("", "")
+    assert any(entry["reason"] == ADOPTING for entry in document["history"])
+
+
+def test_the_daily_comparison_leaves_an_adopted_provider_alone(place: Place, sentinel_first: str) -> None:
+    roll, account_id = place.roll, sentinel_first
+    operations, puts = roll.operations(account_id), roll.puts(account_id)
+    seen = len(roll.history(account_id))
+    roll.put_event("rollcall.reconcile", "Reconciliation Requested", {})
+    wait_until(lambda: len(roll.history(account_id)) > seen, "it was looked at")
+    roll.wait_until_drained()
+    assert roll.history(account_id)[-1].result == "unchanged"
+    assert (roll.operations(account_id), roll.puts(account_id)) == (operations, puts)
 
 
 # A service control policy

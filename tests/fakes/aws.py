@@ -11,7 +11,7 @@ from shared.domain.policy import Policy
 from shared.domain.profiles import FOUNDATIONAL
 from shared.domain.publication import PublishedPolicy
 from shared.domain.reconciliation import ManagementStack
-from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
+from shared.domain.stack_sets import IDENTITY_PROVIDER, Deployment, InstanceState, Removal, StackInstance
 from shared.errors import PermanentError, TransientError
 from tests.fakes.failures import Failures
 
@@ -58,7 +58,7 @@ class FakeAccountListing:
         return self.directory.accounts[account_id].tags
 
 
-OUR_PARAMETERS = frozenset({"TenantId", *FOUNDATIONAL.stack_parameters()})
+OUR_PARAMETERS = frozenset({"TenantId", IDENTITY_PROVIDER, *FOUNDATIONAL.stack_parameters()})
 
 
 class FakeStackSets:

@@ -11,8 +11,9 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from sandbox.deployment import MEMBER_TEMPLATE
 from sandbox.deployment import TEMPLATE as MANAGEMENT_TEMPLATE
+from shared.domain.identity_provider import audiences_of
 from shared.domain.profiles import Profile
-from tests.fixtures.profiles import CSPM_ONLY, FOUNDATIONAL
+from tests.fixtures.profiles import CSPM_ONLY, FOUNDATIONAL, READY_MADE
 from tests.infra.member_roles import ACCOUNT, ALWAYS, EVERYTHING, GROUPS, STRINGS, TEMPLATE, TENANT, Account, as_list
 
 MICROSOFT = "https://sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/"
@@ -68,7 +69,8 @@ def test_member_template_suits_a_service_managed_stack_set() -> None:
 
 def test_every_group_is_off_unless_asked_for() -> None:
     defaults = {name: parameter.get("Default") for name, parameter in TEMPLATE["Parameters"].items()}
-    assert defaults == {"TenantId": None} | dict.fromkeys(GROUPS, "false") | dict.fromkeys(STRINGS, "")
+    others = {"TenantId": None, "IdentityProvider": "create"} | dict.fromkeys(STRINGS, "")
+    assert defaults == others | dict.fromkeys(GROUPS, "false")
     account = Account()
     assert account.roles.keys() == ALWAYS
     assert account.providers.keys() == {MICROSOFT}
@@ -109,9 +111,11 @@ def test_the_stack_set_declares_every_parameter_with_its_default() -> None:
 @pytest.mark.parametrize(
     ("profile", "groups"), [(FOUNDATIONAL, set()), (CSPM_ONLY, OF_DEFENDER_FOR_CSPM)], ids=["smallest", "cspm"]
 )
-def test_a_profile_sets_every_parameter_but_the_tenant(profile: Profile, groups: set[str]) -> None:
+def test_a_profile_sets_every_parameter_but_the_tenant_and_who_makes_the_provider(
+    profile: Profile, groups: set[str]
+) -> None:
     parameters = profile.stack_parameters()
-    assert parameters.keys() == TEMPLATE["Parameters"].keys() - {"TenantId"}
+    assert parameters.keys() == TEMPLATE["Parameters"].keys() - {"TenantId", "IdentityProvider"}
     assert {name for name, value in parameters.items() if value == "true"} == groups
     assert {name for name, value in parameters.items() if value == ""} == set(STRINGS)
 
@@ -147,6 +151,27 @@ def test_a_provider_admits_every_audience_that_a_role_trusts(given: dict[str, st
                 }
                 assert audiences
                 assert audiences <= clients[provider], name
+
+
+@pytest.mark.parametrize("given", [{}, EVERYTHING], ids=["nothing", "everything"])
+def test_an_existing_provider_is_not_made_and_the_roles_trust_it_as_they_would_trust_ours(
+    given: dict[str, str],
+) -> None:
+    made, adopted = Account(**given), Account(IdentityProvider="existing", **given)
+    assert made.providers.keys() - adopted.providers.keys() == {MICROSOFT}
+    assert adopted.roles == made.roles
+
+
+@pytest.mark.parametrize("profile", READY_MADE.values(), ids=lambda profile: profile.name)
+def test_the_audiences_that_an_existing_provider_has_to_list_are_those_that_the_roles_trust(profile: Profile) -> None:
+    account = Account(IdentityProvider="existing", **profile.stack_parameters())
+    trusted = {
+        statement["Condition"]["StringLike"][f"{MICROSOFT.removeprefix('https://')}:aud"]
+        for name in account.roles
+        for statement in account.trust(name)
+        if statement["Principal"].get("Federated") == provider_arn(MICROSOFT)
+    }
+    assert audiences_of(profile) == tuple(sorted(trusted))
 
 
 def test_the_provider_admits_the_readers_of_cluster_logs_only_where_there_are_any() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from sandbox.deployment import MEMBER_TEMPLATE
 from shared.domain.connector_api import offerings_of
+from shared.domain.instance_failures import PROVIDER_EXISTS, diagnose_instance
 from shared.domain.profiles import Profile
 from shared.domain.roles import Role
 from tests.fakes.aws_world import TENANT, AwsWorld, aws_world
@@ -93,6 +94,30 @@ def test_everything_switched_off_makes_the_role_of_foundational_cspm_alone(world
     deploy(world, account, NOTHING)
     assert world.roles_in(account) == ALWAYS
     assert providers(world, account).keys() == {MICROSOFT}
+
+
+def test_an_existing_provider_lets_the_roles_be_made_stays_as_it_is_and_outlives_them(world: AwsWorld) -> None:
+    account = world.cloud.add_account("member")
+    world.member("iam", account).create_open_id_connect_provider(
+        Url=MICROSOFT, ClientIDList=["api://sentinel"], ThumbprintList=["626d44e704d1ceabe3bf0d53397464ac8080142c"]
+    )
+    failed = world.finished(world.deploy(account, ParameterOverrides=overrides(EVERYTHING)))
+    assert failed["Status"] == "SUCCEEDED"  # all may fail
+    reason = world.instance(account)["StatusReason"]
+    assert diagnose_instance(reason) is PROVIDER_EXISTS
+    assert world.roles_in(account) == set()
+    deploy(world, account, EVERYTHING | {"IdentityProvider": "existing"})
+    assert world.roles_in(account) == ALWAYS.union(*GROUPS.values())
+    assert providers(world, account)[MICROSOFT] == ("api://sentinel",)
+    (statement,) = trust(world, account, "CspmMonitorAws")
+    assert statement["Principal"]["Federated"].endswith(f"oidc-provider/{MICROSOFT.removeprefix('https://')}")
+    for _ in range(2):
+        world.member("iam", account).add_client_id_to_open_id_connect_provider(
+            OpenIDConnectProviderArn=statement["Principal"]["Federated"], ClientID="api://defender"
+        )
+    update(world, account, NOTHING | {"IdentityProvider": "existing"})
+    assert world.roles_in(account) == ALWAYS
+    assert providers(world, account) == {MICROSOFT: ("api://sentinel", "api://defender")}
 
 
 def test_groups_come_and_go_with_their_parameters(world: AwsWorld) -> None:

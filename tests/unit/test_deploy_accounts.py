@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from shared.application.deploy_accounts import deploy_accounts
 from shared.application.outcome import Outcome
 from shared.application.requests import Cause
 from shared.domain.accounts import AccountState
+from shared.domain.identity_provider import ADOPTING, provider_advice
 from shared.domain.ledger import Result, State
+from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.connector_request import Action
@@ -20,6 +23,7 @@ from tests.fixtures.profiles import CSPM_ONLY, FOUNDATIONAL
 from tests.fixtures.read import ACCOUNT_ID, account
 from tests.unit.conftest import AwsSide
 
+PROVIDER_THERE = f"Provider with url https://{PROVIDER_HOST} already exists."
 FULL = CSPM_ONLY.stack_parameters()
 BASIC = FOUNDATIONAL.stack_parameters()
 DEV = "012345678902"  # the policy gives it the profile `basic`
@@ -134,6 +138,43 @@ def test_a_profile_change_updates_the_instance(aws: AwsSide) -> None:
     assert result_of(results[DEV]) is Result.UPDATED
     [operation] = aws.stack_sets.operations.values()
     assert (operation.update, operation.parameters) == (True, BASIC)
+
+
+def test_an_instance_that_failed_by_a_provider_that_is_there_is_deployed_without_one_and_stays_so(aws: AwsSide) -> None:
+    failed = replace(instance(state=InstanceState.FAILED), reason=PROVIDER_THERE, tried_at=NOON)
+    aws.stack_sets.put(failed)
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.CREATED
+    [operation] = aws.stack_sets.operations.values()
+    assert (operation.update, operation.parameters) == (False, FULL | {"IdentityProvider": "existing"})
+    [request] = aws.queue.requests
+    assert (request.data.status, request.data.reason) == (State.DEPLOYING, ADOPTING)
+    assert request.data.remedy == provider_advice(ACCOUNT_ID, CSPM_ONLY)
+    aws.stack_sets.finish(ACCOUNT_ID)
+    results = deploy_accounts([signal(event_id="later")], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.UNCHANGED
+    [_, request] = aws.queue.requests
+    assert (request.data.action, request.data.remedy) == (Action.CONNECT, provider_advice(ACCOUNT_ID, CSPM_ONLY))
+
+
+def test_a_profile_change_of_an_adopted_account_leaves_its_provider_alone(aws: AwsSide) -> None:
+    aws.directory.add(account(DEV))
+    aws.stack_sets.put(replace(instance(DEV), parameters=FULL | {"IdentityProvider": "existing"}))
+    results = deploy_accounts([signal(DEV)], aws.deploy)
+    assert result_of(results[DEV]) is Result.UPDATED
+    [operation] = aws.stack_sets.operations.values()
+    assert (operation.update, operation.parameters) == (True, BASIC | {"IdentityProvider": "existing"})
+    assert aws.queue.requests[0].data.remedy == provider_advice(DEV, FOUNDATIONAL)
+
+
+@pytest.mark.parametrize("declared", [frozenset(), frozenset(FULL)], ids=["none", "an older template"])
+def test_a_template_without_the_parameter_adopts_nothing(aws: AwsSide, declared: frozenset[str]) -> None:
+    aws.stack_sets.declared = declared
+    failed = replace(instance(state=InstanceState.FAILED), reason=PROVIDER_THERE, tried_at=NOON)
+    aws.stack_sets.put(failed)
+    results = deploy_accounts([signal()], aws.deploy)
+    assert result_of(results[ACCOUNT_ID]) is Result.SKIPPED
+    assert not aws.stack_sets.operations
 
 
 def test_new_and_changed_accounts_of_one_profile_are_two_operations(aws: AwsSide) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -143,6 +143,24 @@ def test_the_provider_stays_where_something_else_uses_it_or_might(
     assert plan.roles_fate is fate
     assert not remove_roles(plan, desk.ports, timeout_seconds=5)
     assert desk.stack_sets.removed == []
+
+
+@pytest.mark.parametrize(
+    ("ciem", "users", "fate"),
+    [
+        ("false", ("OIDC_Sentinel",), RolesFate.REMOVE),
+        ("false", None, RolesFate.REMOVE),
+        ("true", ("OIDC_Sentinel",), RolesFate.KEEP_IN_USE),
+    ],
+)
+def test_a_stack_that_makes_no_provider_takes_none_along(
+    desk: Desk, ciem: str, users: tuple[str, ...] | None, fate: RolesFate
+) -> None:
+    parameters = FOUNDATIONAL.stack_parameters() | {"IdentityProvider": "existing", "Ciem": ciem}
+    found = desk.stack_sets.instances[ACCOUNT_ID]
+    desk.stack_sets.put(replace(found, parameters=parameters))
+    desk.roles.users = users
+    assert plan_offboarding(KEY, desk.ports).roles_fate is fate
 
 
 def test_the_provider_of_the_policy_s_tenant_is_looked_at_too(desk: Desk) -> None:

@@ -195,6 +195,21 @@ def test_whatever_may_pass_is_deferred_with_a_later_copy(azure: AzureSide, fake:
     assert onboard(sent.request, azure.ports).result is Result.CREATED
 
 
+@pytest.mark.parametrize("error", [TransientError("roles", remedy="Wait."), PermanentError("no", remedy="Wait.")])
+def test_what_the_sender_knows_of_a_person_s_part_is_told_with_every_refusal(
+    azure: AzureSide, error: RollcallError
+) -> None:
+    azure.connectors.failures.plan("put", error)
+    sent = request()
+    noted = sent.model_copy(update={"data": sent.data.model_copy(update={"remedy": "Add a client id."})})
+    onboard(noted, azure.ports)
+    assert row(azure).remedy == "Add a client id. Wait."
+    azure.clock.advance(60)
+    onboard(noted.next_attempt(failed=True), azure.ports)
+    assert (row(azure).state, row(azure).remedy) == (State.CONNECTED, "")
+    assert "Add a client id. Wait." in {entry.remedy for entry in azure.ledger.history(KEY)}
+
+
 def test_a_service_s_own_delay_is_kept_to(azure: AzureSide) -> None:
     azure.connectors.failures.plan("put", TransientError("throttled", retry_after_seconds=17))
     onboard(request(), azure.ports)

@@ -30,6 +30,7 @@ from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import Account, AccountState
 from shared.domain.policy import Mode, OrganizationConnector, Policy, decide
 from shared.domain.reconciliation import ManagementStack, Signal
+from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import InstanceState, Removal, StackInstance
 from shared.errors import ConfigurationError, RollcallError, TransientError
 from tests.fakes.aws import FakeAccountListing, FakeManagementStacks, FakeReconcileEvents
@@ -142,6 +143,15 @@ def test_a_current_instance_with_other_parameters_is_for_account_events(world: W
     world.put(account_id, CURRENT, {"Servers": "true"})
     assert "other parameters" in world.run()[account_id].reason
     assert world.events.asked == [account_id]
+
+
+def test_an_adopted_identity_provider_is_no_other_parameter_and_its_audiences_are_told(world: World) -> None:
+    account_id = world.add(1)
+    world.put(account_id, CURRENT, world.parameters(account_id) | {"IdentityProvider": "existing"})
+    assert world.run()[account_id].signal is Signal.CONNECT_REQUEST
+    assert world.events.asked == []
+    [request] = [each for each in world.aws.queue.requests if each.data.hierarchy_identifier == account_id]
+    assert f"oidc-provider/{PROVIDER_HOST}" in request.data.remedy
 
 
 @pytest.mark.parametrize("leftovers", [{}, {"Servers": "true"}], ids=["dropped", "still shown"])

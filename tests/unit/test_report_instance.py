@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from shared.application.outcome import Outcome
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause
+from shared.domain.identity_provider import ADOPTING, audiences_of, provider_advice
+from shared.domain.instance_failures import PROVIDER_EXISTS
 from shared.domain.ledger import Result, State
+from shared.domain.readiness import Attempt, Readiness
+from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import ConfigurationError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 from tests.fakes.clock import NOON
+from tests.fixtures.profiles import CSPM_ONLY
 from tests.fixtures.read import ACCOUNT_ID, account
 from tests.unit.conftest import AwsSide
+
+PROVIDER_THERE = f"Provider with url https://{PROVIDER_HOST} already exists."
 
 
 def signal(account_id: str = ACCOUNT_ID, reason: str = "", event_id: str = "e1") -> InstanceSignal:
@@ -71,6 +81,66 @@ def test_an_instance_that_failed_is_noted_with_its_reason(aws: AwsSide, theirs: 
     assert outcome.result is Result.FAILED
     assert (request.data.action, request.data.status) == (Action.NOTE, State.DEPLOY_FAILED)
     assert request.data.reason == expected
+
+
+def provider_failure(aws: AwsSide, parameters: dict[str, str], attempt: int = 1) -> None:
+    aws.stack_sets.put(
+        StackInstance(
+            account_id=ACCOUNT_ID,
+            state=InstanceState.FAILED,
+            parameters=parameters,
+            reason=PROVIDER_THERE,
+            tried_at=NOON - timedelta(seconds=30),
+            attempt=Attempt(number=attempt, first_at=NOON - timedelta(minutes=5)),
+        )
+    )
+
+
+def test_a_provider_that_is_there_leads_to_another_attempt_at_once_and_its_audiences_are_told(aws: AwsSide) -> None:
+    provider_failure(aws, {"Servers": "false"})
+    outcome, [request] = reported(aws, signal())
+    assert (outcome.result, outcome.key) == (Result.DEFERRED, "identity-provider-exists")
+    assert (request.data.action, request.data.status, request.data.reason) == (Action.NOTE, State.DEPLOYING, ADOPTING)
+    assert all(audience in request.data.remedy for audience in audiences_of(CSPM_ONLY))
+    [(account_id, retry)] = aws.retries.asked
+    assert (account_id, retry.attempt.number, retry.due_at) == (ACCOUNT_ID, 2, NOON)
+    assert NOON - timedelta(seconds=30) < retry.since < NOON - timedelta(seconds=29)
+    reported(aws, signal(event_id="again"))
+    assert aws.retries.asked == [(account_id, retry)] * 2
+
+
+def test_where_aws_keeps_the_parameters_later_attempts_come_ever_later_and_end(aws: AwsSide) -> None:
+    provider_failure(aws, {}, attempt=2)
+    reported(aws, signal())
+    [(_, retry)] = aws.retries.asked
+    assert retry.due_at == NOON + timedelta(seconds=120)
+    provider_failure(aws, {}, attempt=12)
+    aws.report = replace(aws.report, readiness=Readiness(budget_seconds=360))
+    outcome, [*_, request] = reported(aws, signal(event_id="later"))
+    assert (outcome.result, request.data.status, len(aws.retries.asked)) == (Result.FAILED, State.DEPLOY_FAILED, 1)
+
+
+@pytest.mark.parametrize("cause", ["a template without the parameter", "used one already"])
+def test_a_provider_that_cannot_be_adopted_is_told_with_microsofts_way_and_the_audiences(
+    aws: AwsSide, cause: str
+) -> None:
+    provider_failure(aws, {"IdentityProvider": "existing"} if cause.startswith("used") else {})
+    aws.stack_sets.declared = frozenset() if cause.startswith("a") else aws.stack_sets.declared
+    outcome, [request] = reported(aws, signal())
+    assert (outcome.result, request.data.status, aws.retries.asked) == (Result.FAILED, State.DEPLOY_FAILED, [])
+    assert request.data.reason == PROVIDER_THERE
+    assert request.data.remedy.startswith(PROVIDER_EXISTS.remedy)
+    assert audiences_of(CSPM_ONLY)[0] in request.data.remedy
+
+
+def test_roles_that_use_a_provider_that_was_there_are_connected_with_a_note_of_its_audiences(aws: AwsSide) -> None:
+    aws.stack_sets.put(
+        StackInstance(account_id=ACCOUNT_ID, state=InstanceState.CURRENT, parameters={"IdentityProvider": "existing"})
+    )
+    _, [request] = reported(aws, signal())
+    assert request.data.action is Action.CONNECT
+    assert "had before" in request.data.reason
+    assert request.data.remedy == provider_advice(ACCOUNT_ID, CSPM_ONLY)
 
 
 def test_a_reason_longer_than_a_message_may_carry_is_cut(aws: AwsSide) -> None:

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.domain.identity_provider import may_adopt, parameters_for
+from shared.domain.profiles import FOUNDATIONAL, RECOMMENDED
+from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import InstanceState, StackInstance, Step, declared_only, next_step, operation_id
 from tests.fakes.clock import NOON
 
 PARAMETERS = {"AgentlessScanner": "true"}
+DECLARED = frozenset({"TenantId", "IdentityProvider", *FOUNDATIONAL.stack_parameters()})
+PROVIDER_THERE = f"Provider with url https://{PROVIDER_HOST} already exists."
 CAUSES = st.lists(st.tuples(st.text("0123456789", min_size=12, max_size=12), st.uuids().map(str)), max_size=5)
 
 
@@ -65,8 +70,53 @@ def test_an_override_of_a_declared_parameter_that_no_profile_sets_is_taken_back(
 @pytest.mark.parametrize(("seconds", "step"), [(-1, Step.CREATE), (0, Step.GIVE_UP), (60, Step.GIVE_UP)])
 def test_an_instance_that_failed_since_the_event_is_not_tried_for_it_again(seconds: int, step: Step) -> None:
     tried = NOON + timedelta(seconds=seconds)
-    failed = StackInstance(account_id="012345678901", state=InstanceState.FAILED, parameters=PARAMETERS, tried_at=tried)
-    assert next_step(failed, PARAMETERS, NOON) is step
+    instance = StackInstance(
+        account_id="012345678901", state=InstanceState.FAILED, parameters=PARAMETERS, tried_at=tried
+    )
+    assert next_step(instance, PARAMETERS, NOON) is step
+
+
+def failed(parameters: dict[str, str], reason: str = PROVIDER_THERE) -> StackInstance:
+    return StackInstance(
+        account_id="012345678901", state=InstanceState.FAILED, parameters=parameters, reason=reason, tried_at=NOON
+    )
+
+
+def test_an_instance_that_failed_by_a_provider_that_is_there_is_created_without_one_exactly_once() -> None:
+    """Whenever it failed; failed without one, it waits for another event like any other."""
+    before = failed(FOUNDATIONAL.stack_parameters())
+    wanted = parameters_for(FOUNDATIONAL, before, DECLARED)
+    assert wanted == FOUNDATIONAL.stack_parameters() | {"IdentityProvider": "existing"}
+    assert next_step(before, wanted, NOON - timedelta(hours=1)) is Step.CREATE
+    after = failed(wanted)
+    assert not may_adopt(after, DECLARED)
+    assert next_step(after, parameters_for(FOUNDATIONAL, after, DECLARED), NOON - timedelta(hours=1)) is Step.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("reason", "declared"),
+    [
+        (PROVIDER_THERE, DECLARED - {"IdentityProvider"}),
+        ("ResourceLogicalId:CspmMonitorAws, ResourceStatusReason:CspmMonitorAws already exists.", DECLARED),
+        ("Provider with url https://sts.windows.net/11111111-2222-4333-8444-555555555555/ already exists.", DECLARED),
+        ("", DECLARED),
+    ],
+    ids=["template-without-it", "a-role", "another-provider", "no-reason"],
+)
+def test_nothing_else_is_adopted(reason: str, declared: frozenset[str]) -> None:
+    before = failed(FOUNDATIONAL.stack_parameters(), reason)
+    wanted = parameters_for(FOUNDATIONAL, before, declared)
+    assert "IdentityProvider" not in wanted
+    assert next_step(before, wanted, NOON) is Step.GIVE_UP
+
+
+@pytest.mark.parametrize("state", InstanceState)
+def test_what_uses_a_provider_that_was_there_goes_on_doing_so(state: InstanceState) -> None:
+    parameters = FOUNDATIONAL.stack_parameters() | {"IdentityProvider": "existing"}
+    adopted = StackInstance(account_id="012345678901", state=state, parameters=parameters)
+    wanted = parameters_for(RECOMMENDED, adopted, DECLARED)
+    assert wanted == RECOMMENDED.stack_parameters() | {"IdentityProvider": "existing"}
+    assert parameters_for(FOUNDATIONAL, adopted, DECLARED) == parameters
 
 
 @given(causes=CAUSES, data=st.data())
