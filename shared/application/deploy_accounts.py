@@ -68,10 +68,11 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
     batch, began = Batch(policy=ports.policy.current(), ports=ports), ports.clock.now()
     found = side_by_side(lambda signal: _look(signal, batch), _newest(signals).values())
     results: dict[str, AccountResult] = {}
+    seen = [each for each in found if isinstance(each, _Seen)]
+    for one, told in zip(seen, side_by_side(lambda each: _tell(each, batch), seen), strict=True):
+        results[one.signal.account_id] = told
     for each in found:
-        if isinstance(each, _Seen):
-            results[each.signal.account_id] = _tell(each, batch)
-        elif isinstance(each, _Waits):
+        if isinstance(each, _Waits):
             results[each.signal.account_id] = batch.wait(each.account, each.signal, each.reason)
     for group in _groups([each for each in found if isinstance(each, _Task)]):
         results |= _deploy_group(group, batch)
@@ -216,7 +217,8 @@ def _deploy_group(group: list[_Task], batch: Batch) -> dict[str, AccountResult]:
         if error.key == ACCOUNT_NOT_READY:
             return {task.account.account_id: batch.wait(task.account, task.signal, error.reason) for task in group}
         return {task.account.account_id: error for task in group}
-    return {task.account.account_id: _reported(task, batch, began) for task in group}
+    reported = side_by_side(lambda task: _reported(task, batch, began), group)
+    return {task.account.account_id: result for task, result in zip(group, reported, strict=True)}
 
 
 def _deploy(group: list[_Task], ports: DeployPorts) -> None:

@@ -1,4 +1,4 @@
-"""Many questions to a cloud at the same time, a few at once."""
+"""Many questions or messages to a cloud at the same time, a few at once."""
 
 from __future__ import annotations
 

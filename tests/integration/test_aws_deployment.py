@@ -116,6 +116,7 @@ def test_template_deploys_with_everything_that_it_declares(sandbox: Sandbox) -> 
     assert stack_set["ManagedExecution"]["Active"] is True
     assert {item["ParameterKey"]: item["ParameterValue"] for item in stack_set["Parameters"]} == {
         "TenantId": TENANT,
+        "IdentityProvider": "create",
         **dict.fromkeys(GROUPS, "false"),
         **dict.fromkeys(STRINGS, ""),
     }
