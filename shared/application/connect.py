@@ -37,6 +37,8 @@ from shared.messages.connector_request import ConnectorRequest
 
 logger = logging.getLogger(__name__)
 
+DELAYS_BEFORE_ASKING = 3
+"""AWS's side tells the Organization connector of many accounts at once; a member asks for itself where that is lost."""
 FACTS_AGE_SECONDS = 300.0
 """How old what was read about a subscription may be; before it refuses or takes anything it is read again."""
 FACTS_AGE_TO_REFUSE_SECONDS = 30.0
@@ -228,7 +230,8 @@ def _await_inclusion(connector: Connector, parent: str, task: _Task) -> None:
         if actual is not None:
             task.ports.snapshot.remember(actual)
         return
-    ask_to_include(task.request, parent, task.ports)
+    if task.request.delays >= DELAYS_BEFORE_ASKING:
+        ask_to_include(task.request, parent, task.ports)
     finding = EXCLUDED_AT_PARENT.found(f"{connector.connector_id} still excludes the account")
     raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
 
