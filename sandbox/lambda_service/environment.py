@@ -126,11 +126,9 @@ class ExecutionEnvironment:
     def invoke(self, payload: bytes) -> tuple[str, InvocationResult]:
         """The request id and the result of one event; every failure is a result, as Lambda reports it."""
         request_id = str(uuid.uuid4())
-        api = self.start()
-        deadline = time.monotonic() + _INIT_SECONDS
-        while not api.wait_until_ready(_LOOK_SECONDS):
-            if not self._running() or time.monotonic() > deadline:
-                return request_id, self._ended(request_id)
+        api = self._waiting_runtime()
+        if api is None:
+            return request_id, self._ended(request_id)
         if (init_error := api.init_error) is not None:
             self.stop()
             return request_id, init_error
@@ -144,6 +142,23 @@ class ExecutionEnvironment:
             if not self._running() and api.wait_for_result(0) is None:
                 return request_id, self._ended(request_id)
         return request_id, result
+
+    def _waiting_runtime(self) -> RuntimeApi | None:
+        """The runtime when it asks for an event, or has said why it cannot; None where it ended before.
+
+        One that answered, but ends instead of asking for the next event, is replaced: Lambda hands no event to it.
+        """
+        api = self.start()
+        deadline = time.monotonic() + _INIT_SECONDS
+        while not api.wait_until_ready(_LOOK_SECONDS):
+            if time.monotonic() > deadline:
+                return None
+            if not self._running():
+                if not api.answered:
+                    return None
+                api = self.start()
+                deadline = time.monotonic() + _INIT_SECONDS
+        return api
 
     def _invocation(self, request_id: str, payload: bytes) -> Invocation:
         trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"

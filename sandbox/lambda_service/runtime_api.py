@@ -58,6 +58,7 @@ class RuntimeApi:
         self._result: InvocationResult | None = None
         self._init_error: InvocationResult | None = None
         self._ready = False
+        self._answered = False
         self._closed = False
         application = Endpoint(
             SERVICE, Journal() if journal is None else journal, self._answer, faults=faults, faulted=_faulted
@@ -74,9 +75,15 @@ class RuntimeApi:
             self._changed.notify_all()
 
     def wait_until_ready(self, seconds: float) -> bool:
-        """Whether the runtime asked for its first event within `seconds`, or failed to start."""
+        """Whether the runtime asked for an event that it has not got yet within `seconds`, or failed to start."""
         with self._changed:
             return self._changed.wait_for(lambda: self._ready or self._init_error is not None, seconds)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the runtime has answered an event: its start went well."""
+        with self._changed:
+            return self._answered
 
     @property
     def init_error(self) -> InvocationResult | None:
@@ -126,6 +133,7 @@ class RuntimeApi:
             if self._closed or self._pending is None:
                 raise ConnectionDroppedError
             self._taken, self._pending = self._pending, None
+            self._ready = False
             self._deadline = time.time() + self._taken.timeout_seconds
             return self._taken, self._deadline
 
@@ -141,6 +149,7 @@ class RuntimeApi:
             else:
                 return _refusal("InvalidRequestID" if path.startswith("/invocation/") else "NotFound")
             self._taken = None
+            self._answered = self._answered or self._result is not None
             self._changed.notify_all()
             return json_response(202, {"status": "OK"})
 

@@ -125,7 +125,10 @@ def test_one_command_brings_three_hundred_accounts_in_and_the_second_run_writes_
         put = writes(roll, first)
         assert {entry.operation for entry in deployed} == {"cloudformation:CreateStackInstances"}
         targets = Counter(each for entry in deployed for each in entry.detail["accounts"])
-        assert targets.keys() == included  # a batch whose function ran out of time on a busy computer comes twice
+        assert targets.keys() == included
+        # On a busy computer a function may run out of time; only then its batch comes twice.
+        failed = ["error" in entry.detail for entry in roll.journal.entries(operation="lambda:Invoke", since=first)]
+        assert any(failed) or set(targets.values()) == {1}
         assert len(deployed) <= PROFILES * (len(included) / 100 + 5)
         assert Counter(entry.status for entry in put) == {201: len(included)}
         reads = Counter(

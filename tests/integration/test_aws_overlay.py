@@ -14,6 +14,7 @@ from typing import Any
 import jwt
 import pytest
 from botocore.exceptions import ClientError
+from moto.sqs.models import sqs_backends
 
 from tests.fakes.aws_world import TEMPLATES, AwsWorld, aws_world, wait_until
 
@@ -300,6 +301,19 @@ def test_a_busy_queue_gives_every_message_to_one_receiver(world: AwsWorld) -> No
         assert [*senders, *receivers] == [None] * 8
 
     assert sorted(got) == sorted(f"{sender}/{number}" for sender in range(4) for number in range(40))
+
+
+def test_a_message_is_given_out_for_as_long_as_its_queue_keeps_it(world: AwsWorld) -> None:
+    url = world.client("sqs").create_queue(QueueName="brief", Attributes={"MessageRetentionPeriod": "60"})["QueueUrl"]
+    for body in ("old", "young"):
+        world.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"text": body}))
+    kept = sqs_backends[url.split("/")[3]]["us-east-1"].get_queue("brief")._messages
+
+    vars(kept[0])["sent_timestamp"] -= 61_000
+    assert world.received(url) == []
+
+    kept.pop(0)
+    assert world.received(url) == [{"text": "young"}]
 
 
 def test_a_stack_wires_rule_policy_and_queue(world: AwsWorld) -> None:

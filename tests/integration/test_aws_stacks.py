@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sandbox.aws.stacks import parse_template
 from tests.fakes.aws_world import TEMPLATES, TENANT, AwsWorld, aws_world, wait_until
 
 
@@ -31,6 +32,17 @@ def world(tmp_path: Path) -> Iterator[AwsWorld]:
 def test_a_stack_set_that_could_not_deploy_is_refused(world: AwsWorld, changes: dict[str, Any], error: str) -> None:
     with pytest.raises(ClientError, match=error):
         world.stack_set(**changes)
+
+
+def test_a_template_that_many_stacks_share_stays_as_it_was_given(world: AwsWorld) -> None:
+    body = json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "first"}}}})
+    parse_template(body)["Resources"]["Queue"]["Properties"]["QueueName"] = "spoilt"
+
+    cloudformation = world.client("cloudformation")
+    cloudformation.create_stack(StackName="one", TemplateBody=body)
+
+    assert cloudformation.describe_stack_resource(StackName="one", LogicalResourceId="Queue")["StackResourceDetail"]
+    assert parse_template(body)["Resources"]["Queue"]["Properties"] == {"QueueName": "first"}
 
 
 def test_names_are_unique_and_trusted_access_is_needed(world: AwsWorld) -> None:

@@ -45,6 +45,10 @@ HANDLER = textwrap.dedent(
                 time.sleep(body["seconds"])
             elif body["do"] == "exit":
                 os._exit(3)
+            elif body["do"] == "end after the answer":
+                from awslambdaric.lambda_runtime_client import LambdaRuntimeClient
+
+                LambdaRuntimeClient.wait_next_invocation = lambda _: (time.sleep(1), os._exit(3))
             elif body["do"] == "answer":
                 return body["answer"]
             elif body["do"] == "who":
@@ -250,6 +254,15 @@ def test_process_that_dies_counts_as_an_error(bench: Bench) -> None:
     bench.run()
     assert bench.invocations(1)[0].detail["error"].startswith("Runtime.ExitError")
     assert bench.waiting(bench.queue) == 1
+
+
+def test_process_that_ends_after_its_answer_gets_no_further_event(bench: Bench) -> None:
+    bench.deploy(timeout=30, batch_size=1, visibility=30)
+    bench.run()
+    bench.send({"do": "end after the answer"})
+    bench.invocations(1)
+    bench.send({"do": "nothing"})
+    assert [entry.detail.get("error") for entry in bench.invocations(2)] == [None, None]
 
 
 def test_artefact_that_cannot_be_imported_counts_as_an_error(bench: Bench) -> None:
