@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
+from shared.adapters.aws.dead_letters import dead_letter_queues
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.management_account import AwsManagementAccount
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
@@ -25,16 +27,19 @@ from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.template_bucket import S3TemplateBucket
+from shared.adapters.azure.caller import caller_of
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.automations import ArmAutomations
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
+from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
@@ -43,6 +48,7 @@ from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
 from shared.application.publish_template import TemplatePorts
 from shared.application.reconcile import ReconcilePorts
+from shared.application.replay_ports import GivenUpQueue, ReplayPorts
 from shared.application.request_onboarding import WaitPorts
 from shared.application.subscription_plans import SubscriptionPorts
 from shared.domain.connectors import ENVIRONMENT
@@ -237,6 +243,43 @@ def offboard_ports() -> OffboardPorts:
         policy=policy_source(None),
         clock=clock,
     )
+
+
+def replay_ports(queue: str) -> ReplayPorts:
+    """What `rollcall replay` works with: all queues of given-up messages, or the one named."""
+    return ReplayPorts(
+        queues=tuple(given_up_queues(queue)),
+        sender=_sender(),
+        ledger=ledger(),
+        policy=policy_source(None),
+        clock=SystemClock(),
+        actor=caller_of(credential()),
+        hidden_seconds=settings().replay.hidden_seconds,
+    )
+
+
+def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
+    """All queues of given-up messages, or the one named."""
+    chosen = settings()
+    if chosen.queue is None or chosen.ledger is None:
+        raise _missing(
+            "ROLLCALL_QUEUE__QUEUESERVICEURI" if chosen.queue is None else "ROLLCALL_LEDGER__TABLESERVICEURI"
+        )
+    poison = StoragePoisonQueue(
+        credential(),
+        queue_endpoint=chosen.queue.queueserviceuri,
+        bodies=TableParkedBodies(credential(), table_endpoint=chosen.ledger.tableserviceuri),
+        name=chosen.queue.name,
+    )
+    if name in {"", poison.name}:
+        yield poison
+    if name != poison.name:
+        found = dead_letter_queues(
+            boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
+            boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
+            stack_name=chosen.stack_name,
+        )
+        yield from (each for each in found if name in {"", each.name})
 
 
 def template_ports(bucket: str, key: str) -> TemplatePorts:

@@ -17,6 +17,7 @@ from cli.onboard import onboard
 from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, progress, words, write_json
 from cli.plan import plan
 from cli.policy import app as policy_app
+from cli.replay import app as replay_app
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from cli.subscription import app as subscription_app
@@ -30,12 +31,13 @@ app.command()(onboard)
 app.command()(offboard)
 app.command()(plan)
 app.command()(backfill)
+app.add_typer(replay_app, name="replay")
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
-WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "backfill", "offboard", "subscription"})
+WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "backfill", "offboard", "replay", "subscription"})
 """Commands that need the settings of one; the others make or end a sandbox."""
 
 

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.adapters.azure.credentials import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
 from shared.adapters.settings import AzureUrl
+from shared.application.replay_ports import HIDDEN_SECONDS
 
 
 class LedgerSettings(BaseModel):
@@ -36,6 +37,14 @@ class PublishSettings(BaseModel):
     blob: str | None = None
 
 
+class ReplaySettings(BaseModel):
+    """`ROLLCALL_REPLAY__*`: how long a message that is looked at is hidden from others."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hidden_seconds: int = Field(default=HIDDEN_SECONDS, ge=5, le=3600)
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of an operator's shell. Each command says which of those that have no default it needs."""
 
@@ -47,7 +56,9 @@ class Settings(BaseSettings):
     publish: PublishSettings = Field(default_factory=PublishSettings)
     arm_endpoint: AzureUrl = PUBLIC_ENDPOINT
     ledger: LedgerSettings | None = None
+    replay: ReplaySettings = Field(default_factory=ReplaySettings)
     queue: QueueSettings | None = None
+    stack_name: str = "rollcall"  # of infra/aws/template.yaml
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
     management_stack_name: str = "rollcall-member-roles"  # the same
     reader_role: str = "rollcall-reader"

@@ -70,7 +70,8 @@ def record_json(record: AccountRecord) -> dict[str, Any]:
     return {**key, **{name: value for name, value in flat.items() if name not in internal}}
 
 
-def _entry_json(entry: HistoryEntry) -> dict[str, Any]:
+def entry_json(entry: HistoryEntry) -> dict[str, Any]:
+    """A line of an account's history as JSON."""
     flat = asdict(entry)
     flat.pop("key")
     return flat
@@ -112,7 +113,7 @@ def roll_table(records: Sequence[AccountRecord], width: int) -> Table:
 def _show_one(found: AccountStatus, *, as_json: bool) -> None:
     record = found.record
     if as_json:
-        history = [_entry_json(entry) for entry in found.history]
+        history = [entry_json(entry) for entry in found.history]
         write_json(record_json(record) | {"history": history})
         return
     identifier = words(record.key.hierarchy_identifier, style="bold")
@@ -123,13 +124,18 @@ def _show_one(found: AccountStatus, *, as_json: bool) -> None:
     for label, value in (("reason", record.reason), ("remedy", record.remedy), ("connector", record.connector_id)):
         if value:
             console.print(words(f"{label}: {value}"), soft_wrap=label == "connector")
+    console.print(history_table(found.history))
+
+
+def history_table(history: Sequence[HistoryEntry]) -> Table:
+    """A line for everything that happened to an account, in the order given."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("time (UTC)", "step", "outcome"):
         table.add_column(column, no_wrap=True)
     table.add_column("reason", overflow="fold")
-    for entry in found.history:
+    for entry in history:
         table.add_row(moment(entry.at), words(entry.step), str(entry.result), words(entry.reason))
-    console.print(table)
+    return table
 
 
 def waited(record: AccountRecord) -> str:

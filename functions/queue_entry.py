@@ -5,19 +5,16 @@ from __future__ import annotations
 import logging
 import time
 
-from pydantic import ValidationError
-
 from shared.application.onboard import onboard, park_given_up, park_unreadable
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.domain.ledger import Result
 from shared.errors import RollcallError
-from shared.messages.connector_request import ConnectorRequest
+from shared.messages.poison import read_request
 
 logger = logging.getLogger(__name__)
 
 LAST_TRY = 5  # maxDequeueCount of host.json: after it the host moves the bare message to the poison queue
-_LONGEST_REASON = 1000  # a message may have thousands of faults, and has to fit on the poison queue
 _LEVELS = {Result.PARKED: logging.ERROR, Result.DEFERRED: logging.WARNING}
 
 
@@ -27,10 +24,9 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
     What the last of its tries would raise is parked, with reason and remedy; unknown exceptions stay with the host.
     """
     started = time.perf_counter()
-    try:
-        request = ConnectorRequest.from_json(body)
-    except ValidationError as error:
-        return _park_unreadable(body, error, ports)
+    request, fault = read_request(body)
+    if request is None:
+        return _park_unreadable(body, fault, ports)
     facts: dict[str, object] = {
         "correlation_id": request.correlation_id,
         "message_id": str(request.message_id),
@@ -54,9 +50,7 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
     return outcome
 
 
-def _park_unreadable(body: bytes, error: ValidationError, ports: OnboardPorts) -> Outcome:
-    faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    reason = f"not a connector-request/1: {faults[:_LONGEST_REASON]}"
+def _park_unreadable(body: bytes, reason: str, ports: OnboardPorts) -> Outcome:
     try:
         outcome = park_unreadable(body, reason, ports)
     except RollcallError as refused:  # the queue's own tries; then the host parks it bare

@@ -54,6 +54,7 @@ EXCUSED_PORTS = {
     "PlanPorts": "the command line only reads",
     "AdoptPorts": _BY_HAND,
     "OffboardPorts": _BY_HAND,
+    "ReplayPorts": "a person runs it; tests/e2e/test_replay.py kills it between both queues",
     "ReconcilePorts": "no step of the path: it asks for its steps, which are killed there, and begins again at its "
     "cursor; tests/e2e/test_backfill.py kills it while it sends",
     "SubscriptionPorts": _BY_HAND,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from shared.adapters.queue.poison_queue import given_up
+from shared.application.replay_ports import GivenUp, Taken
 from shared.domain.readiness import Retry
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
+from shared.messages.poison import PoisonMessage
+from tests.fakes.clock import FakeClock
 from tests.fakes.failures import Failures
 
 
@@ -80,3 +85,71 @@ class FakeParkedBodies:
     def find(self, digest: str) -> bytes | None:
         """What was kept."""
         return self.kept.get(digest)
+
+
+class FakeGivenUpQueue:
+    """A poison queue in memory: messages that were taken come back when their time is over."""
+
+    name = "onboarding-poison"
+
+    def __init__(self, clock: FakeClock, *texts: str, page: int = 4) -> None:
+        self.clock = clock
+        self.page = page
+        self.messages = {f"message-{number}": text for number, text in enumerate(texts)}
+        self.hidden: dict[str, tuple[datetime, str]] = {}
+        self.put_bodies: list[bytes] = []
+        self.bodies = FakeParkedBodies()
+        self.failures = Failures()
+        self.receipts = 0
+
+    def take(self, seconds: int) -> list[Taken]:
+        """The first that nobody has."""
+        self.failures.strike("take")
+        free = [each for each in self.messages if not self._is_hidden(each)][: self.page]
+        found: list[Taken] = []
+        for message_id in free:
+            self.receipts += 1
+            until = self.clock.now() + timedelta(seconds=seconds)
+            self.hidden[message_id] = (until, str(self.receipts))
+            found.append(Taken(message_id=message_id, text=self.messages[message_id], receipt=str(self.receipts)))
+        return found
+
+    def give_back(self, taken: Taken) -> None:
+        """Shows it again."""
+        self.failures.strike("give_back")
+        if self._is_ours(taken):
+            del self.hidden[taken.message_id]
+
+    def remove(self, taken: Taken) -> bool:
+        """Deletes it."""
+        self.failures.strike("remove")
+        if not self._is_ours(taken):
+            return False
+        del self.messages[taken.message_id]
+        return True
+
+    def put(self, body: bytes) -> None:
+        """Puts it on the other queue."""
+        self.failures.strike("put")
+        self.put_bodies.append(body)
+
+    def read(self, taken: Taken) -> GivenUp:
+        """As the real one does."""
+        found = PoisonMessage.read(taken.text)
+        return given_up(self.name, taken, found.judged(self.bodies.find(found.digest)) if found.digest else found)
+
+    def reread(self, found: GivenUp, body: bytes) -> GivenUp:
+        """As the real one does."""
+        return given_up(self.name, found.taken, PoisonMessage.read(found.taken.text).judged(body))
+
+    @property
+    def visible(self) -> list[str]:
+        """Ids that anybody may take."""
+        return [each for each in self.messages if not self._is_hidden(each)]
+
+    def _is_hidden(self, message_id: str) -> bool:
+        return message_id in self.hidden and self.clock.now() < self.hidden[message_id][0]
+
+    def _is_ours(self, taken: Taken) -> bool:
+        until_and_receipt = self.hidden.get(taken.message_id)
+        return until_and_receipt is not None and until_and_receipt[1] == taken.receipt

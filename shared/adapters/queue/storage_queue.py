@@ -35,20 +35,20 @@ class StorageRequestQueue:
 
     def __init__(self, credential: TokenCredential, *, queue_endpoint: str, name: str = ONBOARDING) -> None:
         """`queue_endpoint` is the account's queue address, https."""
-        self._requests = _client(credential, queue_endpoint, name)
-        self._poison = _client(credential, queue_endpoint, f"{name}-poison")
+        self._requests = queue_client(credential, queue_endpoint, name)
+        self._poison = queue_client(credential, queue_endpoint, f"{name}-poison")
 
     def send(self, request: ConnectorRequest, *, delay_seconds: float = 0.0) -> None:
         """Puts a request, visible after `delay_seconds`, at most seven days."""
         delay = min(math.ceil(max(delay_seconds, 0)), _LONGEST_DELAY_SECONDS)
-        _put(self._requests, request.to_json(), visibility_timeout=delay)
+        put_message(self._requests, request.to_json(), visibility_timeout=delay)
 
     def park(self, parked: ParkedRequest) -> None:
         """Puts a parked request where it waits for a person."""
-        _put(self._poison, parked.to_json())
+        put_message(self._poison, parked.to_json())
 
 
-def _put(queue: QueueClient, text: str, **options: Any) -> None:
+def put_message(queue: QueueClient, text: str, **options: Any) -> None:
     """Puts a message. Once the service has said 201 it is there: to fail over the rest would put it again."""
     taken = False
 
@@ -65,7 +65,8 @@ def _put(queue: QueueClient, text: str, **options: Any) -> None:
             logger.warning("answer_unreadable", extra={"operation": "PutMessage", "queue": queue.queue_name})
 
 
-def _client(credential: TokenCredential, endpoint: str, name: str) -> QueueClient:
+def queue_client(credential: TokenCredential, endpoint: str, name: str) -> QueueClient:
+    """A client whose messages are Base64; what is read stays as it lies there."""
     return QueueClient(
         endpoint, name, credential=credential, message_encode_policy=TextBase64EncodePolicy(), **_RETRIES, **_TIMEOUTS
     )

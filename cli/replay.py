@@ -1,0 +1,395 @@
+"""`rollcall replay list|show|run|discard`: what was given up, why, and the way back."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cli import bootstrap
+from cli.output import FOUND, RefusedError, console, progress, words, write_json
+from cli.status import account_key, entry_json, history_table, moment, record_json, state_text
+from shared.adapters.aws.dead_letters import NAMES
+from shared.application.replay import Done, Shown, browse, discard, run, show
+from shared.application.replay_ports import GivenUp
+from shared.domain.accounts import Provider
+from shared.domain.replay import Wanted
+
+app = typer.Typer(no_args_is_help=True, help="Messages that were given up: see why, send them again, or discard them.")
+
+QUEUES = ("onboarding-poison", *NAMES)
+LEAST_ID = 8
+ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 7, 22, 27, 2
+ROOM_FOR_QUEUES = 130
+
+AccountOption = Annotated[str, typer.Option("--account", metavar="ID", help="only this account's")]
+ProviderOption = Annotated[Provider | None, typer.Option("--provider", help="only of this cloud")]
+ClassOption = Annotated[
+    str, typer.Option("--class", metavar="KEY", help="only with this kind of reason: its heading in docs/runbook.md")
+]
+OlderOption = Annotated[
+    float | None, typer.Option("--older-than", metavar="HOURS", min=0, help="only given up so long ago, or longer")
+]
+NewerOption = Annotated[
+    float | None, typer.Option("--newer-than", metavar="HOURS", min=0, help="only given up within so many hours")
+]
+QueueOption = Annotated[str, typer.Option("--queue", metavar="NAME", help=f"only this one of: {', '.join(QUEUES)}")]
+JsonOption = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+IdsArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="messages, by the first 8 characters of their ids or more")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="every message that the other options leave")]
+
+
+@app.command("list")
+def list_messages(  # noqa: PLR0913, PLR0917 - the options of a command
+    account: AccountOption = "",
+    provider: ProviderOption = None,
+    reason_class: ClassOption = "",
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    queue: QueueOption = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="lines to show")] = 50,
+    page: Annotated[int, typer.Option("--page", min=1, help="which so many of them")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was given up; nothing is taken away or changed.
+
+    Examples: rollcall replay list · rollcall replay list --class unreadable-message --older-than 24
+    """
+    wanted = _wanted([], account, provider, reason_class, older_than, newer_than)
+    with progress.status("looking through the queues"):
+        found = browse(wanted, bootstrap.replay_ports(_queue(queue)))
+    shown = found[(page - 1) * limit : page * limit]
+    totals = Counter(each.reason_class for each in found)
+    if as_json:
+        totals_by = {"totals": dict(totals.most_common()), "count": len(found), "page": page}
+        write_json(totals_by | {"messages": [message_json(each) for each in shown]})
+        return
+    console.print(messages_table(shown, console.width, datetime.now(UTC)))
+    console.print(" · ".join(f"{count} {kind}" for kind, count in totals.most_common()) or "nothing was given up")
+    if len(found) > len(shown):
+        first = (page - 1) * limit
+        progress.print(f"{first + 1} to {first + len(shown)} of {len(found)}; the next are on --page {page + 1}")
+
+
+@app.command("show")
+def show_message(
+    message: Annotated[
+        str, typer.Argument(metavar="ID", help="a message, by the first 8 characters of its id or more")
+    ],
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="FILE", help="write what would go back to the queue to a file")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one message, its account's history, and whether its cause is gone.
+
+    Examples: rollcall replay show 5f0c1a2b · rollcall replay show 5f0c1a2b --export message.json
+    """
+    [identifier] = _ids([message])
+    with progress.status("looking through the queues"):
+        found = show(identifier, bootstrap.replay_ports(""))
+    if found is None:
+        raise RefusedError(f"no one message is {identifier}", remedy="see `rollcall replay list`")
+    if export is not None:
+        _export(found.message, export)
+    if as_json:
+        write_json(_shown_json(found))
+    else:
+        _show(found)
+
+
+@app.command("run")
+def run_messages(  # noqa: PLR0913, PLR0917 - the options of a command
+    messages: IdsArgument = None,
+    everything: AllOption = False,
+    account: AccountOption = "",
+    provider: ProviderOption = None,
+    reason_class: ClassOption = "",
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    queue: QueueOption = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go back, and send nothing")] = False,
+    per_second: Annotated[float, typer.Option("--per-second", min=0.1, max=1000, help="how fast")] = 10.0,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="in the place of what the one message says")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send messages back to the queue that they came from, with a fresh retry budget.
+
+    Stopped at any time, run it again: what is done twice changes nothing.
+    Examples: rollcall replay run 5f0c1a2b · rollcall replay run --all --class given-up --dry-run
+    """
+    wanted = _meant(messages, _wanted(messages, account, provider, reason_class, older_than, newer_than), everything)
+    if source is not None and len(wanted.message_ids) != 1:
+        raise typer.BadParameter("--from needs the id of one message")
+    body = None if source is None else _read(source)
+    ports = bootstrap.replay_ports(_queue(queue))
+    if dry_run:
+        _end([Done(message=each) for each in browse(wanted, ports)], "would go back", as_json=as_json, dry=True)
+        return
+    _end(_followed(run(wanted, ports, per_second=per_second, body=body)), "sent back", as_json=as_json)
+
+
+@app.command("discard")
+def discard_messages(  # noqa: PLR0913, PLR0917 - the options of a command
+    reason: Annotated[str, typer.Option("--reason", help="why; it stays in the account's history")],
+    messages: IdsArgument = None,
+    everything: AllOption = False,
+    account: AccountOption = "",
+    provider: ProviderOption = None,
+    reason_class: ClassOption = "",
+    older_than: OlderOption = None,
+    newer_than: NewerOption = None,
+    queue: QueueOption = "",
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="FILE", help="append each to this file first, as a line of JSON"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be discarded, and do nothing")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete messages for good, with a reason.
+
+    One that names no account has no history to keep the reason: it needs --export.
+    Example: rollcall replay discard 5f0c1a2b --reason "the account was closed"
+    """
+    wanted = _meant(messages, _wanted(messages, account, provider, reason_class, older_than, newer_than), everything)
+    if not reason.strip():
+        raise typer.BadParameter("a reason is needed", param_hint="--reason")
+    ports = bootstrap.replay_ports(_queue(queue))
+    if dry_run:
+        _end([Done(message=each) for each in browse(wanted, ports)], "would be discarded", as_json=as_json, dry=True)
+        return
+
+    def keep(message: GivenUp) -> None:
+        line = _kept_json(message) | {"discarded_by": ports.actor, "discarded_because": reason}
+        try:
+            with Path(export or "").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise RefusedError(f"{export} cannot be written: {error.strerror}", remedy="name another file") from error
+
+    found = discard(wanted, ports, reason=reason, keep=keep if export is not None else None)
+    _end(_followed(found), "discarded", as_json=as_json)
+
+
+def _wanted(  # noqa: PLR0913, PLR0917 - the options that say which messages are meant
+    messages: list[str] | None,
+    account: str,
+    provider: Provider | None,
+    reason_class: str,
+    older_than: float | None,
+    newer_than: float | None,
+) -> Wanted:
+    now = datetime.now(UTC)
+    return Wanted(
+        message_ids=frozenset(_ids(messages or [])),
+        account=account_key(account).hierarchy_identifier if account else "",
+        provider=provider,
+        reason_class=reason_class,
+        older_than=None if older_than is None else now - timedelta(hours=older_than),
+        newer_than=None if newer_than is None else now - timedelta(hours=newer_than),
+    )
+
+
+def _meant(messages: list[str] | None, wanted: Wanted, everything: bool) -> Wanted:
+    """Nothing is done to all messages unless that is said."""
+    if not messages and not everything:
+        raise typer.BadParameter("name the messages, or say --all; see `rollcall replay list`")
+    if messages and everything:
+        raise typer.BadParameter("--all and names exclude each other")
+    return wanted
+
+
+def _ids(messages: Iterable[str]) -> list[str]:
+    for each in messages:
+        if len(each) < LEAST_ID:
+            raise typer.BadParameter(f"{each!r} is too short: at least {LEAST_ID} characters of a message's id")
+    return list(messages)
+
+
+def _queue(name: str) -> str:
+    if name not in {"", *QUEUES}:
+        raise typer.BadParameter(f"{name!r} is none of: {', '.join(QUEUES)}", param_hint="--queue")
+    return name
+
+
+def _read(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"{source} cannot be read: {error.strerror}", remedy="name another file") from error
+
+
+def _export(message: GivenUp, export: Path) -> None:
+    if message.body is None:
+        raise RefusedError("what it says cannot be had", remedy=message.remedy)
+    try:
+        export.write_bytes(message.body)
+    except OSError as error:
+        raise RefusedError(f"{export} cannot be written: {error.strerror}", remedy="name another file") from error
+    progress.print(words(f"written to {export}"))
+
+
+def _followed(done: Iterator[Done]) -> list[Done]:
+    """What became of all; each that failed is told at once."""
+    found: list[Done] = []
+    try:
+        with progress.status("working") as status:
+            for each in done:
+                found.append(each)
+                status.update(f"{len(found)} done")
+                if each.error is not None:
+                    progress.print(words(f"{each.message.message_id[:LEAST_ID]}: {each.error}", style="red"))
+    except KeyboardInterrupt:
+        raise RefusedError(
+            f"stopped after {len(found)} message(s)", remedy="run it again: what is done twice changes nothing"
+        ) from None
+    return found
+
+
+def _end(done: Sequence[Done], what: str, *, as_json: bool, dry: bool = False) -> None:
+    failed = [each for each in done if each.error is not None]
+    if as_json:
+        write_json(
+            {
+                "dry_run": dry,
+                "done": len(done) - len(failed),
+                "failed": len(failed),
+                "messages": [_done_json(each) for each in done],
+            }
+        )
+    else:
+        if dry:
+            console.print(messages_table([each.message for each in done], console.width, datetime.now(UTC)))
+        stays = sum(each.stays for each in done)
+        again = f" · {stays} of them somebody else has taken meanwhile: they lie there still" if stays else ""
+        console.print(words(f"{len(done) - len(failed)} {what} · {len(failed)} failed{again}"))
+    if failed or not done:
+        if not done:
+            progress.print("no message is meant")
+        raise typer.Exit(FOUND)
+
+
+def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Table:
+    """A line for each message, in `width` columns; ids and accounts are never cut."""
+    wide = width >= ROOM_FOR_QUEUES
+    used = ID_WIDTH + ACCOUNT_WIDTH + AGE_WIDTH + CLASS_WIDTH + (QUEUE_WIDTH + GAP if wide else 0)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, size in (("message", ID_WIDTH), ("account", ACCOUNT_WIDTH), ("age", AGE_WIDTH)):
+        table.add_column(name, no_wrap=True, width=size)
+    table.add_column("kind of reason", no_wrap=True, overflow="ellipsis", width=CLASS_WIDTH)
+    if wide:
+        table.add_column("queue", no_wrap=True, width=QUEUE_WIDTH)
+    room = max(width - used - 4 * GAP, 1)
+    table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=room)
+    for each in messages:
+        table.add_row(
+            words(each.message_id[:ID_WIDTH]),
+            words(each.key.hierarchy_identifier if each.key else "-"),
+            age(each.since, now),
+            words(each.reason_class),
+            *([words(each.queue)] if wide else []),
+            words(each.reason),
+        )
+    return table
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago, in the two largest units."""
+    if since is None:
+        return "-"
+    minutes = max(int((now - since).total_seconds() // 60), 0)
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days}d {hours}h"
+    return f"{hours}h {minutes % 60}m" if hours else f"{minutes}m"
+
+
+def _show(found: Shown) -> None:
+    message = found.message
+    account = message.key.hierarchy_identifier if message.key else "no account"
+    console.print(Text.assemble(words(account, style="bold"), "  ", words(message.asks), "  ", words(message.queue)))
+    lines = {
+        "message": message.message_id,
+        "given up": moment(message.since),
+        "expires": "never" if _never_expires(message) else moment(message.taken.expires_at),
+        "kind": message.reason_class,
+        "reason": message.reason,
+        "remedy": message.remedy,
+        "cause": f"{found.diagnosis.prospect}: {found.diagnosis.why}",
+    }
+    for label, value in lines.items():
+        console.print(words(f"{label + ':':<10}{value}"), soft_wrap=label == "message")
+    if message.body is not None:
+        console.print(words(_pretty(message.body), style="dim", lines=True))
+    if found.record is not None:
+        console.print(
+            Text.assemble("the account is ", state_text(found.record.state), " since ", moment(found.record.state_at))
+        )
+        console.print(history_table(found.history))
+
+
+def _never_expires(message: GivenUp) -> bool:
+    """The service writes the year 9999 for a message that never does."""
+    expires = message.taken.expires_at
+    return expires is not None and expires.year > 9000  # noqa: PLR2004
+
+
+def _pretty(body: bytes) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "backslashreplace")
+
+
+def message_json(message: GivenUp) -> dict[str, Any]:
+    """A message as JSON."""
+    return {
+        "message_id": message.message_id,
+        "queue": message.queue,
+        "account": message.key.hierarchy_identifier if message.key else None,
+        "provider": message.key.provider if message.key else None,
+        "asks": message.asks,
+        "reason_class": message.reason_class,
+        "reason": message.reason,
+        "remedy": message.remedy,
+        "fault": message.fault,
+        "given_up_at": message.since,
+        "expires_at": None if _never_expires(message) else message.taken.expires_at,
+    }
+
+
+def _kept_json(message: GivenUp) -> dict[str, Any]:
+    moments = {name: value.isoformat() for name, value in message_json(message).items() if isinstance(value, datetime)}
+    body = base64.b64encode(message.body).decode() if message.body is not None else None
+    return message_json(message) | moments | {"body_base64": body, "text": message.taken.text}
+
+
+def _shown_json(found: Shown) -> dict[str, Any]:
+    body = found.message.body
+    return message_json(found.message) | {
+        "body": None if body is None else body.decode("utf-8", "backslashreplace"),
+        "diagnosis": {"cause": found.diagnosis.prospect, "why": found.diagnosis.why},
+        "account_status": record_json(found.record) if found.record else None,
+        "history": [entry_json(entry) for entry in found.history],
+    }
+
+
+def _done_json(done: Done) -> dict[str, Any]:
+    error = done.error
+    return message_json(done.message) | {
+        "stays": done.stays,
+        "error": None if error is None else {"reason": error.reason, "remedy": error.remedy},
+    }

@@ -1,0 +1,266 @@
+"""Use cases of `rollcall replay` and `functions/replay_queue`: given-up messages are shown, sent again or discarded.
+
+A queue can be looked through in one way only: its messages are taken, which hides them from others for a while, and
+given back. Whoever is killed in between leaves them hidden until that time is over; nothing else is lost. A message
+goes back to its queue before it is deleted, so a crash leaves it twice and never not at all; the present state
+decides what the second copy does, which is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from shared.application.replay_ports import GivenUp, GivenUpQueue, ReplayPorts, Taken
+from shared.application.requests import Cause, Report, correlation_id_for, request_for
+from shared.application.side_by_side import side_by_side
+from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
+from shared.domain.ledger import AccountRecord, HistoryEntry, State
+from shared.domain.policy import Verdict, decide
+from shared.domain.replay import UNREADABLE, Diagnosis, Evidence, Wanted, diagnose
+from shared.errors import PermanentError, RollcallError, TransientError
+from shared.messages.connector_request import (
+    MOST_ATTEMPTS,
+    Action,
+    ConnectorRequest,
+    message_id_for,
+)
+
+_LONGEST_REASON = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One message with its account's line and history, oldest first, and whether its cause is gone."""
+
+    message: GivenUp
+    record: AccountRecord | None
+    history: tuple[HistoryEntry, ...]
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What became of one message; `error` where it is as it was. `stays` where it is done, but lies there still."""
+
+    message: GivenUp
+    error: RollcallError | None = None
+    stays: bool = False
+
+
+def browse(wanted: Wanted, ports: ReplayPorts) -> list[GivenUp]:
+    """Every message meant, the longest given up first, left where it is. Raises TransientError, ConfigurationError."""
+    found = [each for queue in ports.queues for each in _looked_through(queue, wanted, ports)]
+    return sorted(found, key=lambda each: (each.since is not None, each.since, each.message_id))
+
+
+def show(message_id: str, ports: ReplayPorts) -> Shown | None:
+    """The message whose id begins so; None where there is none, or more than one. Raises as `browse` does."""
+    found = [each for each in browse(Wanted(), ports) if each.message_id.startswith(message_id)]
+    if len(found) != 1:
+        return None
+    message = found[0]
+    record = ports.ledger.find(message.key) if message.key else None
+    history = tuple(reversed(list(ports.ledger.history(message.key)))) if message.key else ()
+    return Shown(message=message, record=record, history=history, diagnosis=_diagnosis(message, record, ports))
+
+
+def run(wanted: Wanted, ports: ReplayPorts, *, per_second: float, body: bytes | None = None) -> Iterator[Done]:
+    """Sends every message meant back to its queue, with a fresh budget; what each came to, one by one.
+
+    `body` goes in the place of what the message says. Raises TransientError, ConfigurationError where the queues
+    cannot be worked on at all.
+    """
+    for queue in ports.queues:
+        for done in _worked_on(queue, wanted, ports, partial(_replayed, queue=queue, ports=ports, body=body)):
+            yield done
+            ports.clock.sleep(1 / per_second)
+
+
+def discard(
+    wanted: Wanted, ports: ReplayPorts, *, reason: str, keep: Callable[[GivenUp], None] | None = None
+) -> Iterator[Done]:
+    """Deletes every message meant, after the account's history was told why; what each came to, one by one.
+
+    `keep` gets each before it is deleted. A message that names no account is deleted only if it was kept.
+    """
+    for queue in ports.queues:
+        yield from _worked_on(
+            queue, wanted, ports, partial(_discarded, queue=queue, ports=ports, reason=reason, keep=keep)
+        )
+
+
+def _looked_through(queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts) -> list[GivenUp]:
+    hold = _Hold(queue, ports)
+    try:
+        return [each for page in hold.pages() for each in page if _is_wanted(each, wanted)]
+    finally:
+        hold.give_back()
+
+
+def _worked_on(
+    queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts, work: Callable[[GivenUp], Done]
+) -> Iterator[Done]:
+    """Every message meant, while it is hidden from others; what is not meant, or failed, is given back at the end."""
+    hold = _Hold(queue, ports)
+    try:
+        for page in hold.pages():
+            for message in page:
+                if _is_wanted(message, wanted):
+                    done = work(message)
+                    if done.error is None:
+                        hold.let_go(message)
+                    yield done
+    finally:
+        hold.give_back()
+
+
+class _Hold:
+    """The messages of one queue that are ours for a while."""
+
+    def __init__(self, queue: GivenUpQueue, ports: ReplayPorts) -> None:
+        self._queue = queue
+        self._seconds = ports.hidden_seconds
+        self._ours: dict[str, Taken] = {}
+
+    def pages(self) -> Iterator[list[GivenUp]]:
+        """The queue's messages, each once, until it gives out none that is new: hidden ones come back in time."""
+        seen: set[str] = set()
+        repeated = 0
+        while repeated <= len(seen) and (page := self._queue.take(self._seconds)):
+            self._ours |= {each.message_id: each for each in page}
+            new = [each for each in page if each.message_id not in seen]
+            repeated = 0 if new else repeated + len(page)
+            seen.update(each.message_id for each in new)
+            yield side_by_side(self._queue.read, new)
+
+    def let_go(self, message: GivenUp) -> None:
+        """It is gone, or somebody else's."""
+        self._ours.pop(message.message_id, None)
+
+    def give_back(self) -> None:
+        """Shows all that are still ours to others; where that cannot be said, their time ends by itself."""
+
+        def give_back(taken: Taken) -> None:
+            with suppress(TransientError):
+                self._queue.give_back(taken)
+
+        side_by_side(give_back, self._ours.values())
+        self._ours.clear()
+
+
+def _is_wanted(message: GivenUp, wanted: Wanted) -> bool:
+    return wanted.covers(message.message_id, message.key, message.reason_class, message.since)
+
+
+def _replayed(message: GivenUp, *, queue: GivenUpQueue, ports: ReplayPorts, body: bytes | None) -> Done:
+    message = message if body is None else queue.reread(message, body)
+    if message.body is None or message.fault:
+        return Done(message=message, error=PermanentError(message.fault or "its text cannot be had", remedy=_MEND))
+    try:
+        _tell(message, f"replayed by {ports.actor}", ports)
+        queue.put(_fresh(message.request, ports) if message.request is not None else message.body)
+        return Done(message=message, stays=not queue.remove(message.taken))
+    except (TransientError, PermanentError) as error:
+        return Done(message=message, error=error)
+
+
+_MEND = "Export it with `replay show ID --export FILE`, mend it, and give it to `replay run ID --from FILE`."
+
+
+def _fresh(request: ConnectorRequest, ports: ReplayPorts) -> bytes:
+    """The same request with a budget that begins now, as an attempt that no earlier one outdates."""
+    attempt = min(request.attempt + 1, MOST_ATTEMPTS)
+    fresh = {"attempt": attempt, "delays": 0, "first_enqueued_at": ports.clock.now()}
+    return request.model_copy(update=fresh).to_json().encode()
+
+
+def _discarded(
+    message: GivenUp,
+    *,
+    queue: GivenUpQueue,
+    ports: ReplayPorts,
+    reason: str,
+    keep: Callable[[GivenUp], None] | None,
+) -> Done:
+    if keep is not None:
+        keep(message)
+    elif message.key is None:
+        return Done(message=message, error=PermanentError(_NO_HISTORY, remedy=_KEEP))
+    try:
+        was = message.reason or message.fault or message.reason_class
+        _tell(message, f"discarded by {ports.actor}: {reason}; it was given up because: {was}", ports)
+        return Done(message=message, stays=not queue.remove(message.taken))
+    except (TransientError, PermanentError) as error:
+        return Done(message=message, error=error)
+
+
+_NO_HISTORY = "it names no account, so no history can keep why it was discarded"
+_KEEP = "Give --export FILE, too: the file keeps it with the reason."
+
+
+def _tell(message: GivenUp, what: str, ports: ReplayPorts) -> None:
+    """Has the account's history say what a person did; only Azure's side writes the ledger."""
+    now = ports.clock.now()
+    if message.request is not None:
+        ports.sender.send(_noted(message.request, message.message_id, what, ports))
+    elif message.key is not None and message.key.provider is Provider.AWS:
+        account_id = message.key.hierarchy_identifier
+        cause = Cause(
+            event_id=f"{message.message_id}/{what}",
+            source="rollcall replay",
+            occurred_at=now,
+            correlation_id=correlation_id_for(account_id),
+        )
+        report = Report(status=State.SEEN, reason=what, at=now)
+        ports.sender.send(request_for(unlisted_account(account_id), ports.policy.current(), cause, report))
+
+
+def _noted(request: ConnectorRequest, message_id: str, what: str, ports: ReplayPorts) -> ConnectorRequest:
+    now = ports.clock.now()
+    told = {
+        "action": Action.NOTE,
+        "status": State.SEEN,
+        "reason": what[:_LONGEST_REASON],
+        "remedy": "",
+        "exclusions": None,
+        "source": "rollcall replay",
+    }
+    return request.model_copy(
+        update={
+            "message_id": message_id_for(f"{message_id}/{what}", request.key, Action.NOTE, State.SEEN),
+            "occurred_at": now,
+            "first_enqueued_at": now,
+            "attempt": 0,
+            "delays": 0,
+            "data": request.data.model_copy(update=told),
+        }
+    )
+
+
+def _diagnosis(message: GivenUp, record: AccountRecord | None, ports: ReplayPorts) -> Diagnosis:
+    request = message.request
+    policy = ports.policy.current()
+    excluded = ""
+    if request is not None:
+        account = Account(
+            account_id=request.data.hierarchy_identifier,
+            name=request.data.name,
+            state=AccountState.ACTIVE,
+            ou_path=request.data.ou_path,
+            tags=request.data.tags,
+        )
+        decision = decide(policy, account)
+        excluded = decision.reason if decision.verdict is Verdict.EXCLUDE else ""
+    evidence = Evidence(
+        fault=message.fault,
+        was_unreadable=message.reason_class == UNREADABLE,
+        asks_connector=request is not None and request.data.action is Action.CONNECT,
+        record=record,
+        given_up_at=message.since,
+        excluded=excluded,
+        policy_changed=request is not None and request.policy_hash not in {"", policy.content_hash},
+    )
+    return diagnose(evidence)

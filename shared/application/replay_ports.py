@@ -1,0 +1,93 @@
+"""What the use cases about given-up messages need: their queues, and who may say what a message means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.application.ports import Clock, Ledger, PolicySource, RequestSender
+from shared.domain.ledger import AccountKey
+from shared.messages.connector_request import ConnectorRequest
+
+HIDDEN_SECONDS = 120
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A message as its queue gave it out, hidden from others for a while. `receipt` is the queue's own."""
+
+    message_id: str
+    text: str
+    receipt: str
+    put_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """One given-up message, read. `body` is what goes back; None where that cannot be had.
+
+    `asks` says in a word what it is about. `request` is there where it is one of the queue `onboarding`; `fault` says
+    what is wrong with the message as it is.
+    """
+
+    queue: str
+    taken: Taken
+    body: bytes | None
+    reason_class: str
+    reason: str = ""
+    remedy: str = ""
+    key: AccountKey | None = None
+    asks: str = ""
+    request: ConnectorRequest | None = None
+    fault: str = ""
+    since: datetime | None = None
+
+    @property
+    def message_id(self) -> str:
+        """The id that the queue gave it."""
+        return self.taken.message_id
+
+
+class GivenUpQueue(Protocol):
+    """A queue of given-up messages and the one that they came from. All methods raise TransientError."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+
+    def take(self, seconds: int) -> Sequence[Taken]:
+        """Some messages that nobody has, hidden from others for so long; none where there are none."""
+
+    def give_back(self, taken: Taken) -> None:
+        """Shows it to others at once. One that is somebody else's by now, or gone, is left alone."""
+
+    def remove(self, taken: Taken) -> bool:
+        """Deletes it; False where it is somebody else's by now, or gone."""
+
+    def put(self, body: bytes) -> None:
+        """Puts a message on the queue that they came from."""
+
+    def read(self, taken: Taken) -> GivenUp:
+        """What the message says. Raises nothing but TransientError: what is broken has a fault."""
+
+    def reread(self, found: GivenUp, body: bytes) -> GivenUp:
+        """The same with another body."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayPorts:
+    """What replay works with. `actor` is who asks, for the history.
+
+    `hidden_seconds` is how long a message is ours; a page is worked on in far less.
+    """
+
+    queues: Sequence[GivenUpQueue]
+    sender: RequestSender
+    ledger: Ledger
+    policy: PolicySource
+    clock: Clock
+    actor: str
+    hidden_seconds: int = HIDDEN_SECONDS
