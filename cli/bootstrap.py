@@ -17,7 +17,7 @@ from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
-from shared.adapters.aws.dead_letters import dead_letter_queues
+from shared.adapters.aws.dead_letters import SqsGauge, dead_letter_queues
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.management_account import AwsManagementAccount
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
@@ -39,6 +39,7 @@ from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.queue.depth import StorageQueueGauge
 from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
@@ -50,6 +51,7 @@ from shared.application.publish_template import TemplatePorts
 from shared.application.reconcile import ReconcilePorts
 from shared.application.replay_ports import GivenUpQueue, ReplayPorts
 from shared.application.request_onboarding import WaitPorts
+from shared.application.status import QueueGauge
 from shared.application.subscription_plans import SubscriptionPorts
 from shared.domain.connectors import ENVIRONMENT
 from shared.domain.policy import Policy
@@ -280,6 +282,19 @@ def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
             stack_name=chosen.stack_name,
         )
         yield from (each for each in found if name in {"", each.name})
+
+
+def queue_gauges() -> Iterator[QueueGauge]:
+    """How deep the queues are: Azure's where the setting names them, AWS's where the shell may ask there."""
+    chosen = settings()
+    if chosen.queue is not None:
+        yield StorageQueueGauge(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name)
+    if boto3.Session().get_credentials() is not None:
+        yield SqsGauge(
+            boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
+            boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
+            stack_name=chosen.stack_name,
+        )
 
 
 def template_ports(bucket: str, key: str) -> TemplatePorts:

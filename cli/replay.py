@@ -16,7 +16,7 @@ from rich.text import Text
 
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from cli.status import account_key, entry_json, history_table, moment, record_json, state_text
+from cli.status import account_key, age, entry_json, history_table, moment, record_json, state_text
 from shared.adapters.aws.dead_letters import NAMES
 from shared.application.replay import Done, Shown, browse, discard, run, show
 from shared.application.replay_ports import GivenUp
@@ -304,17 +304,6 @@ def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Ta
             words(each.reason),
         )
     return table
-
-
-def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the two largest units."""
-    if since is None:
-        return "-"
-    minutes = max(int((now - since).total_seconds() // 60), 0)
-    days, hours = divmod(minutes // 60, 24)
-    if days:
-        return f"{days}d {hours}h"
-    return f"{hours}h {minutes % 60}m" if hours else f"{minutes}m"
 
 
 def _show(found: Shown) -> None:

@@ -3,17 +3,71 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from shared.application.ports import Ledger
+from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
+
+UNDER_WAY = frozenset({State.SEEN, State.DEPLOYING, State.DEPLOYED, State.CONNECTING, State.DEFERRED})
+"""States of accounts that are on their way to a connector."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueDepth:
+    """How many messages a queue has, and since when the first of them waits; None where that cannot be told.
+
+    `given_up` says that a person has to see to them. `problem` is why the queue could not be asked.
+    """
+
+    name: str
+    waiting: int | None = None
+    oldest_at: datetime | None = None
+    given_up: bool = False
+    problem: str = ""
+
+
+class QueueGauge(Protocol):
+    """Queues whose depth can be read."""
+
+    def measure(self) -> Sequence[QueueDepth]:
+        """The depth of each; raises nothing: what cannot be read has a problem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selected:
+    """Which accounts are meant; what is left out excludes none. A unit stands for all below it, too."""
+
+    provider: Provider | None = None
+    states: frozenset[State] = frozenset()
+    ou_path: str = ""
+
+    def covers(self, record: AccountRecord) -> bool:
+        """Whether the account is meant."""
+        unit = self.ou_path.rstrip("/")
+        below = record.ou_path == unit or record.ou_path.startswith(f"{unit}/")
+        return (
+            (self.provider is None or record.key.provider is self.provider)
+            and (not self.states or record.state in self.states)
+            and (not self.ou_path or below)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RollStatus:
-    """Every account's line and how many are in each state."""
+    """Every account's line, how many are in each state, and how deep the queues are."""
 
     records: tuple[AccountRecord, ...]
+    queues: tuple[QueueDepth, ...] = ()
+
+    @property
+    def longest_under_way(self) -> AccountRecord | None:
+        """The account that has been on its way for longest; None where none is."""
+        waiting = [record for record in self.records if record.state in UNDER_WAY and record.state_at is not None]
+        return min(waiting, key=lambda record: (record.state_at, record.key), default=None)
 
     @property
     def totals(self) -> dict[State, int]:
@@ -30,9 +84,13 @@ class AccountStatus:
     history: tuple[HistoryEntry, ...]
 
 
-def roll_status(ledger: Ledger) -> RollStatus:
-    """All accounts, by provider and hierarchy identifier."""
-    return RollStatus(records=tuple(sorted(ledger.list_records(), key=lambda record: record.key)))
+def roll_status(ledger: Ledger, selected: Selected | None = None, gauges: Iterable[QueueGauge] = ()) -> RollStatus:
+    """All accounts that are meant, by provider and hierarchy identifier."""
+    meant = (record for record in ledger.list_records() if selected is None or selected.covers(record))
+    return RollStatus(
+        records=tuple(sorted(meant, key=lambda record: record.key)),
+        queues=tuple(depth for gauge in gauges for depth in gauge.measure()),
+    )
 
 
 def account_status(key: AccountKey, ledger: Ledger) -> AccountStatus | None:

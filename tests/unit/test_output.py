@@ -12,7 +12,7 @@ from cli import onboard as onboard_command
 from cli import status as status_command
 from cli.demo.view import connector_table
 from cli.output import words
-from shared.application.status import AccountStatus, RollStatus
+from shared.application.status import AccountStatus, QueueDepth, RollStatus
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
 from tests.fixtures.read import ACCOUNT_ID
@@ -56,8 +56,11 @@ def test_every_view_of_the_ledger_shows_hostile_text_as_text(screen: io.StringIO
         correlation_id="c",
         reason=HOSTILE,
     )
-    status_command._show_all(RollStatus(records=(hostile_record(),)), as_json=False)
-    status_command._show_one(AccountStatus(record=hostile_record(), history=(entry,)), as_json=False)
+    depth = QueueDepth(name=HOSTILE, problem=HOSTILE)
+    now = datetime(2026, 6, 2, tzinfo=UTC)
+    wide = Console(file=screen, width=400)
+    wide.print(*status_command.all_page(RollStatus(records=(hostile_record(),), queues=(depth,)), 400, now))
+    wide.print(*status_command.one_page(AccountStatus(record=hostile_record(), history=(entry,))))
     assert "\x1b" not in screen.getvalue()
     assert screen.getvalue().count(SHOWN) >= 7
 

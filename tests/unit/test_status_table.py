@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 
-from cli.status import roll_table, waited
+from cli.status import age, all_page, links_of, one_page, roll_table, status, waited
+from shared.application.ports import Ledger
+from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, roll_status
 from shared.domain.accounts import Provider
-from shared.domain.ledger import AccountKey, AccountRecord, State
+from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
 from tests.fakes.clock import NOON
+from tests.fakes.ledger import FakeLedger
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
@@ -36,3 +40,121 @@ def test_how_long_an_account_waited_is_said_where_it_is_known() -> None:
     assert waited(joined) == ""
     assert waited(replace(joined, connected_at=NOON + timedelta(seconds=150.4))) == ", its connector came 0:02:30 later"
     assert waited(replace(joined, connected_at=NOON - timedelta(days=1))) == ""  # it came back since
+
+
+KEYS = [AccountKey(provider=Provider.AWS, hierarchy_identifier=f"{number:012d}") for number in range(4)]
+
+
+def ledger_of(*records: AccountRecord) -> Ledger:
+    class Listed(FakeLedger):
+        def list_records(self) -> Iterator[AccountRecord]:
+            return iter(records)
+
+    return Listed()
+
+
+RECORDS = (
+    AccountRecord(key=KEYS[2], state=State.CONNECTED, state_at=NOON, ou_path="/Workloads/Prod"),
+    AccountRecord(key=KEYS[0], state=State.DEFERRED, state_at=NOON - timedelta(hours=3), ou_path="/Workloads"),
+    AccountRecord(key=KEYS[1], state=State.DEPLOYING, state_at=NOON - timedelta(hours=2), ou_path="/WorkloadsOld"),
+    AccountRecord(key=KEYS[3], state=State.PARKED, state_at=NOON - timedelta(days=9), ou_path="/"),
+)
+
+
+def test_totals_and_the_account_that_has_been_on_its_way_for_longest() -> None:
+    found = roll_status(ledger_of(*RECORDS))
+    assert [record.key for record in found.records] == KEYS
+    assert found.totals == {State.DEPLOYING: 1, State.DEFERRED: 1, State.CONNECTED: 1, State.PARKED: 1}
+    assert found.longest_under_way == RECORDS[1]
+    assert roll_status(ledger_of(RECORDS[0], RECORDS[3])).longest_under_way is None
+
+
+@pytest.mark.parametrize(
+    ("selected", "numbers"),
+    [
+        (Selected(), [0, 1, 2, 3]),
+        (Selected(provider=Provider.GCP), []),
+        (Selected(states=frozenset({State.PARKED, State.DEFERRED})), [0, 3]),
+        (Selected(ou_path="/Workloads"), [0, 2]),
+        (Selected(ou_path="/Workloads/"), [0, 2]),
+        (Selected(ou_path="/"), [0, 1, 2, 3]),
+        (Selected(ou_path="/Workloads", states=frozenset({State.CONNECTED})), [2]),
+    ],
+)
+def test_which_accounts_are_meant(selected: Selected, numbers: list[int]) -> None:
+    found = roll_status(ledger_of(*RECORDS), selected)
+    assert [record.key for record in found.records] == [KEYS[number] for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0m 0s"), (61, "1m 1s"), (3600, "1h 0m"), (90061, "1d 1h"), (-5, "0m 0s")]
+)
+def test_an_age_has_two_units(seconds: int, text: str) -> None:
+    assert age(NOON - timedelta(seconds=seconds), NOON) == text
+    assert age(None, NOON) == "-"
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_both_pages_fit_the_terminal(width: int) -> None:
+    screen = Console(width=width, file=io.StringIO())
+    depths = (
+        QueueDepth(name="onboarding", waiting=3, oldest_at=NOON),
+        QueueDepth(name="onboarding-poison", waiting=1, given_up=True),
+        QueueDepth(name="account-events-dead-letters", problem="no right to look " * 9),
+    )
+    entry = HistoryEntry(
+        key=KEYS[0],
+        at=NOON,
+        step="connect:deployed",
+        result=Result.DEFERRED,
+        message_id="m",
+        attempt=0,
+        correlation_id="c",
+        reason="because " * 20,
+        remedy="do it",
+    )
+    with screen.capture() as captured:
+        screen.print(Group(*all_page(RollStatus(records=RECORDS, queues=depths), width, NOON)))
+        screen.print(
+            Group(*one_page(AccountStatus(record=replace(RECORDS[0], correlation_id="c-1"), history=(entry,))))
+        )
+    shown = captured.get()
+    for said in ("onboarding-poison", "longest under way: 000000000000, deferred for 3h 0m", "→ do it", "c-1"):
+        assert said in shown
+    assert max(len(line) for line in shown.splitlines()) <= width
+
+
+def test_links_lead_to_the_connector_and_the_stack_sets() -> None:
+    assert links_of(replace(RECORDS[0], connector_id="/subscriptions/s/x"))["portal"].endswith(
+        "#resource/subscriptions/s/x"
+    )
+    assert links_of(RECORDS[0]).keys() == {"cloudformation"}
+    project = AccountKey(provider=Provider.GCP, hierarchy_identifier="123")
+    assert links_of(AccountRecord(key=project)) == {}
+
+
+def test_a_table_in_parts_is_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown() -> str:
+        screen = Console(width=80, file=io.StringIO())
+        with screen.capture() as captured:
+            for part in all_page(RollStatus(records=RECORDS), 80, NOON):
+                screen.print(part)
+        return captured.get()
+
+    whole = shown()
+    monkeypatch.setattr("cli.status.ROWS_AT_ONCE", 3)
+    assert shown() == whole
+    assert whole.count("account ") == 1
+
+
+def test_what_is_copied_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Console(width=40, file=io.StringIO())
+    connected = replace(RECORDS[0], connector_id="/subscriptions/s/" + "x" * 90)
+    monkeypatch.setattr("cli.status.console", screen)
+    monkeypatch.setattr("cli.status.bootstrap.ledger", FakeLedger)
+    monkeypatch.setattr("cli.status.account_status", lambda *_: AccountStatus(record=connected, history=()))
+    with screen.capture() as captured:
+        status(KEYS[2].hierarchy_identifier)
+    lines = captured.get().splitlines()
+    assert f"connector: {connected.connector_id}" in lines
+    assert f"portal: {links_of(connected)['portal']}" in lines
