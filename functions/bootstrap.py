@@ -18,10 +18,12 @@ from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
+from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
 from shared.application.onboard_ports import OnboardPorts
+from shared.application.rewrap import RewrapPorts
 
 
 @cache
@@ -55,6 +57,16 @@ def onboard_ports() -> OnboardPorts:
         schedule=chosen.retry.schedule(),
         claim_seconds=chosen.retry.claim_seconds,
     )
+
+
+@cache
+def rewrap_ports() -> RewrapPorts:
+    """What `rewrap_poison` works with."""
+    chosen, ports = settings(), onboard_ports()
+    poison = StoragePoisonQueue(
+        credential(), queue_endpoint=chosen.queue.queueserviceuri, bodies=ports.bodies, name=chosen.queue.name
+    )
+    return RewrapPorts(poison=poison, queue=ports.queue, parking=ports.parking, ledger=ports.ledger, clock=ports.clock)
 
 
 @cache

@@ -32,6 +32,10 @@ OTHER_ORGANIZATION = Refusal(
 UNREADABLE_MESSAGE = Refusal(
     key="unreadable-message", remedy="Export it, mend it and put it back, or discard it with a reason."
 )
+GIVEN_UP = Refusal(
+    key="given-up",
+    remedy="Look for the message's id in the Function App's log, remove the cause, then replay.",
+)
 GCP_UNSUPPORTED = Refusal(key="gcp-not-supported", remedy="Connect the GCP project by hand.")
 ACCOUNT_NOT_LISTED = Refusal(
     key="account-not-listed",

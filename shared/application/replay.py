@@ -9,13 +9,12 @@ decides what the second copy does, which is nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from shared.application.replay_ports import GivenUp, GivenUpQueue, ReplayPorts, Taken
+from shared.application.hold import Hold
+from shared.application.replay_ports import GivenUp, GivenUpQueue, ReplayPorts
 from shared.application.requests import Cause, Report, correlation_id_for, request_for
-from shared.application.side_by_side import side_by_side
 from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
 from shared.domain.ledger import AccountRecord, HistoryEntry, State
 from shared.domain.policy import Verdict, decide
@@ -93,7 +92,7 @@ def discard(
 
 
 def _looked_through(queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts) -> list[GivenUp]:
-    hold = _Hold(queue, ports)
+    hold = Hold(queue, ports.hidden_seconds)
     try:
         return [each for page in hold.pages() for each in page if _is_wanted(each, wanted)]
     finally:
@@ -104,7 +103,7 @@ def _worked_on(
     queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts, work: Callable[[GivenUp], Done]
 ) -> Iterator[Done]:
     """Every message meant, while it is hidden from others; what is not meant, or failed, is given back at the end."""
-    hold = _Hold(queue, ports)
+    hold = Hold(queue, ports.hidden_seconds)
     try:
         for page in hold.pages():
             for message in page:
@@ -115,40 +114,6 @@ def _worked_on(
                     yield done
     finally:
         hold.give_back()
-
-
-class _Hold:
-    """The messages of one queue that are ours for a while."""
-
-    def __init__(self, queue: GivenUpQueue, ports: ReplayPorts) -> None:
-        self._queue = queue
-        self._seconds = ports.hidden_seconds
-        self._ours: dict[str, Taken] = {}
-
-    def pages(self) -> Iterator[list[GivenUp]]:
-        """The queue's messages, each once, until it gives out none that is new: hidden ones come back in time."""
-        seen: set[str] = set()
-        repeated = 0
-        while repeated <= len(seen) and (page := self._queue.take(self._seconds)):
-            self._ours |= {each.message_id: each for each in page}
-            new = [each for each in page if each.message_id not in seen]
-            repeated = 0 if new else repeated + len(page)
-            seen.update(each.message_id for each in new)
-            yield side_by_side(self._queue.read, new)
-
-    def let_go(self, message: GivenUp) -> None:
-        """It is gone, or somebody else's."""
-        self._ours.pop(message.message_id, None)
-
-    def give_back(self) -> None:
-        """Shows all that are still ours to others; where that cannot be said, their time ends by itself."""
-
-        def give_back(taken: Taken) -> None:
-            with suppress(TransientError):
-                self._queue.give_back(taken)
-
-        side_by_side(give_back, self._ours.values())
-        self._ours.clear()
 
 
 def _is_wanted(message: GivenUp, wanted: Wanted) -> bool:

@@ -30,7 +30,8 @@ class GivenUp:
     """One given-up message, read. `body` is what goes back; None where that cannot be had.
 
     `asks` says in a word what it is about. `request` is there where it is one of the queue `onboarding`; `fault` says
-    what is wrong with the message as it is.
+    what is wrong with the message as it is. `parked` is False where something else than Rollcall put it there, so
+    that it expires.
     """
 
     queue: str
@@ -44,6 +45,7 @@ class GivenUp:
     request: ConnectorRequest | None = None
     fault: str = ""
     since: datetime | None = None
+    parked: bool = False
 
     @property
     def message_id(self) -> str:

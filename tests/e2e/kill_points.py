@@ -54,6 +54,7 @@ EXCUSED_PORTS = {
     "PlanPorts": "the command line only reads",
     "AdoptPorts": _BY_HAND,
     "OffboardPorts": _BY_HAND,
+    "RewrapPorts": "a timer runs it beside the path; tests/unit/test_rewrap.py ends it between both steps",
     "ReplayPorts": "a person runs it; tests/e2e/test_replay.py kills it between both queues",
     "ReconcilePorts": "no step of the path: it asks for its steps, which are killed there, and begins again at its "
     "cursor; tests/e2e/test_backfill.py kills it while it sends",
@@ -230,6 +231,15 @@ EXCUSED: dict[tuple[type | None, str], str] = {
 
 _READ = "a read beside a kill point: killed there, the message comes again as it does there"
 _POLLER = "Lambda's poller asks, not the function's process"
+_TIMER = "the host itself remembers when a timer ran"
+_TIMER_OPERATIONS = (
+    "CreateContainer",
+    "GetBlob",
+    "GetBlobProperties",
+    "GetContainerProperties",
+    "LeaseBlob",
+    "PutBlob",
+)
 EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("sqs", "ReceiveMessage", "*"): _POLLER,
     ("sqs", "DeleteMessageBatch", "*"): _POLLER,
@@ -242,6 +252,8 @@ EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("cloudformation", "DescribeStackSetOperation", "*"): _READ,
     ("table", "GetEntity", "pacing"): _READ,
     ("queue", "UpdateMessage", "onboarding"): "hides a message longer or gives it back: killed, it comes back later",
+    ("queue", "UpdateMessage", "onboarding-poison"): "gives a message back that was looked at: killed, it comes back",
+    **{("blob", operation, "azure-webjobs-hosts"): _TIMER for operation in _TIMER_OPERATIONS},
     ("blob", "PutBlob", "policy"): "the sandbox's deployment publishes the policy as the Function App",
 }
 """Requests of the product (service, operation, resource) that are no kill point, and why."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.faults import Hold
 from tests.e2e.burst import connected
@@ -208,6 +209,21 @@ def test_a_discarded_message_stays_in_the_history_or_in_a_file(small: tuple[Roll
     [line] = [json.loads(line) for line in kept.read_text().splitlines()]
     assert (line["message_id"], line["discarded_because"]) == (by_account[None], "noise")
     assert listed(folder) == []
+
+
+def test_what_the_host_gave_up_is_parked_by_the_timer_and_does_not_expire(small: tuple[Roll, Path]) -> None:
+    roll, folder = small
+    for text in (text_of(roll, "given-up", "888800000005"), "plain <"):
+        roll.poison.send_message(text)  # as the host does: for seven days
+    assert {each["expires_at"] is None for each in listed(folder)} == {False}
+    functions = json.loads((roll.sandbox.folder / "endpoints.json").read_bytes())["functions"]
+    answer = requests.post(f"{functions}/admin/functions/rewrap_poison", json={}, timeout=10)
+    assert answer.status_code == 202
+    wait_until(lambda: all(each["expires_at"] is None for each in listed(folder)), "both are parked", 30)
+    found = {each["account"]: each["reason_class"] for each in listed(folder)}
+    assert found == {"888800000005": "given-up", None: "unreadable-message"}
+    assert [entry.result for entry in roll.history("888800000005")] == ["parked"]
+    roll.poison.clear_messages()
 
 
 def test_dead_letters_of_aws_go_back_to_their_queue(small: tuple[Roll, Path]) -> None:

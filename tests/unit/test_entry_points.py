@@ -246,10 +246,15 @@ def test_an_unknown_exception_is_left_to_the_host_on_the_last_try_too(azure: Azu
     assert azure.queue.parked == []
 
 
-def test_the_function_app_registers_one_queue_trigger() -> None:
-    [function] = function_app.app.get_functions()
-    assert function.get_function_name() == "create_connector"
-    [binding] = [found.get_dict_repr() for found in function.get_bindings()]
+def test_the_function_app_registers_its_triggers() -> None:
+    bindings = {
+        str(function.get_function_name()): [found.get_dict_repr() for found in function.get_bindings()]
+        for function in function_app.app.get_functions()
+    }
+    assert bindings.keys() == {"create_connector", "rewrap_poison"}
+    [timer] = bindings["rewrap_poison"]
+    assert (str(timer["type"]), timer["schedule"]) == ("timerTrigger", "0 30 4 * * *")
+    [binding] = bindings["create_connector"]
     assert (str(binding["type"]), binding["queueName"], binding["connection"]) == (
         "queueTrigger",
         "onboarding",

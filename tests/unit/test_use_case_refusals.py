@@ -12,11 +12,13 @@ from shared.application.deploy_accounts import deploy_accounts
 from shared.application.reconcile import ReconcilePorts, Run, reconcile
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause
+from shared.application.rewrap import RewrapPorts, rewrap
 from shared.domain.ledger import Result
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, RollcallError, TransientError
 from tests.fakes.aws import FakeAccountListing, FakeManagementStacks, FakeReconcileEvents
 from tests.fakes.clock import NOON
+from tests.fakes.queues import FakeGivenUpQueue
 from tests.fixtures.read import ACCOUNT_ID, account, request
 from tests.unit.conftest import AwsSide, AzureSide
 
@@ -28,7 +30,8 @@ PARKED = {
 }
 RETURNED: dict[str, type[RollcallError]] = {"account-not-listed": TransientError, "account-unsendable": PermanentError}
 RAISED = "listing-incomplete"
-PRODUCED = [*PARKED, *RETURNED, RAISED]
+REWRAPPED = "given-up"
+PRODUCED = [*PARKED, *RETURNED, RAISED, REWRAPPED]
 
 
 @pytest.mark.parametrize("key", PARKED)
@@ -88,3 +91,13 @@ def test_an_instance_of_an_account_that_fits_into_no_message_fails_alone(aws: Aw
     assert isinstance(failed, PermanentError)
     assert failed.key == "account-unsendable"
     assert [sent.data.hierarchy_identifier for sent in aws.queue.requests] == [ACCOUNT_ID]
+
+
+def test_what_the_host_gave_up_is_parked_under_its_key(azure: AzureSide) -> None:
+    poison = FakeGivenUpQueue(azure.clock, request().to_json())
+    ports = RewrapPorts(
+        poison=poison, queue=azure.queue, parking=azure.ports.parking, ledger=azure.ledger, clock=azure.clock
+    )
+    rewrap(ports)
+    [parked] = azure.queue.parked
+    assert parked.remedy.endswith(f"Runbook: {REWRAPPED}.")

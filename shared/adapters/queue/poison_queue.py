@@ -103,6 +103,7 @@ def given_up(queue: str, taken: Taken, found: PoisonMessage) -> GivenUp:
         request=request,
         fault=found.fault,
         since=found.parked_at or taken.put_at,
+        parked=found.parked,
     )
 
 

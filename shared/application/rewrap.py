@@ -1,0 +1,87 @@
+"""Use case of `functions/rewrap_poison`: messages that the Functions host gave up are parked, so that none expires.
+
+The host moves them bare, and they are gone after seven days; parked ones stay. A message is parked before the bare
+one is deleted: a crash in between leaves it twice, and a replay of both changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from shared.application import refusals
+from shared.application.hold import Hold
+from shared.application.parking import Parking
+from shared.application.ports import Clock, Ledger, RequestQueue
+from shared.application.replay_ports import HIDDEN_SECONDS, GivenUp, GivenUpQueue
+from shared.application.settlement import Settlement
+from shared.errors import TransientError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewrapPorts:
+    """What the use case works with; `parking` puts on the same queue that `poison` looks through."""
+
+    poison: GivenUpQueue
+    queue: RequestQueue
+    parking: Parking
+    ledger: Ledger
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrapped:
+    """How many messages were looked at, how many of them parked, and how many could not be."""
+
+    seen: int
+    parked: int
+    failed: int
+
+
+def rewrap(ports: RewrapPorts) -> Rewrapped:
+    """Parks every bare message. Raises TransientError, ConfigurationError where the queue cannot be looked through."""
+    hold = Hold(ports.poison, HIDDEN_SECONDS)
+    seen = parked = failed = 0
+    try:
+        for page in hold.pages():
+            seen += len(page)
+            for message in page:
+                if message.parked or message.body is None:
+                    continue
+                try:
+                    _park(message, ports)
+                    ports.poison.remove(message.taken)
+                except TransientError as error:
+                    failed += 1
+                    _tell("rewrap_failed", message, error.reason, logging.WARNING)
+                    continue
+                hold.let_go(message)
+                parked += 1
+                _tell("rewrapped", message, message.fault or message.reason, logging.ERROR)
+    finally:
+        hold.give_back()
+    return Rewrapped(seen=seen, parked=parked, failed=failed)
+
+
+def _park(message: GivenUp, ports: RewrapPorts) -> None:
+    if message.request is None:
+        advice = refusals.UNREADABLE_MESSAGE.advice
+        ports.parking.put(message.body or b"", reason=message.fault, remedy=advice)
+        return
+    settlement = Settlement(
+        request=message.request, queue=ports.queue, parking=ports.parking, ledger=ports.ledger, clock=ports.clock
+    )
+    settlement.park(message.reason, refusals.GIVEN_UP.advice, refusals.GIVEN_UP.key)
+
+
+def _tell(what: str, message: GivenUp, reason: str, level: int) -> None:
+    facts = {
+        "message_id": message.message_id,
+        "hierarchy_identifier": message.key.hierarchy_identifier if message.key else "",
+        "reason": reason,
+    }
+    if message.request is not None:
+        facts["correlation_id"] = message.request.correlation_id
+    logger.log(level, what, extra=facts)
