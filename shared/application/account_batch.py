@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.application.outcome import Outcome
@@ -11,6 +11,7 @@ from shared.application.ports import AccountDirectory, AccountRetries, Clock, Po
 from shared.application.requests import Cause, Report, request_for
 from shared.application.waiting import NotReady, wait_for
 from shared.domain.accounts import Account
+from shared.domain.ledger import Result
 from shared.domain.policy import Policy
 from shared.domain.readiness import Attempt, Readiness, Retry
 from shared.errors import PermanentError, RollcallError, TransientError
@@ -84,3 +85,17 @@ class Batch:
             return wait_for(found, self.ports)
         except (TransientError, PermanentError) as error:
             return self.settled(error, signal)
+
+    def look_later(self, signal: AccountSignal) -> AccountResult:
+        """Has an account looked at again when the work on its stack instance may be over; `signal` asked for it."""
+        now, ports = self.ports.clock.now(), self.ports
+        attempt = signal.attempt or Attempt(number=1, first_at=signal.cause.occurred_at)
+        retry = ports.readiness.next_retry(attempt, tried_at=now, failed_at=now)
+        why = "its stack instance is being worked on"
+        if retry is None:
+            return Outcome(result=Result.SKIPPED, reason=why)
+        try:
+            ports.retries.ask_again(signal.account_id, replace(retry, since=signal.asked_at))
+        except (TransientError, PermanentError) as error:
+            return self.settled(error, signal)
+        return Outcome(result=Result.DEFERRED, reason=f"{why}: looked at again at {retry.due_at:%Y-%m-%dT%H:%M:%SZ}")

@@ -50,6 +50,14 @@ class _Waits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Later:
+    """An account whose stack instance is being worked on, perhaps away: it is looked at again after that."""
+
+    account: Account
+    signal: AccountSignal
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Task:
     account: Account
     signal: AccountSignal
@@ -57,6 +65,9 @@ class _Task:
     update: bool
     reason: str
     remedy: str = ""
+
+
+_Found = _Task | Exit | _Seen | _Waits | _Later
 
 
 def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dict[str, AccountResult]:
@@ -71,18 +82,17 @@ def deploy_accounts(signals: Sequence[AccountSignal], ports: DeployPorts) -> dic
     seen = [each for each in found if isinstance(each, _Seen)]
     for one, told in zip(seen, side_by_side(lambda each: _tell(each, batch), seen), strict=True):
         results[one.signal.account_id] = told
-    for each in found:
-        if isinstance(each, _Waits):
-            results[each.signal.account_id] = batch.wait(each.account, each.signal, each.reason)
+    waits = [each for each in found if isinstance(each, _Waits)]
+    put_off = side_by_side(lambda each: batch.wait(each.account, each.signal, each.reason), waits)
+    results |= {each.signal.account_id: result for each, result in zip(waits, put_off, strict=True)}
+    results |= {each.signal.account_id: batch.look_later(each.signal) for each in found if isinstance(each, _Later)}
     for group in _groups([each for each in found if isinstance(each, _Task)]):
         results |= _deploy_group(group, batch)
     results |= let_go([each for each in found if isinstance(each, Exit)], batch)
     return results | _tell_exclusions(found, batch, began)
 
 
-def _tell_exclusions(
-    found: Sequence[_Task | Exit | _Seen | _Waits], batch: Batch, began: datetime
-) -> dict[str, AccountResult]:
+def _tell_exclusions(found: Sequence[_Found], batch: Batch, began: datetime) -> dict[str, AccountResult]:
     """What the batch means for the Organization connector; where that cannot be told, who is excluded comes again."""
     decided: list[tuple[Account, Decision]] = []
     for each in found:
@@ -106,7 +116,7 @@ def _newest(signals: Sequence[AccountSignal]) -> dict[str, AccountSignal]:
     return newest
 
 
-def _look(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen | _Waits:
+def _look(signal: AccountSignal, batch: Batch) -> _Found:
     """Reads and decides; changes nothing, so that many accounts are looked at side by side."""
     try:
         return _look_at(signal, batch)
@@ -114,7 +124,7 @@ def _look(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen | _Waits:
         return _Seen(signal=signal, result=batch.settled(error, signal))
 
 
-def _look_at(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen | _Waits:
+def _look_at(signal: AccountSignal, batch: Batch) -> _Found:
     policy, ports = batch.policy, batch.ports
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
@@ -129,7 +139,7 @@ def _look_at(signal: AccountSignal, batch: Batch) -> _Task | Exit | _Seen | _Wai
     return _included(account, decision, signal, batch)
 
 
-def _included(account: Account, decision: Decision, signal: AccountSignal, batch: Batch) -> _Task | _Seen:
+def _included(account: Account, decision: Decision, signal: AccountSignal, batch: Batch) -> _Task | _Seen | _Later:
     if account.is_management:
         why = "the management account: its own stack has the roles"
         return _has_roles(account, signal, why, decision.reason)
@@ -142,6 +152,8 @@ def _included(account: Account, decision: Decision, signal: AccountSignal, batch
     if step is Step.NOTHING:
         reason = "the roles were there already" + (f"; {USED}" if remedy else "")
         return _has_roles(account, signal, "its stack instance is current", reason, remedy)
+    if step is Step.WAIT and batch.policy.deletions.excluded_accounts:
+        return _Later(account=account, signal=signal)
     if step in _PASSED_OVER:
         return _Seen(signal=signal, result=Outcome(result=Result.SKIPPED, reason=_PASSED_OVER[step]))
     return _Task(
@@ -198,7 +210,7 @@ def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:
 
 
 def _deploy_group(group: list[_Task], batch: Batch) -> dict[str, AccountResult]:
-    """Deploys accounts of one profile together; where AWS refuses them together, each on its own.
+    """Deploys accounts of one profile together; where AWS refuses them together, each half on its own.
 
     They are deploying since the call began: its answer may come so late that an account is connected by then.
     """
@@ -209,10 +221,8 @@ def _deploy_group(group: list[_Task], batch: Batch) -> dict[str, AccountResult]:
         if len(group) == 1:
             return {group[0].account.account_id: error}
         logger.warning("stack_set_operation_refused", extra={"accounts": len(group), "reason": error.reason})
-        alone: dict[str, AccountResult] = {}
-        for task in group:
-            alone |= _deploy_group([task], batch)
-        return alone
+        middle = len(group) // 2
+        return _deploy_group(group[:middle], batch) | _deploy_group(group[middle:], batch)
     except TransientError as error:
         if error.key == ACCOUNT_NOT_READY:
             return {task.account.account_id: batch.wait(task.account, task.signal, error.reason) for task in group}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from shared.application.account_batch import AccountResult, AccountSignal, Batch
 from shared.application.outcome import Outcome
 from shared.application.requests import Report
+from shared.application.side_by_side import side_by_side
 from shared.domain.accounts import Account
 from shared.domain.findings import ROLES_NOT_REMOVED
 from shared.domain.leaving import InstanceFate, Leaving, spare
@@ -37,9 +38,10 @@ def let_go(exits: Sequence[Exit], batch: Batch) -> dict[str, AccountResult]:
     """
     results: dict[str, AccountResult] = {}
     going: dict[InstanceFate, list[Exit]] = defaultdict(list)
-    for each in _capped(exits, batch.policy.deletions.most_per_run):
+    leavers = _capped(exits, batch.policy.deletions.most_per_run)
+    sent = side_by_side(lambda each: batch.send(each.account, each.signal, _report(each.leaving, batch)), leavers)
+    for each, error in zip(leavers, sent, strict=True):
         leaving = each.leaving
-        error = batch.send(each.account, each.signal, _report(leaving, batch))
         if error is not None:
             results[each.account.account_id] = error
         elif leaving.fate is InstanceFate.KEEP:
@@ -71,7 +73,7 @@ def _report(leaving: Leaving, batch: Batch) -> Report:
 
 
 def _remove(group: list[Exit], fate: InstanceFate, batch: Batch) -> dict[str, AccountResult]:
-    """Takes the instances together; where AWS refuses that, each on its own."""
+    """Takes the instances together; where AWS refuses that, each half on its own."""
     stack_sets = batch.ports.stack_sets
     try:
         causes = [(each.account.account_id, each.signal.cause.event_id) for each in group]
@@ -86,10 +88,8 @@ def _remove(group: list[Exit], fate: InstanceFate, batch: Batch) -> dict[str, Ac
         if len(group) == 1:
             return {group[0].account.account_id: _not_removed(group[0], error, batch)}
         logger.warning("stack_set_operation_refused", extra={"accounts": len(group), "reason": error.reason})
-        alone: dict[str, AccountResult] = {}
-        for each in group:
-            alone |= _remove([each], fate, batch)
-        return alone
+        middle = len(group) // 2
+        return _remove(group[:middle], fate, batch) | _remove(group[middle:], fate, batch)
     except TransientError as error:
         return {each.account.account_id: batch.settled(error, each.signal) for each in group}
     return {each.account.account_id: Outcome(result=Result.DELETED, reason=each.leaving.reason) for each in group}

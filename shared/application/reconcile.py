@@ -38,7 +38,7 @@ from shared.domain.reconciliation import (
     sending_for_management,
 )
 from shared.domain.stack_sets import InstanceState
-from shared.errors import PermanentError, TransientError
+from shared.errors import PermanentError, RollcallError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ class _Work:
             if account is not None:
                 account = with_tags(account, self._policy, self._ports.listing)
             sending = self._sending(account, account_id)
-        except TransientError as error:
+        except (TransientError, PermanentError) as error:
             sending = self._unreadable(account_id, error)
         if self._is_new(account_id, sending):
             if self._run.limit is not None and self._new >= self._run.limit:
@@ -225,7 +225,7 @@ class _Work:
             return sending_for_instance(account, decision, instance, declared, self._ports.clock.now())
         return sending_for(account, decision, state)
 
-    def _unreadable(self, account_id: str, error: TransientError) -> Sending:
+    def _unreadable(self, account_id: str, error: RollcallError) -> Sending:
         """Leaves the account to `account_events`, whose queue tries again."""
         self._unread += 1
         if self._unread > MOST_UNREAD:
@@ -258,12 +258,11 @@ class _Work:
         """Sends a request; what came of the account where it fits into no message."""
         account_id = account.account_id
         try:
-            request = request_for(account, self._policy, self._cause(account_id), report)
+            self._ports.sender.send(request_for(account, self._policy, self._cause(account_id), report))
         except PermanentError as error:
             facts = {"hierarchy_identifier": account_id, "reason": error.reason, "error_key": error.key}
             logger.error("request_not_sent", extra=facts | {"remedy": error.remedy})  # noqa: TRY400 - one line
             return Looked(account_id=account_id, signal=sending.signal, reason=str(error), failed=True)
-        self._ports.sender.send(request)
         return None
 
     def tell_organization(self) -> Looked | None:

@@ -49,9 +49,13 @@ class InstanceSignal:
 
 
 def report_instances(signals: Sequence[InstanceSignal], ports: ReportPorts) -> dict[str, Outcome | RollcallError]:
-    """Reports each account once; account id → what became of it. Raises ConfigurationError."""
+    """Reports each account once, for its newest signal; account id → what became of it.
+
+    Raises ConfigurationError.
+    """
     results: dict[str, Outcome | RollcallError] = {}
-    for account_id, signal in {signal.account_id: signal for signal in signals}.items():
+    newest = {signal.account_id: signal for signal in sorted(signals, key=lambda each: each.cause.occurred_at)}
+    for account_id, signal in newest.items():
         try:
             results[account_id] = report_instance(signal, ports)
         except (TransientError, PermanentError) as error:
@@ -78,7 +82,7 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
         return Outcome(result=Result.SKIPPED, reason="the account left the organization")
     decision = decide(policy, account)
     if decision.verdict is Verdict.EXCLUDE:
-        return _look_anew(signal, decision.reason, ports, failed=instance.state is InstanceState.FAILED)
+        return _look_anew(signal, decision.reason, ports, failed=instance.state in _NOT_DEPLOYED)
     if instance.state in _NOT_DEPLOYED:
         return _report_failure(instance, account, signal, ports)
     # outdated roles are roles: Defender checks
@@ -157,7 +161,7 @@ _SECOND = 2
 
 def _report_deletion(instance: StackInstance | None, signal: InstanceSignal, ports: ReportPorts) -> Outcome:
     """Tells that the roles are gone, or why they are not: for the history, as the state is told by who deletes."""
-    if instance is not None and instance.state is not InstanceState.FAILED:
+    if instance is not None and instance.state not in _NOT_DEPLOYED:
         return Outcome(result=Result.SKIPPED, reason="the account has a stack instance again")
     policy, now = ports.policy.current(), ports.clock.now()
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +14,9 @@ from shared.domain.accounts import Account
 from shared.domain.instance_failures import NOT_READY
 from shared.domain.ledger import Result, State
 from shared.domain.readiness import Attempt, Readiness
+from shared.errors import PermanentError, TransientError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +49,8 @@ class _Means(Protocol):
 def wait_for(found: NotReady, ports: _Means) -> Outcome:
     """Asks for the next attempt, then reports it: a crash in between does both again.
 
-    Where the time for this is spent it only reports, and the daily comparison goes on.
-    Raises TransientError, PermanentError, ConfigurationError.
+    What is asked for is not asked for again because nobody could be told. Where the time for this is spent it only
+    reports, and the daily comparison goes on. Raises TransientError, PermanentError, ConfigurationError.
     """
     attempt = found.attempt
     retry = ports.readiness.next_retry(attempt, tried_at=found.tried_at, failed_at=found.failed_at)
@@ -61,7 +65,13 @@ def wait_for(found: NotReady, ports: _Means) -> Outcome:
         reason = f"not ready yet, attempt {retry.attempt.number} at {_written(retry.due_at)}: {found.why}"
         ports.retries.ask_again(found.account.account_id, retry)
     report = Report(status=status, reason=reason, at=ports.clock.now(), remedy=NOT_READY.remedy)
-    ports.sender.send(request_for(found.account, ports.policy.current(), found.cause, report))
+    try:
+        ports.sender.send(request_for(found.account, ports.policy.current(), found.cause, report))
+    except (TransientError, PermanentError) as error:
+        if retry is None:
+            raise
+        facts = {"hierarchy_identifier": found.account.account_id, "reason": error.reason, "error_key": error.key}
+        logger.warning("retry_not_reported", extra=facts)  # the next attempt reports
     return Outcome(result=result, reason=reason, key=NOT_READY.key)
 
 

@@ -46,6 +46,9 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
+_OF_REQUESTS = frozenset({State.CONNECTED, State.DEFERRED, State.PARKED})
+"""What work on a request ends with: no later word than that of an account which has left since it was asked for."""
+
 OVERDUE = timedelta(hours=2)
 """Far beyond the host's five tries of a message that became visible, and the lag of a busy queue."""
 
@@ -163,9 +166,12 @@ class AccountRecord:
 def claim(
     record: AccountRecord, *, owner: str, now: datetime, seconds: float, connecting: bool = False
 ) -> AccountRecord:
-    """The record while `owner` works on it, for `seconds` at most; `connecting` where it makes a connector."""
+    """The record while `owner` works on it, for `seconds` at most; `connecting` where it makes a connector.
+
+    That an account has left stays said until it is connected again: the request may be older than its leaving.
+    """
     claimed = replace(record, claimed_by=owner, claimed_until=now + timedelta(seconds=seconds))
-    if record.state is State.CONNECTED or not connecting:
+    if record.state in {State.CONNECTED, *LEFT} or not connecting:
         return claimed
     return replace(claimed, state=State.CONNECTING, state_at=now, reason="", remedy="")
 
@@ -221,7 +227,7 @@ def _is_late(record: AccountRecord, entry: HistoryEntry) -> bool:
     if entry.state in LEFT and sent is not None:
         told = record.state_at if record.state in TOLD else None
         return any(sent < other for other in (asked, told) if other is not None)
-    if entry.state is State.CONNECTED and record.outdated_by(LEFT, sent or entry.at):
+    if entry.state in _OF_REQUESTS and record.outdated_by(LEFT, sent or entry.at):
         return True
     return record.state_at is not None and entry.at < record.state_at
 

@@ -12,8 +12,9 @@ from shared.application.deploy_accounts import deploy_accounts
 from shared.application.outcome import Outcome
 from shared.application.requests import Cause
 from shared.domain.accounts import AccountState
-from shared.domain.identity_provider import ADOPTING, provider_advice
+from shared.domain.identity_provider import ADOPTING, parameters_for, provider_advice
 from shared.domain.ledger import Result, State
+from shared.domain.policy import Deletions
 from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import Deployment, InstanceState, StackInstance
 from shared.errors import ConfigurationError, PermanentError, TransientError
@@ -218,7 +219,7 @@ def test_a_failure_of_one_account_does_not_touch_the_others(aws: AwsSide) -> Non
     assert result_of(results["012345678903"]) is Result.CREATED
 
 
-def test_a_group_that_aws_refuses_is_deployed_one_by_one(aws: AwsSide) -> None:
+def test_a_group_that_aws_refuses_is_deployed_in_halves_until_the_one_is_found(aws: AwsSide) -> None:
     ids = [ACCOUNT_ID, "012345678903", "012345678904"]
     for account_id in ids[1:]:
         aws.directory.add(account(account_id))
@@ -226,7 +227,56 @@ def test_a_group_that_aws_refuses_is_deployed_one_by_one(aws: AwsSide) -> None:
     results = deploy_accounts([signal(account_id) for account_id in ids], aws.deploy)
     refused = [account_id for account_id, found in results.items() if isinstance(found, PermanentError)]
     assert len(refused) == 1
-    assert len(aws.stack_sets.operations) == len(aws.queue.sent) == 2
+    assert (len(aws.stack_sets.operations), len(aws.queue.sent)) == (1, 2)
+
+
+def test_one_bad_account_among_many_costs_few_calls(aws: AwsSide) -> None:
+    ids = [f"{number:012d}" for number in range(100, 228)]
+    for account_id in ids:
+        aws.directory.add(account(account_id))
+    bad, calls = ids[77], []
+    deploy = aws.stack_sets.deploy
+
+    def picky(deployment: Deployment) -> None:
+        calls.append(deployment)
+        if bad in deployment.account_ids:
+            raise PermanentError("one of them")
+        deploy(deployment)
+
+    aws.stack_sets.deploy = picky  # type: ignore[method-assign]
+    results = deploy_accounts([signal(account_id) for account_id in ids], aws.deploy)
+    assert [account_id for account_id, found in results.items() if isinstance(found, PermanentError)] == [bad]
+    assert len(calls) == 2 * 7 + 1
+
+
+def test_an_account_whose_roles_may_be_going_is_looked_at_again_where_roles_are_ever_removed(aws: AwsSide) -> None:
+    """It was excluded, and is included again while its instance is still being deleted."""
+    aws.source.policy = replace(aws.policy, deletions=Deletions(excluded_accounts=True))
+    declared = aws.stack_sets.declared_parameters()
+    parameters = parameters_for(aws.policy.default_profile, None, declared)
+    going = StackInstance(account_id=ACCOUNT_ID, state=InstanceState.IN_PROGRESS, parameters=parameters)
+    aws.stack_sets.put(going)
+    assert result_of(deploy_accounts([signal()], aws.deploy)[ACCOUNT_ID]) is Result.DEFERRED
+    [(account_id, retry)] = aws.retries.asked
+    assert (account_id, retry.attempt.number) == (ACCOUNT_ID, 2)
+    aws.stack_sets.instances.clear()
+    aws.clock.advance(60)
+    again = replace(signal(), retry=retry)
+    assert result_of(deploy_accounts([again], aws.deploy)[ACCOUNT_ID]) is Result.CREATED
+
+
+def test_looking_again_ends_with_its_budget(aws: AwsSide) -> None:
+    aws.source.policy = replace(aws.policy, deletions=Deletions(excluded_accounts=True))
+    parameters = parameters_for(aws.policy.default_profile, None, aws.stack_sets.declared_parameters())
+    aws.stack_sets.put(StackInstance(account_id=ACCOUNT_ID, state=InstanceState.IN_PROGRESS, parameters=parameters))
+    looks, given = 0, signal()
+    while result_of(deploy_accounts([given], aws.deploy)[ACCOUNT_ID]) is Result.DEFERRED:
+        looks += 1
+        assert looks < 20
+        _, retry = aws.retries.asked[-1]
+        aws.clock.advance((retry.due_at - aws.clock.now()).total_seconds())
+        given = replace(signal(), retry=retry)
+    assert looks >= 5
 
 
 def test_a_throttled_operation_sends_all_its_accounts_back(aws: AwsSide) -> None:

@@ -160,6 +160,26 @@ def test_a_connector_that_was_asked_for_before_the_account_left_does_not_bring_i
         assert (record.state, record.connector_id) == (left, "c")
 
 
+@pytest.mark.parametrize("left", [State.EXCLUDED, State.DEPARTED])
+@pytest.mark.parametrize("ended", [State.DEFERRED, State.PARKED])
+def test_work_that_was_asked_for_before_the_account_left_and_failed_since_does_not_bring_it_back(
+    left: State, ended: State
+) -> None:
+    record = claim(AccountRecord(key=KEY), owner="one", now=NOON, seconds=180, connecting=True)
+    record = advance(record, told(left, sent=10, done=10))
+    record = advance(record, replace(told(ended, sent=5, done=20), next_attempt=1), release="one")
+    assert record.state is left
+    assert record.outdated_by({left}, NOON + timedelta(seconds=5))  # so the next attempt does nothing
+    claimed = claim(record, owner="two", now=NOON + timedelta(seconds=30), seconds=180, connecting=True)
+    assert claimed.state is left
+
+
+@pytest.mark.parametrize("ended", [State.DEFERRED, State.PARKED, State.CONNECTED])
+def test_what_was_asked_for_after_the_account_came_back_counts(ended: State) -> None:
+    record = advance(AccountRecord(key=KEY), told(State.EXCLUDED, sent=10, done=10))
+    assert advance(record, told(ended, sent=15, done=20)).state is ended
+
+
 def test_what_is_told_after_a_slow_removal_was_asked_for_counts() -> None:
     removed = told(State.DEPARTED, sent=5, done=60)
     for later in (State.EXCLUDED, State.DEPLOYING, State.DEPLOY_FAILED):

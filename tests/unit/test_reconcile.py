@@ -32,7 +32,7 @@ from shared.domain.policy import Mode, OrganizationConnector, Policy, decide
 from shared.domain.reconciliation import ManagementStack, Signal
 from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import InstanceState, Removal, StackInstance
-from shared.errors import ConfigurationError, RollcallError, TransientError
+from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from tests.fakes.aws import FakeAccountListing, FakeManagementStacks, FakeReconcileEvents
 from tests.fixtures.read import account, fixture
 from tests.unit.conftest import AwsSide
@@ -437,6 +437,25 @@ def test_an_account_that_fits_into_no_message_fails_alone(world: World, caplog: 
     assert other in world.sent
     [line] = [line for line in caplog.records if line.message == "request_not_sent"]
     assert (line.levelname, line.__dict__["error_key"]) == ("ERROR", "account-unsendable")
+
+
+def test_a_message_that_the_queue_refuses_stops_nobody_behind_it(world: World) -> None:
+    broken, other = world.add(1), world.add(2)
+    for account_id in (broken, other):
+        world.put(account_id, CURRENT)
+    world.aws.queue.failures.plan("send", PermanentError("413 RequestBodyTooLarge"))
+    assert [looked.account_id for looked in reconcile(RUN, world.ports).failed] == [broken]
+    assert other in world.sent
+
+
+def test_an_account_that_aws_refuses_to_describe_is_left_to_account_events(world: World) -> None:
+    gone, other = world.add(1), world.add(2)
+    for account_id in (gone, other):
+        world.put(account_id, CURRENT)
+    world.aws.stack_sets.failures.plan("find_instance", PermanentError("TargetNotFoundException"))
+    world.run()
+    assert world.events.asked == [gone]
+    assert other in world.sent
 
 
 def test_a_wrong_deployment_is_raised(world: World) -> None:

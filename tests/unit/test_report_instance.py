@@ -194,3 +194,23 @@ def test_a_queue_that_may_not_be_written_to_fails_the_batch(aws: AwsSide) -> Non
     aws.queue.failures.plan("send", ConfigurationError("forbidden", setting="the role assignments"))
     with pytest.raises(ConfigurationError):
         report_instances([signal()], aws.report)
+
+
+def test_of_events_in_one_batch_the_newest_counts_whatever_their_order(aws: AwsSide) -> None:
+    ended(aws, InstanceState.CURRENT)
+    made = signal()
+    deleted = replace(made, deletion=True, cause=replace(made.cause, occurred_at=NOON - timedelta(minutes=1)))
+    found = report_instances([made, deleted], aws.report)[ACCOUNT_ID]
+    assert isinstance(found, Outcome)
+    assert found.result is Result.CREATED
+    assert [sent.data.action for sent in aws.queue.requests] == [Action.CONNECT]
+
+
+def test_a_deletion_that_was_left_out_is_not_asked_for_again(aws: AwsSide) -> None:
+    aws.directory.add(account(ou_path="/Sandbox"))
+    ended(aws, InstanceState.SUSPENDED)
+    assert reported(aws, signal())[0].result is Result.SKIPPED
+    assert aws.retries.asked == []
+    outcome, [told] = reported(aws, replace(signal(), deletion=True))
+    assert (outcome.result, outcome.key) == (Result.FAILED, "roles-not-removed")
+    assert told.data.remedy

@@ -84,12 +84,13 @@ def test_the_same_failure_told_again_later_asks_for_the_same_attempt(aws: AwsSid
     assert first == second
 
 
-def test_a_report_that_fails_comes_after_the_next_attempt_was_asked_for(aws: AwsSide) -> None:
+def test_a_report_that_fails_does_not_ask_for_the_next_attempt_once_more(aws: AwsSide) -> None:
     aws.stack_sets.put(failed())
     aws.queue.failures.plan("send", TransientError("no answer"))
     found = report_instances([InstanceSignal(account_id=ACCOUNT_ID, reason="", cause=cause())], aws.report)
-    assert isinstance(found[ACCOUNT_ID], TransientError)
+    assert isinstance(found[ACCOUNT_ID], Outcome)  # the message is done: coming again, it would ask again
     assert len(aws.retries.asked) == 1
+    assert aws.queue.sent == []
 
 
 def test_an_attempt_that_cannot_be_asked_for_is_not_reported(aws: AwsSide) -> None:

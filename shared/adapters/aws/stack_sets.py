@@ -199,7 +199,12 @@ class CloudFormationStackSets:
     def _started_at(self, operation_id: str) -> datetime | None:
         if not operation_id:
             return None
-        answer = self._client.describe_stack_set_operation(StackSetName=self._name, OperationId=operation_id)
+        try:
+            answer = self._client.describe_stack_set_operation(StackSetName=self._name, OperationId=operation_id)
+        except ClientError as error:
+            if error_code(error) == "OperationNotFoundException":  # AWS keeps them for a while only
+                return None
+            raise
         return answer["StackSetOperation"]["CreationTimestamp"].astimezone(UTC)
 
     def _root(self) -> str:
