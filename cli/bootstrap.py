@@ -312,7 +312,7 @@ def template_ports(bucket: str, key: str) -> TemplatePorts:
             boto3.client("s3", region_name=BUS_REGION, config=_AWS), bucket=bucket, key=key, region=BUS_REGION
         ),
         stack_set=RoleStackSet(cloudformation, name=name),
-        stack=ManagementStack(cloudformation, name=name),
+        stack=ManagementStack(cloudformation, name=settings().management_stack_name),
         clock=SystemClock(),
     )
 

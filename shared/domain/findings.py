@@ -106,7 +106,7 @@ GOVERNANCE_REFUSED = FindingKind(
 ACCOUNT_CLOSED = FindingKind(
     key="account-closed",
     remedy="Nothing where it stays closed; `rollcall offboard ID --confirm` removes a connector of ours that is left. "
-    "Where it was reopened, run `rollcall onboard ID`.",
+    "Where it was reopened, delete the stack of the StackSet that is left in it, then run `rollcall onboard ID`.",
     link="https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_close.html",
 )
 ACCOUNT_DEPARTED = FindingKind(

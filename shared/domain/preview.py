@@ -109,7 +109,10 @@ def plan_departed(policy: Policy, connector: Connector) -> PlannedAccount:
 def _fate(otherwise: Action, may: bool, setting: str, policy: Policy) -> tuple[str, Action]:
     if not may:
         return f"would stay: {_STAYS}", otherwise
-    return f"would be removed: deletions.{setting}, at most {policy.deletions.most_per_run} a run", Action.REMOVE
+    return (
+        f"would be removed: deletions.{setting}, at most {policy.deletions.most_per_run} in one batch of events",
+        Action.REMOVE,
+    )
 
 
 def _plan_left_out(

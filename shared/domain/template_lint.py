@@ -31,10 +31,14 @@ _OLD_RUNTIMES = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a profile needs: its roles, what our own template makes for it, and the tenant where it is known."""
+    """What a profile needs: its roles, what our own template makes for it, and the tenant where it is known.
+
+    `whole` is what our own template makes with every role: a template may hold more than one profile asks for.
+    """
 
     roles: frozenset[Role]
     template: RoleTemplate
+    whole: RoleTemplate
     tenant: str = ""
 
 
@@ -48,6 +52,7 @@ def lint(found: RoleTemplate, expected: Expected) -> LintReport:
     findings = [*_providers(found, expected), *_others(found)]
     for role in sorted(expected.roles):
         findings += _role(role, found, expected, access)
+    findings += _beyond(found, expected, access)
     findings += _strangers(found)
     findings += _mixed(found, access)
     return LintReport(access=access, findings=tuple(sorted(set(findings), key=_order)))
@@ -93,6 +98,11 @@ def _providers(found: RoleTemplate, expected: Expected) -> Iterator[LintFinding]
             yield _finding(Check.PROVIDER_MISSING, name, message)
         else:
             yield from _provider(name, provider, wanted, _audiences(expected.template, wanted.host))
+    known = {provider.host for made in (expected.whole, expected.template) for provider in made.providers}
+    for provider in found.providers:
+        if provider.host not in known:
+            message = "is no identity provider of Defender's: whoever it is could sign in by it"
+            yield _finding(Check.TRUST_UNKNOWN, f"OIDC provider {provider.host}", message, provider.place)
 
 
 def _provider(name: str, provider: Provider, wanted: Provider, needed: frozenset[str]) -> Iterator[LintFinding]:
@@ -120,6 +130,9 @@ def _others(found: RoleTemplate) -> Iterator[LintFinding]:
         if other.kind in {"AWS::IAM::AccessKey", "AWS::IAM::User"}:
             message = f"{other.kind}: Defender signs in by federation, a lasting key is for somebody else"
             yield _finding(Check.STATIC_KEY, other.logical_id, message, other.place)
+        if other.kind == "AWS::CloudFormation::Stack":
+            message = "nested stacks: a service-managed StackSet refuses the template"
+            yield _finding(Check.TRANSFORM, other.logical_id, message, other.place)
         if _OLD_RUNTIMES.fullmatch(other.runtime):
             message = f"runtime {other.runtime}: Lambda makes no function of it any more; download the template anew"
             yield _finding(Check.OLD_RUNTIME, other.logical_id, message, other.place)
@@ -142,11 +155,44 @@ def _role(role: Role, found: RoleTemplate, expected: Expected, access: Access) -
     yield from _permissions(role, present, wanted, access)
 
 
+def _beyond(found: RoleTemplate, expected: Expected, access: Access) -> Iterator[LintFinding]:
+    """What roles that this profile does not ask for allow beyond what they need: the template makes them, too."""
+    for present in found.roles:
+        role = next((each for each in Role if each == present.name), None)
+        wanted = expected.whole.find(role) if role is not None and role not in expected.roles else None
+        if role is not None and wanted is not None:
+            told = (*_trust(present, wanted, expected.tenant), *_permissions(role, present, wanted, access))
+            yield from (finding for finding in told if finding.check in _TOO_MUCH)
+
+
+_TOO_MUCH = {
+    Check.TRUST_UNKNOWN,
+    Check.AUDIENCE_UNKNOWN,
+    Check.SESSION_NAME_MISSING,
+    Check.SESSION_NAME_WRONG,
+    Check.PERMISSION_UNKNOWN,
+    Check.PERMISSION_UNBOUNDED,
+}
+
+
 def _strangers(found: RoleTemplate) -> Iterator[LintFinding]:
     known = {*Role, *FORMER_NAMES}
     for role in found.roles:
-        if role.name not in known and not role.name.startswith(MACHINE_SETUP_PREFIX):
+        if role.name.startswith(MACHINE_SETUP_PREFIX):
+            yield from _machine_setup(role)
+        elif role.name not in known:
             yield _finding(Check.ROLE_UNKNOWN, role.name, "is no role of Defender's that is known", role.place)
+
+
+def _machine_setup(role: TemplateRole) -> Iterator[LintFinding]:
+    """Roles that set machines up are not Defender's own; AWS's services assume them, and nobody else."""
+    for trust in role.trusts:
+        if trust.kind != "Service":
+            message = f"{trust.kind} {trust.principal} may assume it, which nobody documents"
+            yield _finding(Check.TRUST_UNKNOWN, role.name, message, trust.place)
+    if "AdministratorAccess" in role.managed_policies:
+        message = "managed policy AdministratorAccess is attached, which nobody documents"
+        yield _finding(Check.PERMISSION_UNKNOWN, role.name, message, role.place)
 
 
 def _mixed(found: RoleTemplate, access: Access) -> Iterator[LintFinding]:

@@ -240,7 +240,9 @@ def test_transform_yields_the_functions_and_their_event_sources(transformed: dic
 def test_the_comparison_runs_by_schedule_and_goes_on_by_events_of_its_own(transformed: dict[str, Any]) -> None:
     resources = transformed["Resources"]
     rule = resources["ReconcileRule"]["Properties"]
-    assert rule["ScheduleExpression"] == {"Ref": "ReconcileSchedule"}
+    schedule = {"Fn::If": ["ComparesDaily", {"Ref": "ReconcileSchedule"}, {"Ref": "AWS::NoValue"}]}
+    assert rule["ScheduleExpression"] == schedule
+    assert transformed["Parameters"]["DailyComparison"]["Default"] == "on"
     assert transformed["Parameters"]["ReconcileSchedule"]["Default"].startswith("cron(")
     assert rule["EventPattern"] == {"source": [RECONCILE_SOURCE], "detail-type": [RECONCILE_REQUESTED]}
     assert RECONCILE_SOURCE not in resources["AccountEventsRule"]["Properties"]["EventPattern"]["$or"][-1]["source"]

@@ -303,6 +303,66 @@ DEFECTS = [
         at="Helper:\n    Type",
         words="python3.8",
     ),
+    Defect(
+        check=Check.TRUST_UNKNOWN,
+        subject="DefenderForCloud-Containers-K8s",
+        file=PORTAL,
+        profile=FOUNDATIONAL,
+        after='"RoleName": "DefenderForCloud-Containers-K8s",',
+        old='"Statement": [',
+        new='"Statement": [\n{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"},',
+        words="AWS * may assume it",  # a role that this profile does not ask for
+    ),
+    Defect(
+        check=Check.TRUST_UNKNOWN,
+        subject=CSPM,
+        old="        Statement:\n          - Effect: Allow",
+        new="        Statement:\n          - {Effect: Allow, NotPrincipal: {AWS: '1'}, Action: sts:AssumeRole}\n"
+        "          - Effect: Allow",
+        after="RoleName: CspmMonitorAws",
+        words="AWS * may",
+    ),
+    Defect(
+        check=Check.TRUST_UNKNOWN,
+        subject="OIDC provider evil.example",
+        old="Outputs:",
+        new="  Evil:\n    Type: AWS::IAM::OIDCProvider\n"
+        "    Properties: {Url: https://evil.example, ClientIdList: [a]}\n\nOutputs:",
+        at="Evil:\n    Type",
+    ),
+    Defect(
+        check=Check.TRUST_UNKNOWN,
+        subject="AWS-MDCSetup-HostMgmtRole-x",
+        old="Outputs:",
+        new="  Setup:\n    Type: AWS::IAM::Role\n    Properties:\n      RoleName: AWS-MDCSetup-HostMgmtRole-x\n"
+        "      AssumeRolePolicyDocument:\n        Statement:\n"
+        "          - {Effect: Allow, Principal: '*', Action: sts:AssumeRole}\n\nOutputs:",
+        words="AWS * may",
+    ),
+    Defect(
+        check=Check.ROLE_UNKNOWN,
+        subject="Backdoor",
+        old='"Resources": {',
+        new='"Conditions": {"Here": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}},\n"Resources": {\n'
+        '"Door": {"Type": "AWS::IAM::Role", "Condition": "Here", "Properties": {"RoleName": "Backdoor"}},',
+        file=PORTAL,
+        profile=FOUNDATIONAL,
+    ),
+    Defect(
+        check=Check.PERMISSION_UNKNOWN,
+        subject=CSPM,
+        old="        - !Sub arn:${AWS::Partition}:iam::aws:policy/ReadOnlyAccess\n",
+        new="        - !Sub arn:${AWS::Partition}:iam::aws:policy/ReadOnlyAccess\n"
+        "        - !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/AdminLike\n",
+        words="policy/AdminLike",
+    ),
+    Defect(
+        check=Check.TRANSFORM,
+        subject="Nested",
+        old="Outputs:",
+        new="  Nested:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: x}\n\nOutputs:",
+        words="nested stacks",
+    ),
 ]
 
 

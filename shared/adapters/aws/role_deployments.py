@@ -133,7 +133,7 @@ class ManagementStack:
             if stack is None or stack["StackStatus"] == "DELETE_COMPLETE":
                 return None
             body: Any = self._client.get_template(StackName=self._name, TemplateStage="Original")["TemplateBody"]
-            unfinished = () if stack["StackStatus"] in _COMPLETE else (f"the stack is {stack['StackStatus']}",)
+            unfinished = () if stack["StackStatus"] in _SETTLED else (f"the stack is {stack['StackStatus']}",)
         return DeployedTemplate(template_hash=_hash(body), parameters=_parameters(stack), wrong_settings=unfinished)
 
     def _find(self) -> Any:
@@ -179,6 +179,8 @@ class ManagementStack:
 
 
 _COMPLETE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+_SETTLED = {*_COMPLETE, "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}
+"""The stack is what its template says; of one that was rolled back GetTemplate gives the template that it has."""
 
 
 def _hash(body: str) -> str:

@@ -142,7 +142,7 @@ class DeletionsDocument(Part):
     )
     departed_accounts: StrictBool = Field(default=False, description="connectors of accounts that left or were closed")
     orphaned_machines: StrictBool = Field(default=False, description="Arc machines whose instance is gone")
-    most_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of everything together")
+    most_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of accounts in one batch of events")
 
 
 class NotificationDocument(Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.adapters.template.roles import read_role_template
-from shared.domain.profiles import Profile
+from shared.domain.profiles import BUILT_IN, Profile
 from shared.domain.template_findings import LintReport
 from shared.domain.template_lint import NO_TENANT, Expected, lint, session_tenant
 
@@ -21,4 +21,5 @@ def check_template(content: bytes, own: bytes, profile: Profile, tenant: str = "
     if not tenant and whose != NO_TENANT:
         found = read_role_template(content, parameters | {"TenantId": whose})
     known = "" if whose == NO_TENANT else whose
-    return lint(found, Expected(roles=profile.roles(), template=template, tenant=known))
+    whole = read_role_template(own, BUILT_IN["maximum"].stack_parameters() | {"TenantId": whose})
+    return lint(found, Expected(roles=profile.roles(), template=template, whole=whole, tenant=known))

@@ -20,6 +20,7 @@ _MOST_OPEN = 40
 _PSEUDO = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",  # where the StackSet's instances are
     "AWS::NoValue": NO_VALUE,
     "AWS::URLSuffix": "amazonaws.com",
 }

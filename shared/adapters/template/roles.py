@@ -98,7 +98,8 @@ class _Reader:
             place=self._at(("Resources", name)),
             trusts=tuple(self._trusts((*loc, "AssumeRolePolicyDocument"))),
             managed_policies=frozenset(
-                arn.removeprefix(_AWS_POLICY).rpartition("/")[2] for arn in attached if arn.startswith(_AWS_POLICY)
+                arn.removeprefix(_AWS_POLICY).rpartition("/")[2] if arn.startswith(_AWS_POLICY) else arn
+                for arn in attached - {arn for _, _, arn in self.policies}
             ),
             policy_names=frozenset(names),
             grants=tuple(grants),
@@ -118,7 +119,7 @@ class _Reader:
         for statement, place in self._statements(loc):
             if statement.get("Effect") != "Allow":
                 continue
-            given = statement.get("Principal")
+            given = "*" if "NotPrincipal" in statement else statement.get("Principal")
             principals = given if isinstance(given, dict) else {"AWS": given}
             for kind, who in principals.items():
                 for principal in sorted(_texts(who)):
