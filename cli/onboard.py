@@ -8,7 +8,8 @@ import typer
 
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from cli.status import account_key, record_json, state_text
+from cli.status import account_key, state_text
+from shared.application.documents import record_document
 from shared.application.request_onboarding import AdoptPorts, adopt, request_onboarding, wait_until_settled
 from shared.domain.ledger import AccountRecord, State
 
@@ -50,7 +51,7 @@ def onboard(
             "of the function account-events",
         )
     if as_json:
-        write_json({"event_id": event_id, **record_json(record)})
+        write_json({"event_id": event_id, **record_document(record)})
     else:
         show_end(record)
     if record.state not in {State.CONNECTED, State.EXCLUDED, State.DEPARTED}:

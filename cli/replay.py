@@ -16,8 +16,14 @@ from rich.text import Text
 
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from cli.status import account_key, age, entry_json, history_table, moment, record_json, state_text
+from cli.status import account_key, age, history_table, moment, state_text
 from shared.adapters.aws.dead_letters import NAMES
+from shared.application.documents import (
+    message_document,
+    never_expires,
+    results_document,
+    shown_document,
+)
 from shared.application.replay import Done, Shown, browse, discard, run, show
 from shared.application.replay_ports import GivenUp
 from shared.domain.accounts import Provider
@@ -72,7 +78,7 @@ def list_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     totals = Counter(each.reason_class for each in found)
     if as_json:
         totals_by = {"totals": dict(totals.most_common()), "count": len(found), "page": page}
-        write_json(totals_by | {"messages": [message_json(each) for each in shown]})
+        write_json(totals_by | {"messages": [message_document(each) for each in shown]})
         return
     console.print(messages_table(shown, console.width, datetime.now(UTC)))
     console.print(" · ".join(f"{count} {kind}" for kind, count in totals.most_common()) or "nothing was given up")
@@ -103,7 +109,7 @@ def show_message(
     if export is not None:
         _export(found.message, export)
     if as_json:
-        write_json(_shown_json(found))
+        write_json(shown_document(found))
     else:
         _show(found)
 
@@ -262,14 +268,7 @@ def _followed(done: Iterator[Done]) -> list[Done]:
 def _end(done: Sequence[Done], what: str, *, as_json: bool, dry: bool = False) -> None:
     failed = [each for each in done if each.error is not None]
     if as_json:
-        write_json(
-            {
-                "dry_run": dry,
-                "done": len(done) - len(failed),
-                "failed": len(failed),
-                "messages": [_done_json(each) for each in done],
-            }
-        )
+        write_json(results_document(done, dry=dry))
     else:
         if dry:
             console.print(messages_table([each.message for each in done], console.width, datetime.now(UTC)))
@@ -313,7 +312,7 @@ def _show(found: Shown) -> None:
     lines = {
         "message": message.message_id,
         "given up": moment(message.since),
-        "expires": "never" if _never_expires(message) else moment(message.taken.expires_at),
+        "expires": "never" if never_expires(message) else moment(message.taken.expires_at),
         "kind": message.reason_class,
         "reason": message.reason,
         "remedy": message.remedy,
@@ -330,12 +329,6 @@ def _show(found: Shown) -> None:
         console.print(history_table(found.history))
 
 
-def _never_expires(message: GivenUp) -> bool:
-    """The service writes the year 9999 for a message that never does."""
-    expires = message.taken.expires_at
-    return expires is not None and expires.year > 9000  # noqa: PLR2004
-
-
 def _pretty(body: bytes) -> str:
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
@@ -343,42 +336,8 @@ def _pretty(body: bytes) -> str:
         return body.decode("utf-8", "backslashreplace")
 
 
-def message_json(message: GivenUp) -> dict[str, Any]:
-    """A message as JSON."""
-    return {
-        "message_id": message.message_id,
-        "queue": message.queue,
-        "account": message.key.hierarchy_identifier if message.key else None,
-        "provider": message.key.provider if message.key else None,
-        "asks": message.asks,
-        "reason_class": message.reason_class,
-        "reason": message.reason,
-        "remedy": message.remedy,
-        "fault": message.fault,
-        "given_up_at": message.since,
-        "expires_at": None if _never_expires(message) else message.taken.expires_at,
-    }
-
-
 def _kept_json(message: GivenUp) -> dict[str, Any]:
-    moments = {name: value.isoformat() for name, value in message_json(message).items() if isinstance(value, datetime)}
+    told = message_document(message)
+    moments = {name: value.isoformat() for name, value in told.items() if isinstance(value, datetime)}
     body = base64.b64encode(message.body).decode() if message.body is not None else None
-    return message_json(message) | moments | {"body_base64": body, "text": message.taken.text}
-
-
-def _shown_json(found: Shown) -> dict[str, Any]:
-    body = found.message.body
-    return message_json(found.message) | {
-        "body": None if body is None else body.decode("utf-8", "backslashreplace"),
-        "diagnosis": {"cause": found.diagnosis.prospect, "why": found.diagnosis.why},
-        "account_status": record_json(found.record) if found.record else None,
-        "history": [entry_json(entry) for entry in found.history],
-    }
-
-
-def _done_json(done: Done) -> dict[str, Any]:
-    error = done.error
-    return message_json(done.message) | {
-        "stays": done.stays,
-        "error": None if error is None else {"reason": error.reason, "remedy": error.remedy},
-    }
+    return told | moments | {"body_base64": body, "text": message.taken.text}

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from cli import bootstrap
 from cli.output import RefusedError, console, words, write_json
+from shared.application.documents import entry_document, record_document
 from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, account_status, roll_status
 from shared.domain.accounts import Provider, is_account_id
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
@@ -112,28 +113,6 @@ def account_key(text: str) -> AccountKey:
     return AccountKey(provider=Provider.AWS, hierarchy_identifier=text)
 
 
-def record_json(record: AccountRecord) -> dict[str, Any]:
-    """An account's line as JSON."""
-    flat = asdict(record)
-    key = flat.pop("key")
-    internal = {
-        "scheduled_message_id",
-        "scheduled_attempt",
-        "scheduled_at",
-        "scheduled_slot",
-        "claimed_by",
-        "claimed_until",
-    }
-    return {**key, **{name: value for name, value in flat.items() if name not in internal}}
-
-
-def entry_json(entry: HistoryEntry) -> dict[str, Any]:
-    """A line of an account's history as JSON."""
-    flat = asdict(entry)
-    flat.pop("key")
-    return flat
-
-
 def _first_screen(key: AccountKey | None, selected: Selected) -> Iterator[RenderableType]:
     """What of it fits a terminal: totals and queues always, accounts as far as there is room."""
     if key is not None:
@@ -157,9 +136,9 @@ def _all_json(found: RollStatus) -> dict[str, Any]:
     longest = found.longest_under_way
     return {
         "totals": found.totals,
-        "longest_under_way": record_json(longest) if longest else None,
+        "longest_under_way": record_document(longest) if longest else None,
         "queues": [asdict(depth) for depth in found.queues],
-        "accounts": [record_json(record) for record in found.records],
+        "accounts": [record_document(record) for record in found.records],
     }
 
 
@@ -242,7 +221,7 @@ def roll_table(records: Sequence[AccountRecord], width: int, *, names: int | Non
 
 def _one_json(found: AccountStatus) -> dict[str, Any]:
     links = {"links": links_of(found.record)}
-    return record_json(found.record) | links | {"history": [entry_json(entry) for entry in found.history]}
+    return record_document(found.record) | links | {"history": [entry_document(entry) for entry in found.history]}
 
 
 def one_page(found: AccountStatus) -> Iterator[RenderableType]:

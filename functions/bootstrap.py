@@ -22,7 +22,10 @@ from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
+from shared.adapters.tokens.signing_keys import SigningKeys, published_at
+from shared.adapters.tokens.verifier import TokenVerifier, keys_address, operators_of
 from shared.application.onboard_ports import OnboardPorts
+from shared.application.replay_ports import ReplayPorts
 from shared.application.rewrap import RewrapPorts
 
 
@@ -67,6 +70,31 @@ def rewrap_ports() -> RewrapPorts:
         credential(), queue_endpoint=chosen.queue.queueserviceuri, bodies=ports.bodies, name=chosen.queue.name
     )
     return RewrapPorts(poison=poison, queue=ports.queue, parking=ports.parking, ledger=ports.ledger, clock=ports.clock)
+
+
+@cache
+def operator_verifier() -> TokenVerifier | None:
+    """Who is an operator; None where the settings do not say, so that nobody is."""
+    chosen = settings()
+    if chosen.operators is None or chosen.tenant_id is None:
+        return None
+    profile = operators_of(chosen.tenant_id, chosen.operators.audience, chosen.authority_host)
+    address = keys_address(chosen.tenant_id, chosen.authority_host)
+    return TokenVerifier(profile, SigningKeys(published_at(address), SystemClock()))
+
+
+def replay_ports(actor: str) -> ReplayPorts:
+    """What `replay_queue` works with for one caller."""
+    ports = rewrap_ports()
+    onboarding = onboard_ports()
+    return ReplayPorts(
+        queues=(ports.poison,),
+        sender=onboarding.queue,
+        ledger=onboarding.ledger,
+        policy=onboarding.policy,
+        clock=onboarding.clock,
+        actor=actor,
+    )
 
 
 @cache

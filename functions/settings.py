@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.adapters.azure.credentials import CredentialKind
+from shared.adapters.azure.credentials import PUBLIC_AUTHORITY, CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
 from shared.adapters.settings import AzureUrl
 from shared.application.onboard_ports import CLAIM_SECONDS
@@ -62,6 +62,14 @@ class PacingSettings(BaseModel):
         return WriteRate(writes_per_second=self.writes_per_second, burst=self.burst)
 
 
+class OperatorSettings(BaseModel):
+    """`ROLLCALL_OPERATORS__*`: whose tokens the HTTP functions take."""
+
+    model_config = ConfigDict(frozen=True)
+
+    audience: str = Field(min_length=1)
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of the Function App."""
 
@@ -71,6 +79,9 @@ class Settings(BaseSettings):
     arm_endpoint: AzureUrl = PUBLIC_ENDPOINT
     credential: CredentialKind = CredentialKind.MANAGED_IDENTITY
     client_id: str | None = None
+    tenant_id: str | None = None
+    authority_host: AzureUrl = PUBLIC_AUTHORITY
+    operators: OperatorSettings | None = None
     queue: QueueSettings
     ledger: LedgerSettings
     retry: RetrySettings = Field(default_factory=RetrySettings)

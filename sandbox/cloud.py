@@ -26,6 +26,8 @@ from sandbox.policy_upload import publish_policy, sample_policy
 
 REGION = "us-east-1"
 OPERATOR_ENVIRONMENT = "operator.env"
+OPERATORS_AUDIENCE = "api://5d9f3c1e-7a44-4b0e-9b6c-2f1d8e6a7c30"
+"""The application of the HTTP functions: whom their callers' tokens are for."""
 QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events", "reconcile-accounts")
 
 
@@ -217,6 +219,9 @@ class Sandbox:
             "ROLLCALL_ARM_ENDPOINT": arm,
             "ROLLCALL_POLICY": policy_url,
             "ROLLCALL_CLIENT_ID": client_id,
+            "ROLLCALL_TENANT_ID": self.settings.tenant_id,
+            "ROLLCALL_AUTHORITY_HOST": self.azure.authority_url,
+            "ROLLCALL_OPERATORS__AUDIENCE": OPERATORS_AUDIENCE,
             "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
             "ROLLCALL_QUEUE__credential": "managedidentity",
             "ROLLCALL_QUEUE__clientId": client_id,

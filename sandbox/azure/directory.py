@@ -177,7 +177,7 @@ def default_directory(tenant_id: str, subscription_id: str) -> Directory:
         "Storage Queue Data Message Sender",
         f"{storage}/queueServices/default/queues/onboarding",
     )
-    directory.add(OPERATOR, "system-assigned")
+    directory.add(OPERATOR, "system-assigned", app_roles=("Rollcall.Operator",))
     directory.assign(OPERATOR, "Reader", directory.root_scope)
     for role in ("Queue Data Contributor", "Table Data Reader", "Blob Data Reader"):
         directory.assign(OPERATOR, f"Storage {role}", storage)

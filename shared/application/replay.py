@@ -8,7 +8,7 @@ decides what the second copy does, which is nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -66,7 +66,9 @@ def show(message_id: str, ports: ReplayPorts) -> Shown | None:
     return Shown(message=message, record=record, history=history, diagnosis=_diagnosis(message, record, ports))
 
 
-def run(wanted: Wanted, ports: ReplayPorts, *, per_second: float, body: bytes | None = None) -> Iterator[Done]:
+def run(
+    wanted: Wanted, ports: ReplayPorts, *, per_second: float, body: bytes | None = None
+) -> Generator[Done, None, None]:
     """Sends every message meant back to its queue, with a fresh budget; what each came to, one by one.
 
     `body` goes in the place of what the message says. Raises TransientError, ConfigurationError where the queues
@@ -80,7 +82,7 @@ def run(wanted: Wanted, ports: ReplayPorts, *, per_second: float, body: bytes | 
 
 def discard(
     wanted: Wanted, ports: ReplayPorts, *, reason: str, keep: Callable[[GivenUp], None] | None = None
-) -> Iterator[Done]:
+) -> Generator[Done, None, None]:
     """Deletes every message meant, after the account's history was told why; what each came to, one by one.
 
     `keep` gets each before it is deleted. A message that names no account is deleted only if it was kept.

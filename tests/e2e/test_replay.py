@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.azure.directory import FUNCTIONS
+from sandbox.cloud import OPERATORS_AUDIENCE
 from sandbox.faults import Hold
 from tests.e2e.burst import connected
 from tests.e2e.given_up import (
@@ -269,3 +272,49 @@ def test_what_cannot_be_asked_for_is_refused(
     refused = Command(small[1], "replay", *arguments, **HIDDEN)
     assert refused.code == code
     assert said in " ".join(refused.err.split())
+
+
+def over_http(roll: Roll, method: str, path: str = "", *, token: str | None = None, **options: Any) -> Any:
+    functions = json.loads((roll.sandbox.folder / "endpoints.json").read_bytes())["functions"]
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return requests.request(method, f"{functions}/api/replay{path}", headers=headers, timeout=30, **options)
+
+
+def test_an_operator_replays_over_http_and_the_history_names_them(small: tuple[Roll, Path]) -> None:
+    roll, _ = small
+    [account_id] = accounts_with_roles(roll, 1)
+    put(roll, [text_of(roll, "other", account_id)])
+    token = roll.sandbox.azure.mint("operator", OPERATORS_AUDIENCE)
+    found = over_http(roll, "GET", token=token)
+    assert found.status_code == 200, found.text
+    [message] = found.json()["messages"]
+    assert message["account"] == account_id
+    assert over_http(roll, "GET", f"/{message['message_id']}", token=token).json()["diagnosis"]["cause"] == "unknown"
+    done = over_http(roll, "POST", token=token, json={"action": "run", "ids": [message["message_id"]]})
+    assert done.json()["done"] == 1, done.text
+    roll.wait_for_state(account_id, "connected")
+    operator = roll.sandbox.azure.directory.get("operator").object_id
+    wait_until(lambda: len(roll.history(account_id)) == 2, "the history has the replay, too")
+    assert f"replayed by {operator}" in [entry.reason for entry in roll.history(account_id)]
+
+
+def test_everybody_else_is_refused_alike_and_has_the_issuer_asked_once_a_minute(small: tuple[Roll, Path]) -> None:
+    roll, _ = small
+    azure = roll.sandbox.azure
+    right = azure.mint("operator", OPERATORS_AUDIENCE)
+    assert over_http(roll, "GET", token=right).status_code == 200
+    before = len(roll.journal)
+    header, body, signature = right.split(".")
+    strange = [json.dumps({"alg": "RS256", "typ": "JWT", "kid": f"unknown-{number}"}).encode() for number in range(200)]
+    unknown = [f"{base64.urlsafe_b64encode(each).decode().rstrip('=')}.{body}.{signature}" for each in strange]
+    tokens = [
+        None,
+        azure.mint("operator", "https://management.azure.com"),
+        azure.mint(FUNCTIONS, OPERATORS_AUDIENCE),  # without the role
+        f"{header}.{body}.{signature[:-6]}AAAAAA",
+        *unknown,
+    ]
+    answers = [over_http(roll, method, token=token) for token in tokens for method in ("GET", "POST")]
+    told = {(each.status_code, each.content, each.headers["WWW-Authenticate"]) for each in answers}
+    assert told == {(401, b"", "Bearer")}
+    assert len(roll.journal.entries(operation="entra:GetKeys", since=before)) <= 2

@@ -251,7 +251,10 @@ def test_the_function_app_registers_its_triggers() -> None:
         str(function.get_function_name()): [found.get_dict_repr() for found in function.get_bindings()]
         for function in function_app.app.get_functions()
     }
-    assert bindings.keys() == {"create_connector", "rewrap_poison"}
+    assert bindings.keys() == {"create_connector", "replay_queue", "rewrap_poison"}
+    [http] = [found for found in bindings["replay_queue"] if found["type"] == "httpTrigger"]
+    assert [str(each) for each in http["methods"]] == ["GET", "POST"]
+    assert http["authLevel"] is func.AuthLevel.ANONYMOUS  # a key would be a secret; the token is verified in code
     [timer] = bindings["rewrap_poison"]
     assert (str(timer["type"]), timer["schedule"]) == ("timerTrigger", "0 30 4 * * *")
     [binding] = bindings["create_connector"]

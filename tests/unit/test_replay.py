@@ -149,7 +149,7 @@ def test_a_wrong_deployment_ends_it_and_nothing_is_lost(world: World) -> None:
 def test_a_run_that_is_abandoned_gives_back_what_it_did_not_do(world: World) -> None:
     done = run(Wanted(), world.ports, per_second=SOON)
     next(done)
-    done.close()  # type: ignore[attr-defined]  # a generator
+    done.close()
     assert len(world.queue.visible) == len(world.queue.messages) == 10
 
 

@@ -1,0 +1,34 @@
+"""Who may ask an HTTP function for something: people and applications with the role for operators."""
+
+from __future__ import annotations
+
+import logging
+
+import azure.functions as func
+
+from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier
+from shared.errors import TransientError
+
+logger = logging.getLogger(__name__)
+
+
+def caller_of(request: func.HttpRequest, verifier: TokenVerifier | None) -> str | func.HttpResponse:
+    """Who asks, by object id; or the answer that refuses, which is the same whatever was wrong.
+
+    503 only where no key of the issuer is known, so that nobody can be told from anybody.
+    """
+    if verifier is None:
+        return _refused(request, "ROLLCALL_OPERATORS__AUDIENCE or ROLLCALL_TENANT_ID is not set")
+    try:
+        return verifier.caller(request.headers.get("authorization"))
+    except TokenRefusedError as refused:
+        return _refused(request, str(refused))
+    except TransientError as error:
+        logger.error("caller_unknown", extra={"reason": error.reason})  # noqa: TRY400 - one line
+        return func.HttpResponse(status_code=503, headers={"Retry-After": "60"})
+
+
+def _refused(request: func.HttpRequest, reason: str) -> func.HttpResponse:
+    """The same answer for everybody; why is for our log only."""
+    logger.warning("caller_refused", extra={"reason": reason, "path": request.url.partition("?")[0]})
+    return func.HttpResponse(status_code=401, headers={"WWW-Authenticate": "Bearer"})

@@ -1,0 +1,1 @@
+"""Bearer tokens that others bring: verified here, in code."""

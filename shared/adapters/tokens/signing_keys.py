@@ -1,0 +1,88 @@
+"""The public keys of an issuer, as it publishes them. Source: OpenID Connect Discovery 1.0; RFC 7517, JWK Set."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jwt
+from azure.core import PipelineClient
+from azure.core.pipeline.policies import RetryPolicy
+from azure.core.rest import HttpRequest
+
+from shared.adapters.azure.errors import translated
+from shared.application.ports import Clock
+from shared.errors import TransientError
+
+LEAST_SECONDS_BETWEEN_FETCHES = 60.0
+MOST_SECONDS_KEPT = 24 * 3600.0
+_TIMEOUT_SECONDS = 5.0
+
+
+class SigningKeys:
+    """The RSA keys behind one address, kept for a day; an unknown one is looked for once a minute at most.
+
+    Whoever sends tokens with keys of their own can so neither have the issuer asked for each, nor keep a key that was
+    published since from being found.
+    """
+
+    def __init__(self, fetch: Callable[[], bytes], clock: Clock) -> None:
+        """`fetch` gets the key set as it is published; it raises TransientError."""
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: Mapping[str, jwt.PyJWK] = {}
+        self._asked_at: float | None = None
+        self._got_at: float | None = None
+        self._lock = threading.Lock()
+
+    def find(self, key_id: str) -> jwt.PyJWK | None:
+        """The key; None where the issuer has none by that id. Raises TransientError where nothing is known at all."""
+        with self._lock:
+            now = self._clock.now().timestamp()
+            old = self._got_at is None or now - self._got_at > MOST_SECONDS_KEPT
+            if (key_id not in self._keys or old) and self._may_ask(now):
+                self._refresh(now)
+            if self._got_at is None:
+                raise TransientError("the issuer's keys are not known", remedy="Try again in a minute.")
+            return self._keys.get(key_id)
+
+    def _may_ask(self, now: float) -> bool:
+        return self._asked_at is None or now - self._asked_at >= LEAST_SECONDS_BETWEEN_FETCHES
+
+    def _refresh(self, now: float) -> None:
+        self._asked_at = now
+        try:
+            self._keys = _read(self._fetch())
+        except TransientError:
+            if self._got_at is None:
+                raise
+            return  # those of before are as good as they were
+        self._got_at = now
+
+
+def _read(content: bytes) -> Mapping[str, jwt.PyJWK]:
+    """The keys that can sign with RS256; others are none of ours. Raises TransientError where it is no key set."""
+    try:
+        found: Any = json.loads(content)["keys"]
+        usable = [each for each in found if each.get("kty") == "RSA" and each.get("use", "sig") == "sig"]
+        return {str(each["kid"]): jwt.PyJWK(each, algorithm="RS256") for each in usable}
+    except (ValueError, LookupError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        raise TransientError(f"the issuer's key set cannot be read: {type(error).__name__}") from error
+
+
+def published_at(address: str) -> Callable[[], bytes]:
+    """Fetches a key set from its https address."""
+    client: PipelineClient[Any, Any] = PipelineClient(address, policies=[RetryPolicy(retry_total=1)])
+
+    def fetch() -> bytes:
+        with translated("fetch the issuer's keys"):
+            response = client.send_request(
+                HttpRequest("GET", address), connection_timeout=_TIMEOUT_SECONDS, read_timeout=_TIMEOUT_SECONDS
+            )
+            response.raise_for_status()
+            content: bytes = response.content
+            return content
+
+    return fetch

@@ -1,0 +1,140 @@
+"""ƒ replay_queue: what it answers, and what it refuses without a word."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from functions.operator_gate import caller_of
+from functions.replay_queue import answer
+from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier
+from shared.domain.policy import Policy
+from shared.errors import ConfigurationError, RollcallError, TransientError
+from tests.unit.test_replay import World
+
+
+@pytest.fixture
+def world(policy: Policy) -> World:
+    return World(policy)
+
+
+def asked(method: str, *, identifier: str = "", body: Any = None, **params: str) -> func.HttpRequest:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return func.HttpRequest(
+        method=method,
+        url="https://app/api/replay",
+        params=params,
+        route_params={"identifier": identifier} if identifier else {},
+        headers={"authorization": "Bearer x"},
+        body=content,
+    )
+
+
+def answered(world: World, request: func.HttpRequest) -> tuple[int, Any]:
+    found = answer(request, world.ports)
+    assert found.mimetype == "application/json"
+    return found.status_code, json.loads(found.get_body())
+
+
+def test_a_get_lists_and_changes_nothing(world: World) -> None:
+    status, document = answered(world, asked("GET", limit="3", page="2", reason_class="scope-locked"))
+    assert (status, document["count"], document["page"], len(document["messages"])) == (200, 10, 2, 3)
+    assert document["totals"] == {"scope-locked": 10}
+    assert (world.sender.sent, world.queue.put_bodies, len(world.queue.visible)) == ([], [], 11)
+
+
+def test_a_get_of_one_shows_it(world: World) -> None:
+    status, document = answered(world, asked("GET", identifier="message-3"))
+    assert (status, document["message_id"], document["diagnosis"]["cause"]) == (200, "message-3", "unknown")
+    assert answered(world, asked("GET", identifier="message-77"))[0] == 404
+    assert answered(world, asked("GET", identifier="abc"))[0] == 400
+
+
+def test_a_post_sends_back_as_the_caller(world: World) -> None:
+    ports = replace(world.ports, actor="object-id-of-somebody")
+    found = answer(asked("POST", body={"action": "run", "ids": ["message-3"], "per_second": 1000}), ports)
+    assert found.status_code == 200
+    assert json.loads(found.get_body())["done"] == 1
+    assert [each.data.hierarchy_identifier for each in world.sent_back] == [f"{3:012d}"]
+    assert [each.data.reason for each in world.sender.requests] == ["replayed by object-id-of-somebody"]
+
+
+def test_a_post_does_no_more_than_it_says(world: World) -> None:
+    order = {"action": "run", "all": True, "reason_class": "scope-locked", "limit": 4, "per_second": 1000}
+    assert answered(world, asked("POST", body=order | {"dry_run": True}))[1]["done"] == 4
+    assert world.queue.put_bodies == []
+    assert answered(world, asked("POST", body=order))[1]["done"] == 4
+    assert len(world.sent_back) == 4
+    assert len(world.queue.visible) == 7
+
+
+def test_a_post_discards_with_a_reason(world: World) -> None:
+    order = {"action": "discard", "ids": ["message-3"], "reason": "sold"}
+    assert answered(world, asked("POST", body=order))[1]["done"] == 1
+    assert "message-3" not in world.queue.messages
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        [],
+        {},
+        {"action": "run"},
+        {"action": "run", "all": True, "ids": ["message-3"]},
+        {"action": "run", "ids": ["abc"]},
+        {"action": "discard", "ids": ["message-3"]},
+        {"action": "discard", "ids": ["message-3"], "reason": " "},
+        {"action": "burn", "all": True},
+        {"action": "run", "all": True, "limit": 501},
+        {"action": "run", "all": True, "account": "'; drop"},
+        {"action": "run", "all": True, "unknown": 1},
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_nothing_is_done(world: World, body: Any) -> None:
+    status, document = answered(world, asked("POST", body=body))
+    assert status == 400
+    assert document["error"]["reason"]
+    assert (world.queue.put_bodies, world.sender.sent, len(world.queue.visible)) == ([], [], 11)
+
+
+def test_a_query_that_makes_no_sense_is_refused(world: World) -> None:
+    assert answered(world, asked("GET", limit="0"))[0] == 400
+    assert answered(world, asked("GET", unknown="1"))[0] == 400
+    assert answered(world, asked("POST", identifier="message-3", body={}))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(TransientError("busy"), 503), (ConfigurationError("no right", setting="role"), 500)]
+)
+def test_a_queue_that_cannot_be_read_is_said(world: World, error: RollcallError, status: int) -> None:
+    world.queue.failures.plan("take", error)
+    found = answered(world, asked("GET"))
+    assert (found[0], found[1]["error"]["reason"]) == (status, error.reason)
+
+
+class Verifier(TokenVerifier):
+    def __init__(self, outcome: str | Exception) -> None:
+        self._outcome = outcome
+
+    def caller(self, authorization: str | None) -> str:
+        assert authorization == "Bearer x"
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+def test_refusals_are_all_the_same() -> None:
+    refused = [caller_of(asked("GET"), verifier) for verifier in (None, Verifier(TokenRefusedError("its issuer")))]
+    for each in refused:
+        assert isinstance(each, func.HttpResponse)
+        assert (each.status_code, each.get_body(), dict(each.headers)) == (401, b"", {"WWW-Authenticate": "Bearer"})
+    unknown = caller_of(asked("GET"), Verifier(TransientError("no keys")))
+    assert isinstance(unknown, func.HttpResponse)
+    assert (unknown.status_code, unknown.get_body()) == (503, b"")
+    assert caller_of(asked("GET"), Verifier("somebody")) == "somebody"
