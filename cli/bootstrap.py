@@ -35,6 +35,7 @@ from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
+from shared.adapters.ledger.sweep_log import TableSweepLog
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
@@ -282,6 +283,14 @@ def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
             stack_name=chosen.stack_name,
         )
         yield from (each for each in found if name in {"", each.name})
+
+
+def sweep_log() -> TableSweepLog:
+    """When everything was swept last. Raises ConfigurationError where no ledger is named."""
+    chosen = settings().ledger
+    if chosen is None:
+        raise _missing("ROLLCALL_LEDGER__TABLESERVICEURI")
+    return TableSweepLog(credential(), table_endpoint=chosen.tableserviceuri)
 
 
 def queue_gauges() -> Iterator[QueueGauge]:

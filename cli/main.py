@@ -14,7 +14,7 @@ from cli.backfill import backfill
 from cli.demo.command import demo
 from cli.offboard import offboard
 from cli.onboard import onboard
-from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, progress, words, write_json
+from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, errors, progress, words, write_json
 from cli.plan import plan
 from cli.policy import app as policy_app
 from cli.replay import app as replay_app
@@ -51,12 +51,17 @@ def _print_version(wanted: bool) -> None:
 def _options(
     context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="say nothing on the way: only results and errors")] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
     ] = False,
 ) -> None:
-    """Every new AWS account answers the roll in Microsoft Defender for Cloud."""
+    """Every new AWS account answers the roll in Microsoft Defender for Cloud.
+
+    Examples: rollcall demo · rollcall status · rollcall --quiet replay run --all --class given-up
+    """
     _Debug.wanted = debug
+    progress.quiet = quiet
     logging.getLogger("azure").setLevel(logging.ERROR)
     if context.invoked_subcommand in WORK_ON_A_DEPLOYMENT:
         bootstrap.announce_sandbox()
@@ -77,12 +82,12 @@ def main() -> None:
     except ToldError as told:
         sys.exit(told.exit_code)
     except RefusedError as error:
-        progress.print(words(f"rollcall: {error}", lines=True), soft_wrap=True)
+        errors.print(words(f"rollcall: {error}", lines=True), soft_wrap=True)
         _refuse(error.reason, error.remedy, error.exit_code)
     except RollcallError as error:
         if _Debug.wanted:
             raise
-        progress.print(words(f"rollcall: {error}", style="red", lines=True), soft_wrap=True)
+        errors.print(words(f"rollcall: {error}", style="red", lines=True), soft_wrap=True)
         _refuse(error.reason, error.remedy, WRONG_USAGE if _is_wrong_deployment(error) else FOUND)
 
 

@@ -15,6 +15,9 @@ from rich.text import Text
 console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
 """Into a file or a pipe nothing is folded: one line is one line."""
 progress = Console(stderr=True)
+"""What goes on; nothing with --quiet."""
+errors = Console(stderr=True)
+"""Why a command ends without having done what was asked."""
 
 DONE, FOUND, WRONG_USAGE = 0, 1, 2
 """Exit codes: done; something failed or was found; wrong usage or settings."""

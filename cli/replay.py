@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import bootstrap
-from cli.output import FOUND, RefusedError, console, progress, words, write_json
+from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
 from cli.status import account_key, age, history_table, moment, state_text
 from shared.adapters.aws.dead_letters import NAMES
 from shared.application.documents import (
@@ -257,7 +257,7 @@ def _followed(done: Iterator[Done]) -> list[Done]:
                 found.append(each)
                 status.update(f"{len(found)} done")
                 if each.error is not None:
-                    progress.print(words(f"{each.message.message_id[:LEAST_ID]}: {each.error}", style="red"))
+                    errors.print(words(f"{each.message.message_id[:LEAST_ID]}: {each.error}", style="red"))
     except KeyboardInterrupt:
         raise RefusedError(
             f"stopped after {len(found)} message(s)", remedy="run it again: what is done twice changes nothing"

@@ -77,7 +77,7 @@ def _document(key: AccountKey | None, selected: Selected) -> dict[str, Any]:
 
 
 def _all(selected: Selected) -> RollStatus:
-    return roll_status(bootstrap.ledger(), selected, bootstrap.queue_gauges())
+    return roll_status(bootstrap.ledger(), selected, bootstrap.queue_gauges(), bootstrap.sweep_log())
 
 
 def _one(key: AccountKey) -> AccountStatus:
@@ -138,6 +138,7 @@ def _all_json(found: RollStatus) -> dict[str, Any]:
         "totals": found.totals,
         "longest_under_way": record_document(longest) if longest else None,
         "queues": [asdict(depth) for depth in found.queues],
+        "sweeps": [asdict(sweep) for sweep in found.sweeps],
         "accounts": [record_document(record) for record in found.records],
     }
 
@@ -156,9 +157,26 @@ def summary(found: RollStatus, now: datetime) -> Iterator[RenderableType]:
     if longest := found.longest_under_way:
         who = f"{longest.key.hierarchy_identifier} {longest.name}".strip()
         yield words(f"longest under way: {who}, {longest.state} for {age(longest.state_at, now)}")
+    yield words(swept(found, now), style="red" if found.sweeps_unread or _is_overdue(found, now) else "")
     if found.queues:
         yield Text("")
         yield queues_table(found.queues, now)
+
+
+def swept(found: RollStatus, now: datetime) -> str:
+    """When everything was swept last, in a line."""
+    if found.sweeps_unread:
+        return f"last sweep: cannot be told: {found.sweeps_unread}"
+    each = [
+        f"{sweep.name} {age(sweep.at, now)} ago, {sweep.seen} looked at"
+        + (f", {sweep.failed} failed" if sweep.failed else "")
+        for sweep in found.sweeps
+    ]
+    return f"last sweep: {'; '.join(each) or 'none yet'}"
+
+
+def _is_overdue(found: RollStatus, now: datetime) -> bool:
+    return any(now - sweep.at > timedelta(days=2) for sweep in found.sweeps)
 
 
 def queues_table(queues: Sequence[QueueDepth], now: datetime) -> Table:

@@ -15,6 +15,7 @@ from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
+from shared.adapters.ledger.sweep_log import TableSweepLog
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
@@ -69,7 +70,14 @@ def rewrap_ports() -> RewrapPorts:
     poison = StoragePoisonQueue(
         credential(), queue_endpoint=chosen.queue.queueserviceuri, bodies=ports.bodies, name=chosen.queue.name
     )
-    return RewrapPorts(poison=poison, queue=ports.queue, parking=ports.parking, ledger=ports.ledger, clock=ports.clock)
+    return RewrapPorts(
+        poison=poison,
+        queue=ports.queue,
+        parking=ports.parking,
+        ledger=ports.ledger,
+        sweeps=TableSweepLog(credential(), table_endpoint=chosen.ledger.tableserviceuri),
+        clock=ports.clock,
+    )
 
 
 @cache

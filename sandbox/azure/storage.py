@@ -33,7 +33,7 @@ from sandbox.journal import Journal
 from sandbox.serving import HOST, Service
 
 QUEUES = ("onboarding", "onboarding-poison")
-TABLES = ("accounts", "history", "pacing", "parked")
+TABLES = ("accounts", "history", "pacing", "parked", "sweeps")
 CONTAINERS = ("policy",)
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection", "te", "upgrade"}
 _API_VERSION = "2024-11-04"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from shared.application import refusals
 from shared.application.hold import Hold
@@ -15,15 +17,27 @@ from shared.application.parking import Parking
 from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.application.replay_ports import HIDDEN_SECONDS, GivenUp, GivenUpQueue
 from shared.application.settlement import Settlement
+from shared.domain.sweeps import Sweep
 from shared.errors import TransientError
 
 logger = logging.getLogger(__name__)
+
+NAME = "rewrap_poison"
+"""The sweep's name, which is its function's."""
+
+
+class SweepLog(Protocol):
+    """When something was swept last."""
+
+    def record(self, sweep: Sweep) -> None:
+        """Remembers it in the place of the one before. Raises TransientError, ConfigurationError."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewrapPorts:
     """What the use case works with; `parking` puts on the same queue that `poison` looks through."""
 
+    sweeps: SweepLog
     poison: GivenUpQueue
     queue: RequestQueue
     parking: Parking
@@ -44,10 +58,11 @@ def rewrap(ports: RewrapPorts) -> Rewrapped:
     """Parks every bare message. Raises TransientError, ConfigurationError where the queue cannot be looked through."""
     hold = Hold(ports.poison, HIDDEN_SECONDS)
     seen = parked = failed = 0
+    began = ports.clock.now()
     try:
         for page in hold.pages():
-            seen += len(page)
             for message in page:
+                seen += not _is_ours(message, began)
                 if message.parked or message.body is None:
                     continue
                 try:
@@ -62,7 +77,13 @@ def rewrap(ports: RewrapPorts) -> Rewrapped:
                 _tell("rewrapped", message, message.fault or message.reason, logging.ERROR)
     finally:
         hold.give_back()
+    ports.sweeps.record(Sweep(name=NAME, at=ports.clock.now(), seen=seen, failed=failed))
     return Rewrapped(seen=seen, parked=parked, failed=failed)
+
+
+def _is_ours(message: GivenUp, began: datetime) -> bool:
+    """Whether this very sweep has put it there: it lies on the queue that is looked through."""
+    return message.parked and message.since is not None and message.since >= began
 
 
 def _park(message: GivenUp, ports: RewrapPorts) -> None:

@@ -11,6 +11,8 @@ from typing import Protocol
 from shared.application.ports import Ledger
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
+from shared.domain.sweeps import Sweep
+from shared.errors import RollcallError
 
 UNDER_WAY = frozenset({State.SEEN, State.DEPLOYING, State.DEPLOYED, State.CONNECTING, State.DEFERRED})
 """States of accounts that are on their way to a connector."""
@@ -28,6 +30,13 @@ class QueueDepth:
     oldest_at: datetime | None = None
     given_up: bool = False
     problem: str = ""
+
+
+class Sweeps(Protocol):
+    """When everything was swept last."""
+
+    def list_last(self) -> Sequence[Sweep]:
+        """The last sweep of each kind. Raises TransientError, ConfigurationError."""
 
 
 class QueueGauge(Protocol):
@@ -58,10 +67,15 @@ class Selected:
 
 @dataclass(frozen=True, kw_only=True)
 class RollStatus:
-    """Every account's line, how many are in each state, and how deep the queues are."""
+    """Every account's line, how many are in each state, how deep the queues are, and when everything was swept.
+
+    `sweeps_unread` is why that last cannot be told.
+    """
 
     records: tuple[AccountRecord, ...]
     queues: tuple[QueueDepth, ...] = ()
+    sweeps: tuple[Sweep, ...] = ()
+    sweeps_unread: str = ""
 
     @property
     def longest_under_way(self) -> AccountRecord | None:
@@ -84,13 +98,28 @@ class AccountStatus:
     history: tuple[HistoryEntry, ...]
 
 
-def roll_status(ledger: Ledger, selected: Selected | None = None, gauges: Iterable[QueueGauge] = ()) -> RollStatus:
+def roll_status(
+    ledger: Ledger,
+    selected: Selected | None = None,
+    gauges: Iterable[QueueGauge] = (),
+    sweeps: Sweeps | None = None,
+) -> RollStatus:
     """All accounts that are meant, by provider and hierarchy identifier."""
     meant = (record for record in ledger.list_records() if selected is None or selected.covers(record))
+    found, unread = _last_sweeps(sweeps)
     return RollStatus(
         records=tuple(sorted(meant, key=lambda record: record.key)),
         queues=tuple(depth for gauge in gauges for depth in gauge.measure()),
+        sweeps=found,
+        sweeps_unread=unread,
     )
+
+
+def _last_sweeps(sweeps: Sweeps | None) -> tuple[tuple[Sweep, ...], str]:
+    try:
+        return tuple(sweeps.list_last()) if sweeps is not None else (), ""
+    except RollcallError as error:  # the rest of the status is worth having all the same
+        return (), error.reason
 
 
 def account_status(key: AccountKey, ledger: Ledger) -> AccountStatus | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
+from shared.domain.sweeps import Sweep
 from tests.fakes.failures import Failures
 
 
@@ -52,3 +53,25 @@ class FakeLedger:
         """Newest first."""
         self.failures.strike("history")
         yield from sorted(self._history.get(key, {}).values(), key=lambda entry: entry.at, reverse=True)
+
+
+class FakeSweepLog:
+    """The last sweep."""
+
+    def __init__(self, *sweeps: Sweep) -> None:
+        self.sweeps = list(sweeps)
+        self.failures = Failures()
+
+    @property
+    def last(self) -> Sweep:
+        """The one recorded last."""
+        return self.sweeps[-1]
+
+    def record(self, sweep: Sweep) -> None:
+        """Remembers it."""
+        self.sweeps.append(sweep)
+
+    def list_last(self) -> list[Sweep]:
+        """What was recorded."""
+        self.failures.strike("list_last")
+        return self.sweeps

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 import pytest
 
 from shared.application.rewrap import Rewrapped, RewrapPorts, rewrap
 from shared.domain.ledger import Result, State
+from shared.domain.sweeps import Sweep
 from shared.errors import ConfigurationError, TransientError
 from shared.messages.parked_request import ParkedRequest
 from tests.fakes.clock import NOON
+from tests.fakes.ledger import FakeSweepLog
 from tests.fakes.queues import FakeGivenUpQueue
 from tests.fixtures.read import request
 from tests.unit.conftest import AzureSide
 
-PARKED = ParkedRequest.of(b"{}", reason="why", remedy="how", at=NOON).to_json()
+PARKED = ParkedRequest.of(b"{}", reason="why", remedy="how", at=NOON - timedelta(hours=1)).to_json()
 BARE = request().to_json()
 
 
 def ports_of(azure: AzureSide, *texts: str) -> RewrapPorts:
     poison = FakeGivenUpQueue(azure.clock, *texts)
     return RewrapPorts(
-        poison=poison, queue=azure.queue, parking=azure.ports.parking, ledger=azure.ledger, clock=azure.clock
+        poison=poison,
+        queue=azure.queue,
+        parking=azure.ports.parking,
+        ledger=azure.ledger,
+        sweeps=FakeSweepLog(),
+        clock=azure.clock,
     )
 
 
@@ -39,6 +47,7 @@ def test_bare_messages_are_parked_with_reason_and_remedy(azure: AzureSide, caplo
     [entry] = azure.ledger.history(request().key)
     assert (entry.result, entry.state) == (Result.PARKED, None)
     assert rewrap(ports) == Rewrapped(seen=1, parked=0, failed=0)
+    assert ports.sweeps.last == Sweep(name="rewrap_poison", at=NOON, seen=1, failed=0)  # type: ignore[attr-defined]
 
 
 def test_the_account_stands_as_it_stood(azure: AzureSide) -> None:

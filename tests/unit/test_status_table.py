@@ -9,14 +9,17 @@ from datetime import timedelta
 
 import pytest
 from rich.console import Console, Group
+from rich.text import Text
 
-from cli.status import age, all_page, links_of, one_page, roll_table, status, waited
+from cli.status import age, all_page, links_of, one_page, roll_table, status, summary, swept, waited
 from shared.application.ports import Ledger
 from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, roll_status
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
+from shared.domain.sweeps import Sweep
+from shared.errors import TransientError
 from tests.fakes.clock import NOON
-from tests.fakes.ledger import FakeLedger
+from tests.fakes.ledger import FakeLedger, FakeSweepLog
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
@@ -158,3 +161,20 @@ def test_what_is_copied_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = captured.get().splitlines()
     assert f"connector: {connected.connector_id}" in lines
     assert f"portal: {links_of(connected)['portal']}" in lines
+
+
+def test_the_last_sweep_is_told_and_one_that_is_overdue_or_unread_is_red() -> None:
+    sweep = Sweep(name="rewrap_poison", at=NOON - timedelta(hours=3), seen=7, failed=0)
+    found = roll_status(ledger_of(), sweeps=FakeSweepLog(sweep, replace(sweep, name="other", failed=2)))
+    assert swept(found, NOON) == (
+        "last sweep: rewrap_poison 3h 0m ago, 7 looked at; other 3h 0m ago, 7 looked at, 2 failed"
+    )
+    assert swept(roll_status(ledger_of(), sweeps=FakeSweepLog()), NOON) == "last sweep: none yet"
+    broken = FakeSweepLog()
+    broken.failures.plan("list_last", TransientError("TableNotFound"))
+    unread = roll_status(ledger_of(*RECORDS), sweeps=broken)
+    assert (swept(unread, NOON), len(unread.records)) == ("last sweep: cannot be told: TableNotFound", 4)
+    late = RollStatus(records=(), sweeps=(replace(sweep, at=NOON - timedelta(days=3)),))
+    styles = [str(part.style) for part in summary(late, NOON) if isinstance(part, Text)]
+    assert "red" in styles
+    assert "red" not in [str(part.style) for part in summary(found, NOON) if isinstance(part, Text)]

@@ -18,6 +18,7 @@ from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, RollcallError, TransientError
 from tests.fakes.aws import FakeAccountListing, FakeManagementStacks, FakeReconcileEvents
 from tests.fakes.clock import NOON
+from tests.fakes.ledger import FakeSweepLog
 from tests.fakes.queues import FakeGivenUpQueue
 from tests.fixtures.read import ACCOUNT_ID, account, request
 from tests.unit.conftest import AwsSide, AzureSide
@@ -96,7 +97,12 @@ def test_an_instance_of_an_account_that_fits_into_no_message_fails_alone(aws: Aw
 def test_what_the_host_gave_up_is_parked_under_its_key(azure: AzureSide) -> None:
     poison = FakeGivenUpQueue(azure.clock, request().to_json())
     ports = RewrapPorts(
-        poison=poison, queue=azure.queue, parking=azure.ports.parking, ledger=azure.ledger, clock=azure.clock
+        poison=poison,
+        queue=azure.queue,
+        parking=azure.ports.parking,
+        ledger=azure.ledger,
+        sweeps=FakeSweepLog(),
+        clock=azure.clock,
     )
     rewrap(ports)
     [parked] = azure.queue.parked
