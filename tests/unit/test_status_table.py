@@ -178,3 +178,31 @@ def test_the_last_sweep_is_told_and_one_that_is_overdue_or_unread_is_red() -> No
     styles = [str(part.style) for part in summary(late, NOON) if isinstance(part, Text)]
     assert "red" in styles
     assert "red" not in [str(part.style) for part in summary(found, NOON) if isinstance(part, Text)]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_watching_shows_it_again_and_tells_a_moment_without_an_answer(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    screen = Console(width=80, height=30, file=io.StringIO(), force_terminal=terminal)
+    first, last = RollStatus(records=RECORDS), RollStatus(records=RECORDS[:1])
+    answers: Iterator[RollStatus | TransientError] = iter([first, TransientError("no answer"), last])
+
+    def looked(_: Selected) -> RollStatus:
+        found = next(answers, None)
+        if found is None:
+            raise KeyboardInterrupt
+        if isinstance(found, TransientError):
+            raise found
+        return found
+
+    slept: list[float] = []
+    monkeypatch.setattr("cli.status.console", screen)
+    monkeypatch.setattr("cli.status._all", looked)
+    monkeypatch.setattr("cli.status.time.sleep", slept.append)
+    status(watch=True, every=7.0)
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert slept == [7.0, 7.0, 7.0]
+    for said in ("1 parked", "no answer", "every 7 s; Ctrl-C ends it"):
+        assert said in shown
+    assert ("\x1b[" in shown) is terminal
