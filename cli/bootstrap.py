@@ -262,7 +262,10 @@ def replay_ports(queue: str) -> ReplayPorts:
 
 
 def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
-    """All queues of given-up messages, or the one named."""
+    """All queues of given-up messages, or the one named.
+
+    Who has no AWS credentials is told that AWS's are left out; naming one of them needs credentials.
+    """
     chosen = settings()
     if chosen.queue is None or chosen.ledger is None:
         raise _missing(
@@ -276,13 +279,19 @@ def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
     )
     if name in {"", poison.name}:
         yield poison
-    if name != poison.name:
+    if not name and not _has_aws_credentials():
+        progress.print("[yellow]AWS's dead-letter queues are left out: this shell has no AWS credentials[/yellow]")
+    elif name != poison.name:
         found = dead_letter_queues(
             boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
             boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
             stack_name=chosen.stack_name,
         )
         yield from (each for each in found if name in {"", each.name})
+
+
+def _has_aws_credentials() -> bool:
+    return boto3.Session().get_credentials() is not None
 
 
 def sweep_log() -> TableSweepLog:
@@ -298,7 +307,7 @@ def queue_gauges() -> Iterator[QueueGauge]:
     chosen = settings()
     if chosen.queue is not None:
         yield StorageQueueGauge(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name)
-    if boto3.Session().get_credentials() is not None:
+    if _has_aws_credentials():
         yield SqsGauge(
             boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
             boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
