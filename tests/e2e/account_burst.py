@@ -59,8 +59,8 @@ def account_burst(folder: Path, *, accounts: int) -> AccountBurst:
         return measured(roll, profile_of, len(events), before)
 
 
-def publish_two_profiles(roll: Roll) -> None:
-    """Accounts below /Workloads/Production get more than the others."""
+def publish_two_profiles(roll: Roll, **rest: Any) -> None:
+    """Accounts below /Workloads/Production get more than the others, without tags; `rest` are further fields."""
     settings = roll.sandbox.settings
     policy = {
         "version": 1,
@@ -72,6 +72,7 @@ def publish_two_profiles(roll: Roll) -> None:
             "location": "westeurope",
         },
         "rules": [{"match": {"ou_paths": ["/Workloads/Production"]}, "profile": "recommended"}],
+        **rest,
     }
     content = yaml.safe_dump(policy).encode()
     publish_policy(content, roll.sandbox.azure)

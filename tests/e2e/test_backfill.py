@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from sandbox.deployment import ARTEFACT_BUCKET
 from sandbox.faults import Fault, FaultKind, Hold
 from sandbox.journal import JournalEntry
-from sandbox.policy_upload import publish_policy
+from tests.e2e.account_burst import publish_two_profiles
 from tests.e2e.burst import connected
 from tests.e2e.processes import ROLLCALL, Command, environment
 from tests.e2e.roll import STACK_SET_OPERATIONS, Roll, running, wait_until
@@ -41,26 +39,6 @@ QUICK: dict[str, Any] = {
 }
 BATCH = 200  # of account-events: infra/aws/template.yaml
 PROFILES = 2
-
-
-def publish(roll: Roll) -> None:
-    """A policy without tags, before any process has read the one that lies there."""
-    settings = roll.sandbox.settings
-    policy = {
-        "version": 1,
-        "organization": roll.client("organizations").describe_organization()["Organization"]["Id"],
-        "tenant": settings.tenant_id,
-        "target": {
-            "subscription": settings.subscription_id,
-            "resource_group": settings.resource_group,
-            "location": "westeurope",
-        },
-        "rules": [{"match": {"ou_paths": ["/Workloads/Production"]}, "profile": "recommended"}],
-        "exclusions": {"ou_paths": ["/Quarantine"]},
-    }
-    content = yaml.safe_dump(policy).encode()
-    publish_policy(content, roll.sandbox.azure)
-    roll.client("s3").put_object(Bucket=ARTEFACT_BUCKET, Key="policy.yaml", Body=content)
 
 
 def planted(roll: Roll, units: dict[str, int]) -> dict[str, list[str]]:
@@ -94,7 +72,7 @@ def writes(roll: Roll, since: int) -> list[JournalEntry]:
 @contextmanager
 def world(folder: Path, **settings: Any) -> Iterator[tuple[Roll, Path]]:
     with running(folder / ".sandbox", **(QUICK | settings)) as roll:
-        publish(roll)
+        publish_two_profiles(roll, exclusions={"ou_paths": ["/Quarantine"]})  # before any process reads the policy
         yield roll, folder
 
 
