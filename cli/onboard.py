@@ -8,7 +8,8 @@ import typer
 
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from cli.status import account_key, state_text
+from cli.status import account_key
+from cli.wording import state_text
 from shared.application.documents import record_document
 from shared.application.request_onboarding import AdoptPorts, adopt, request_onboarding, wait_until_settled
 from shared.domain.ledger import AccountRecord, State

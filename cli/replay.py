@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
-from cli.status import account_key, age, history_table, moment, state_text
+from cli.replay_output import kept_document, messages_table, print_message
+from cli.status import account_key
 from shared.adapters.aws.dead_letters import NAMES
 from shared.application.documents import (
     message_document,
-    never_expires,
     results_document,
     shown_document,
 )
-from shared.application.replay import Done, Shown, browse, discard, run, show
+from shared.application.replay import Done, browse, discard, run, show
 from shared.application.replay_ports import GivenUp
 from shared.domain.accounts import Provider
 from shared.domain.replay import Wanted
@@ -33,8 +30,6 @@ app = typer.Typer(no_args_is_help=True, help="Messages that were given up: see w
 
 QUEUES = ("onboarding-poison", *NAMES)
 LEAST_ID = 8
-ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 7, 22, 27, 2
-ROOM_FOR_QUEUES = 130
 
 AccountOption = Annotated[str, typer.Option("--account", metavar="ID", help="only this account's")]
 ProviderOption = Annotated[Provider | None, typer.Option("--provider", help="only of this cloud")]
@@ -111,7 +106,7 @@ def show_message(
     if as_json:
         write_json(shown_document(found))
     else:
-        _show(found)
+        print_message(found)
 
 
 @app.command("run")
@@ -179,7 +174,7 @@ def discard_messages(  # noqa: PLR0913, PLR0917 - the options of a command
         return
 
     def keep(message: GivenUp) -> None:
-        line = _kept_json(message) | {"discarded_by": ports.actor, "discarded_because": reason}
+        line = kept_document(message) | {"discarded_by": ports.actor, "discarded_because": reason}
         try:
             with Path(export or "").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
@@ -279,65 +274,3 @@ def _end(done: Sequence[Done], what: str, *, as_json: bool, dry: bool = False) -
         if not done:
             progress.print("no message is meant")
         raise typer.Exit(FOUND)
-
-
-def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Table:
-    """A line for each message, in `width` columns; ids and accounts are never cut."""
-    wide = width >= ROOM_FOR_QUEUES
-    used = ID_WIDTH + ACCOUNT_WIDTH + AGE_WIDTH + CLASS_WIDTH + (QUEUE_WIDTH + GAP if wide else 0)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, size in (("message", ID_WIDTH), ("account", ACCOUNT_WIDTH), ("age", AGE_WIDTH)):
-        table.add_column(name, no_wrap=True, width=size)
-    table.add_column("kind of reason", no_wrap=True, overflow="ellipsis", width=CLASS_WIDTH)
-    if wide:
-        table.add_column("queue", no_wrap=True, width=QUEUE_WIDTH)
-    room = max(width - used - 4 * GAP, 1)
-    table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=room)
-    for each in messages:
-        table.add_row(
-            words(each.message_id[:ID_WIDTH]),
-            words(each.key.hierarchy_identifier if each.key else "-"),
-            age(each.since, now),
-            words(each.reason_class),
-            *([words(each.queue)] if wide else []),
-            words(each.reason),
-        )
-    return table
-
-
-def _show(found: Shown) -> None:
-    message = found.message
-    account = message.key.hierarchy_identifier if message.key else "no account"
-    console.print(Text.assemble(words(account, style="bold"), "  ", words(message.asks), "  ", words(message.queue)))
-    lines = {
-        "message": message.message_id,
-        "given up": moment(message.since),
-        "expires": "never" if never_expires(message) else moment(message.taken.expires_at),
-        "kind": message.reason_class,
-        "reason": message.reason,
-        "remedy": message.remedy,
-        "cause": f"{found.diagnosis.prospect}: {found.diagnosis.why}",
-    }
-    for label, value in lines.items():
-        console.print(words(f"{label + ':':<10}{value}"), soft_wrap=label == "message")
-    if message.body is not None:
-        console.print(words(_pretty(message.body), style="dim", lines=True))
-    if found.record is not None:
-        console.print(
-            Text.assemble("the account is ", state_text(found.record.state), " since ", moment(found.record.state_at))
-        )
-        console.print(history_table(found.history))
-
-
-def _pretty(body: bytes) -> str:
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return body.decode("utf-8", "backslashreplace")
-
-
-def _kept_json(message: GivenUp) -> dict[str, Any]:
-    told = message_document(message)
-    moments = {name: value.isoformat() for name, value in told.items() if isinstance(value, datetime)}
-    body = base64.b64encode(message.body).decode() if message.body is not None else None
-    return told | moments | {"body_base64": body, "text": message.taken.text}

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from cli import bootstrap
 from cli.output import RefusedError, console, words, write_json
+from cli.wording import age, moment, state_text
 from shared.application.documents import entry_document, record_document
 from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, account_status, roll_status
 from shared.domain.accounts import Provider, is_account_id
@@ -25,14 +26,6 @@ from shared.errors import TransientError
 
 ID_WIDTH, STATE_WIDTH, TIME_WIDTH, GAP = 12, 13, 19, 2
 LEAST_ROOM = 6  # for reasons; a terminal narrower than that shows no times
-STATE_STYLES = {
-    State.CONNECTED: "green",
-    State.EXCLUDED: "dim",
-    State.DEPARTED: "dim",
-    State.DEPLOY_FAILED: "red",
-    State.PARKED: "red",
-    State.DEFERRED: "yellow",
-}
 ROOM_FOR_REASONS = 120
 
 
@@ -196,17 +189,6 @@ def queues_table(queues: Sequence[QueueDepth], now: datetime) -> Table:
     return table
 
 
-def age(since: datetime | None, now: datetime) -> str:
-    """How long ago, in the two largest units."""
-    if since is None:
-        return "-"
-    seconds = max(int((now - since).total_seconds()), 0)
-    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    if days:
-        return f"{days}d {hours}h"
-    return f"{hours}h {minutes}m" if hours else f"{minutes}m {seconds % 60}s"
-
-
 def _names_width(records: Sequence[AccountRecord]) -> int:
     return max(4, min(16, max((len(record.name) for record in records), default=4)))
 
@@ -307,13 +289,3 @@ def waited(record: AccountRecord) -> str:
         return ""
     whole = timedelta(seconds=round((record.connected_at - record.joined_at).total_seconds()))
     return f", its connector came {whole} later"
-
-
-def state_text(state: State) -> Text:
-    """A state in its colour."""
-    return Text(str(state), style=STATE_STYLES.get(state, "cyan"))
-
-
-def moment(at: datetime | None) -> str:
-    """A time as people read it, to the second."""
-    return at.strftime("%Y-%m-%d %H:%M:%S") if at else "-"

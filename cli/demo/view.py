@@ -11,7 +11,7 @@ from rich.text import Text
 
 from cli.demo.trace import Step, Trace
 from cli.output import words
-from cli.status import state_text
+from cli.wording import state_text
 
 _HEADINGS = {
     Step.EVENT: "event",

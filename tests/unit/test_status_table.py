@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console, Group
 from rich.text import Text
 
-from cli.status import age, all_page, links_of, one_page, roll_table, status, summary, swept, waited
+from cli.status import all_page, links_of, one_page, roll_table, status, summary, swept, waited
+from cli.wording import age
 from shared.application.ports import Ledger
 from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, roll_status
 from shared.domain.accounts import Provider
