@@ -17,13 +17,14 @@ from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
-from shared.adapters.aws.dead_letters import SqsGauge, dead_letter_queues
+from shared.adapters.aws.dead_letters import dead_letter_queues
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.management_account import AwsManagementAccount
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_destination import S3PolicyDestination
 from shared.adapters.aws.policy_store import S3PolicyStore
+from shared.adapters.aws.queue_gauge import SqsGauge
 from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.template_bucket import S3TemplateBucket
@@ -311,7 +312,9 @@ def queue_gauges() -> Iterator[QueueGauge]:
         yield SqsGauge(
             boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
             boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
+            boto3.client("cloudwatch", region_name=BUS_REGION, config=_AWS),
             stack_name=chosen.stack_name,
+            clock=SystemClock(),
         )
 
 

@@ -22,7 +22,7 @@ from sandbox.serving import ConnectionDroppedError
 
 LONGEST_HOLD_SECONDS = 120.0
 SERVICES = (
-    *("cloudformation", "events", "iam", "lambda", "lambda-runtime", "oidc-issuer"),
+    *("cloudformation", "ec2", "events", "iam", "lambda", "lambda-runtime", "monitoring", "oidc-issuer"),
     *("organizations", "s3", "sqs", "sts"),
     *("arm", "blob", "entra", "functions", "managed-identity", "queue", "table"),
 )

@@ -25,6 +25,7 @@ from sandbox.aws import (
     managed_policies,
     oidc_provider,
     organizations,
+    queue_metrics,
     queue_policy_resource,
     queues,
     stack_set_resource,
@@ -60,7 +61,8 @@ _OVERLAYS = (
     stack_updates,
     stacks,
 )
-# Imported for moto to find them among the CloudFormation models.
+# Imported for moto to find them among its providers of metrics and its CloudFormation models.
+METRICS = (queue_metrics.QueueMetrics,)
 RESOURCES = (
     oidc_provider.OidcProviderResource,
     queue_policy_resource.QueuePolicyResource,

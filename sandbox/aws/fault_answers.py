@@ -55,8 +55,17 @@ def _worded(facts: RequestFacts, code: str, message: str, *, sender: bool) -> tu
     if facts.protocol == "rest-xml":
         body = f'<?xml version="1.0" encoding="UTF-8"?><Error>{error}<RequestId>{request_id}</RequestId></Error>'
         return [("Content-Type", "application/xml")], body.encode()
+    if facts.protocol == "cbor":
+        pairs = b"".join(_cbor_text(text) for text in ("__type", code, "message", message))
+        return [("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor")], b"\xa2" + pairs
     document = json.dumps({"__type": code, "message": message, "Message": message}).encode()
     if facts.protocol == "rest-json":
         return [("Content-Type", "application/json"), ("x-amzn-ErrorType", code)], document
     query_error = f"{code};{'Sender' if sender else 'Receiver'}"
     return [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-query-error", query_error)], document
+
+
+def _cbor_text(text: str) -> bytes:
+    """A text of less than 256 bytes, as RFC 8949 writes it."""
+    encoded = text.encode()
+    return b"\x78" + bytes([len(encoded)]) + encoded

@@ -14,6 +14,7 @@ from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
 
 _CREDENTIAL = re.compile(r"Credential=([^/\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_CBOR_PATH = re.compile(r"/service/[^/]+/operation/([^/]+)$")  # Smithy RPC v2
 _SERVICES = {"AmazonSQS": "sqs", "AWSEvents": "events", "AWSOrganizationsV20161128": "organizations"}
 
 
@@ -73,6 +74,8 @@ def facts_of(environ: dict[str, Any]) -> RequestFacts:
     if "Action" in given:
         service = service or ("sts" if given["Action"].startswith("AssumeRole") else "unknown")
         return RequestFacts(service, given["Action"], key, region, "query", given)
+    if environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor" and (called := _CBOR_PATH.search(environ["PATH_INFO"])):
+        return RequestFacts(service, called[1], key, region, "cbor", {})
     service = service or "s3"
     operation, parameters = _routed(service, environ)
     protocol = "rest-xml" if service == "s3" else "rest-json"

@@ -17,16 +17,14 @@ from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.errors import translated
 from shared.adapters.aws.events import Ignored, read_envelope, read_reconcile_event, read_stack_event
 from shared.application.replay_ports import GivenUp, Taken
-from shared.application.status import QueueDepth
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey
 from shared.domain.replay import GIVEN_UP, UNREADABLE
-from shared.errors import PermanentError, RollcallError
+from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation.client import CloudFormationClient
     from mypy_boto3_sqs.client import SQSClient
-    from mypy_boto3_sqs.literals import QueueAttributeNameType
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 PAGE = 10
@@ -61,6 +59,8 @@ _KINDS = (
     _Kind(name="stack-events", output="StackEvents", account_in=_account_of_instance),
     _Kind(name="reconcile", output="Reconcile", account_in=_no_account),
 )
+OUTPUTS = {kind.name: kind.output for kind in _KINDS}
+"""The event queues, and how the stack's outputs begin that name each and its dead-letter queue."""
 NAMES = tuple(f"{kind.name}-dead-letters" for kind in _KINDS)
 
 
@@ -154,7 +154,7 @@ def dead_letter_queues(
     sqs: SQSClient, cloudformation: CloudFormationClient, *, stack_name: str
 ) -> tuple[SqsDeadLetters, ...]:
     """Those that the stack of infra/aws/template.yaml names in its outputs. Raises TransientError, PermanentError."""
-    urls = _urls(cloudformation, stack_name)
+    urls = queue_urls(cloudformation, stack_name)
     return tuple(
         SqsDeadLetters(
             sqs,
@@ -167,48 +167,11 @@ def dead_letter_queues(
     )
 
 
-def _urls(cloudformation: CloudFormationClient, stack_name: str) -> dict[str, str]:
+def queue_urls(cloudformation: CloudFormationClient, stack_name: str) -> dict[str, str]:
+    """The outputs of the stack, the queues' addresses among them. Raises TransientError, PermanentError."""
     with translated(f"read the outputs of stack {stack_name}"):
         stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
         return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
-
-
-class SqsGauge:
-    """How deep the queues of AWS's side are; SQS does not say since when the first message waits."""
-
-    def __init__(self, sqs: SQSClient, cloudformation: CloudFormationClient, *, stack_name: str) -> None:
-        """`stack_name` is that of infra/aws/template.yaml."""
-        self._sqs = sqs
-        self._cloudformation = cloudformation
-        self._stack_name = stack_name
-
-    def measure(self) -> Sequence[QueueDepth]:
-        """Each event queue and its dead-letter queue."""
-        try:
-            urls = _urls(self._cloudformation, self._stack_name)
-        except RollcallError as error:
-            return [QueueDepth(name="queues of AWS's side", problem=error.reason)]
-        return [
-            self._depth(f"{kind.name}{suffix}", urls[f"{kind.output}{output}Url"], given_up=given_up)
-            for kind in _KINDS
-            for suffix, output, given_up in (("", "Queue", False), ("-dead-letters", "DeadLetterQueue", True))
-            if f"{kind.output}{output}Url" in urls
-        ]
-
-    def _depth(self, name: str, url: str, *, given_up: bool) -> QueueDepth:
-        try:
-            with translated(f"look at {name}"):
-                found = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))["Attributes"]
-        except RollcallError as error:
-            return QueueDepth(name=name, given_up=given_up, problem=error.reason)
-        return QueueDepth(name=name, waiting=sum(int(found.get(each, 0)) for each in _COUNTS), given_up=given_up)
-
-
-_COUNTS: tuple[QueueAttributeNameType, ...] = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 def _taken(found: MessageTypeDef) -> Taken:
