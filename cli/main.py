@@ -82,13 +82,18 @@ def main() -> None:
     except ToldError as told:
         sys.exit(told.exit_code)
     except RefusedError as error:
-        errors.print(words(f"rollcall: {error}", lines=True), soft_wrap=True)
+        errors.print(words(f"rollcall: {_one_line(error)}"), soft_wrap=True)
         _refuse(error.reason, error.remedy, error.exit_code)
     except RollcallError as error:
         if _Debug.wanted:
             raise
-        errors.print(words(f"rollcall: {error}", style="red", lines=True), soft_wrap=True)
+        errors.print(words(f"rollcall: {_one_line(error)}", style="red"), soft_wrap=True)
         _refuse(error.reason, error.remedy, WRONG_USAGE if _is_wrong_deployment(error) else FOUND)
+
+
+def _one_line(error: Exception) -> str:
+    """Services break the lines of what they refuse."""
+    return " ".join(str(error).split())
 
 
 def _refuse(reason: str, remedy: str, exit_code: int) -> NoReturn:

@@ -79,7 +79,9 @@ def list_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     console.print(" · ".join(f"{count} {kind}" for kind, count in totals.most_common()) or "nothing was given up")
     if len(found) > len(shown):
         first = (page - 1) * limit
-        progress.print(f"{first + 1} to {first + len(shown)} of {len(found)}; the next are on --page {page + 1}")
+        rest = f"; the next are on --page {page + 1}" if first + len(shown) < len(found) else ""
+        span = f"{first + 1} to {first + len(shown)}" if shown else f"page {page} is beyond the last"
+        progress.print(f"{span} of {len(found)}{rest if shown else ''}")
 
 
 @app.command("show")
@@ -90,6 +92,7 @@ def show_message(
     export: Annotated[
         Path | None, typer.Option("--export", metavar="FILE", help="write what would go back to the queue to a file")
     ] = None,
+    queue: QueueOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show one message, its account's history, and whether its cause is gone.
@@ -98,9 +101,9 @@ def show_message(
     """
     [identifier] = _ids([message])
     with progress.status("looking through the queues"):
-        found = show(identifier, bootstrap.replay_ports(""))
+        found = show(identifier, bootstrap.replay_ports(_queue(queue)))
     if found is None:
-        raise RefusedError(f"no one message is {identifier}", remedy="see `rollcall replay list`")
+        raise RefusedError(f"no one message is {identifier}", remedy=_LOOK_AGAIN)
     if export is not None:
         _export(found.message, export)
     if as_json:
@@ -137,7 +140,8 @@ def run_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     body = None if source is None else _read(source)
     ports = bootstrap.replay_ports(_queue(queue))
     if dry_run:
-        _end([Done(message=each) for each in browse(wanted, ports)], "would go back", as_json=as_json, dry=True)
+        found = _followed(run(wanted, ports, per_second=per_second, body=body, dry=True))
+        _end(found, "would go back", as_json=as_json, dry=True)
         return
     _end(_followed(run(wanted, ports, per_second=per_second, body=body)), "sent back", as_json=as_json)
 
@@ -169,9 +173,6 @@ def discard_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     if not reason.strip():
         raise typer.BadParameter("a reason is needed", param_hint="--reason")
     ports = bootstrap.replay_ports(_queue(queue))
-    if dry_run:
-        _end([Done(message=each) for each in browse(wanted, ports)], "would be discarded", as_json=as_json, dry=True)
-        return
 
     def keep(message: GivenUp) -> None:
         line = kept_document(message) | {"discarded_by": ports.actor, "discarded_because": reason}
@@ -181,8 +182,8 @@ def discard_messages(  # noqa: PLR0913, PLR0917 - the options of a command
         except OSError as error:
             raise RefusedError(f"{export} cannot be written: {error.strerror}", remedy="name another file") from error
 
-    found = discard(wanted, ports, reason=reason, keep=keep if export is not None else None)
-    _end(_followed(found), "discarded", as_json=as_json)
+    found = discard(wanted, ports, reason=reason, keep=keep if export is not None else None, dry=dry_run)
+    _end(_followed(found), "would be discarded" if dry_run else "discarded", as_json=as_json, dry=dry_run)
 
 
 def _wanted(  # noqa: PLR0913, PLR0917 - the options that say which messages are meant
@@ -211,6 +212,11 @@ def _meant(messages: list[str] | None, wanted: Wanted, everything: bool) -> Want
     if messages and everything:
         raise typer.BadParameter("--all and names exclude each other")
     return wanted
+
+
+_LOOK_AGAIN = (
+    "see `rollcall replay list`; while somebody else looks through the queue, for two minutes at most, it hides"
+)
 
 
 def _ids(messages: Iterable[str]) -> list[str]:
@@ -268,9 +274,9 @@ def _end(done: Sequence[Done], what: str, *, as_json: bool, dry: bool = False) -
         if dry:
             console.print(messages_table([each.message for each in done], console.width, datetime.now(UTC)))
         stays = sum(each.stays for each in done)
-        again = f" · {stays} of them somebody else has taken meanwhile: they lie there still" if stays else ""
+        again = f" · {stays} of them somebody else had taken or deleted meanwhile" if stays else ""
         console.print(words(f"{len(done) - len(failed)} {what} · {len(failed)} failed{again}"))
     if failed or not done:
         if not done:
-            progress.print("no message is meant")
+            progress.print(words(f"no message is meant: {_LOOK_AGAIN}"))
         raise typer.Exit(FOUND)

@@ -14,11 +14,11 @@ from rich.text import Text
 from cli.output import console, words
 from cli.status import history_table
 from cli.wording import age, moment, state_text
-from shared.application.documents import message_document, never_expires
+from shared.application.documents import message_document
 from shared.application.replay import Shown
 from shared.application.replay_ports import GivenUp
 
-ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 7, 22, 27, 2
+ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 8, 22, 27, 2
 ROOM_FOR_QUEUES = 130
 
 
@@ -32,7 +32,8 @@ def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Ta
     table.add_column("kind of reason", no_wrap=True, overflow="ellipsis", width=CLASS_WIDTH)
     if wide:
         table.add_column("queue", no_wrap=True, width=QUEUE_WIDTH)
-    room = max(width - used - 4 * GAP, 1)
+    longest = max((len(words(each.reason)) for each in messages), default=1)  # into a file: no padding
+    room = min(max(width - used - 4 * GAP, 1), max(longest, len("reason")))
     table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=room)
     for each in messages:
         table.add_row(
@@ -54,7 +55,7 @@ def print_message(found: Shown) -> None:
     lines = {
         "message": message.message_id,
         "given up": moment(message.since),
-        "expires": "never" if never_expires(message) else moment(message.taken.expires_at),
+        "expires": "never" if message.never_expires else moment(message.taken.expires_at),
         "kind": message.reason_class,
         "reason": message.reason,
         "remedy": message.remedy,

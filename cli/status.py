@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -109,7 +109,9 @@ def account_key(text: str) -> AccountKey:
 def _first_screen(key: AccountKey | None, selected: Selected) -> Iterator[RenderableType]:
     """What of it fits a terminal: totals and queues always, accounts as far as there is room."""
     if key is not None:
-        yield from one_page(_one(key))
+        one = _one(key)
+        newest = replace(one, history=one.history[-max(console.height - ROOM_ABOVE, 1) :])
+        yield from one_page(newest)
         return
     found = _all(selected)
     room = max(console.height - len(found.queues) - ROOM_BELOW, 1)
@@ -121,6 +123,8 @@ def _first_screen(key: AccountKey | None, selected: Selected) -> Iterator[Render
 
 ROOM_BELOW = 8
 """Lines of a screen that are no accounts and no queues."""
+ROOM_ABOVE = 16
+"""Lines of a screen that say how an account stands, some of them folded."""
 ROWS_AT_ONCE = 500
 """Rows of a table that are laid out together: all of 50,000 would need gigabytes."""
 
@@ -132,6 +136,7 @@ def _all_json(found: RollStatus) -> dict[str, Any]:
         "longest_under_way": record_document(longest) if longest else None,
         "queues": [asdict(depth) for depth in found.queues],
         "sweeps": [asdict(sweep) for sweep in found.sweeps],
+        "sweeps_unread": found.sweeps_unread,
         "accounts": [record_document(record) for record in found.records],
     }
 

@@ -7,7 +7,7 @@ import logging
 import azure.functions as func
 
 from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier
-from shared.errors import TransientError
+from shared.errors import RollcallError
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def caller_of(request: func.HttpRequest, verifier: TokenVerifier | None) -> str 
         return verifier.caller(request.headers.get("authorization"))
     except TokenRefusedError as refused:
         return _refused(request, str(refused))
-    except TransientError as error:
+    except RollcallError as error:
         logger.error("caller_unknown", extra={"reason": error.reason})  # noqa: TRY400 - one line
         return func.HttpResponse(status_code=503, headers={"Retry-After": "60"})
 

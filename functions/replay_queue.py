@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from functions import bootstrap
 from functions.operator_gate import caller_of
@@ -23,7 +24,7 @@ from shared.application.replay import Done, browse, discard, run, show
 from shared.application.replay_ports import ReplayPorts
 from shared.domain.accounts import Provider
 from shared.domain.replay import Wanted
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import RollcallError, TransientError
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
@@ -31,6 +32,21 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 LEAST_ID = 8
 MOST_AT_ONCE = 500
 """Messages of one request: Azure's load balancer gives up after 230 s."""
+
+
+MOST_SECONDS = 200.0
+"""How long the messages of one request may take at its pace."""
+
+
+def _written_out(value: object) -> object:
+    """A number would be taken for seconds since 1970, hours ago are what people mean: neither is let in."""
+    if not isinstance(value, str) or not _RFC_3339.match(value):
+        raise ValueError("a moment is written as 2026-11-25T13:00:00Z")
+    return value
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Selection(BaseModel):
@@ -41,8 +57,8 @@ class Selection(BaseModel):
     account: str = Field(default="", pattern=r"^([0-9]{1,20})?$")
     provider: Provider | None = None
     reason_class: str = Field(default="", max_length=100)
-    older_than: datetime | None = None
-    newer_than: datetime | None = None
+    older_than: Moment | None = None
+    newer_than: Moment | None = None
 
     def wanted(self, ids: tuple[str, ...] = ()) -> Wanted:
         """The same for the use case."""
@@ -71,7 +87,7 @@ class Order(Selection):
     all: bool = False
     reason: str = Field(default="", max_length=1000)
     dry_run: bool = False
-    per_second: float = Field(default=10.0, gt=0, le=1000)
+    per_second: float = Field(default=10.0, ge=0.1, le=1000)
     limit: int = Field(default=100, ge=1, le=MOST_AT_ONCE)
 
     @model_validator(mode="after")
@@ -80,6 +96,8 @@ class Order(Selection):
             raise ValueError("name the messages in ids, or say all")
         if any(len(each) < LEAST_ID for each in self.ids):
             raise ValueError(f"an id has at least {LEAST_ID} characters")
+        if self.limit / self.per_second > MOST_SECONDS:
+            raise ValueError(f"limit / per_second is more than {MOST_SECONDS:g} s, which one request may take")
         if self.action == "discard" and not self.reason.strip():
             raise ValueError("a reason is needed to discard")
         return self
@@ -98,36 +116,41 @@ def replay_queue(req: func.HttpRequest) -> func.HttpResponse:
 def answer(req: func.HttpRequest, ports: ReplayPorts) -> func.HttpResponse:
     """Answers a caller who may ask."""
     try:
-        return _json(200, _answered(req, ports))
-    except _NotFoundError:
-        return _json(404, {"error": {"reason": "no one message has that id", "remedy": "List the messages."}})
+        asked = _asked(req)
     except (ValidationError, ValueError) as error:
         return _json(400, {"error": {"reason": _fault(error), "remedy": "See docs/guides/replay.md."}})
-    except (TransientError, ConfigurationError) as error:
-        facts = {"reason": error.reason, "remedy": error.remedy, "error_key": error.key}
-        logger.error("replay_failed", extra=facts)  # noqa: TRY400 - one line
-        status = 503 if isinstance(error, TransientError) else 500
-        return _json(status, {"error": {"reason": error.reason, "remedy": error.remedy}})
+    try:
+        if isinstance(asked, Order):
+            return _ordered(asked, ports)
+        if isinstance(asked, Listing):
+            return _json(200, _listed(asked, ports))
+        if (shown := show(asked, ports)) is not None:
+            return _json(200, shown_document(shown))
+        return _json(404, {"error": {"reason": "no one message has that id", "remedy": "List the messages."}})
+    except RollcallError as error:
+        return _failed(error)
 
 
-class _NotFoundError(Exception):
-    pass
-
-
-def _answered(req: func.HttpRequest, ports: ReplayPorts) -> dict[str, Any]:
+def _asked(req: func.HttpRequest) -> Order | Listing | str:
+    """What a request is for: an order, a list, or one message by its id. Raises ValueError."""
     identifier = str(req.route_params.get("identifier") or "")
     if req.method == "POST":
         if identifier:
             raise ValueError("a message is named in the body")
-        return _ordered(Order.model_validate_json(req.get_body()), ports)
+        return Order.model_validate_json(req.get_body())
     if not identifier:
-        return _listed(Listing.model_validate(dict(req.params)), ports)
+        return Listing.model_validate(dict(req.params))
     if len(identifier) < LEAST_ID:
         raise ValueError(f"an id has at least {LEAST_ID} characters")
-    shown = show(identifier, ports)
-    if shown is None:
-        raise _NotFoundError
-    return shown_document(shown)
+    return identifier
+
+
+def _failed(error: RollcallError, done: dict[str, Any] | None = None) -> func.HttpResponse:
+    """Why it could not be done, and what was done before."""
+    facts = {"reason": error.reason, "remedy": error.remedy, "error_key": error.key}
+    logger.error("replay_failed", extra=facts)
+    status = 503 if isinstance(error, TransientError) else 500
+    return _json(status, {"error": {"reason": error.reason, "remedy": error.remedy}} | (done or {}))
 
 
 def _listed(asked: Listing, ports: ReplayPorts) -> dict[str, Any]:
@@ -141,21 +164,24 @@ def _listed(asked: Listing, ports: ReplayPorts) -> dict[str, Any]:
     }
 
 
-def _ordered(order: Order, ports: ReplayPorts) -> dict[str, Any]:
+def _ordered(order: Order, ports: ReplayPorts) -> func.HttpResponse:
+    """Carries an order out; what was done is told and logged, even where it ends in the middle."""
     wanted = order.wanted(order.ids)
-    if order.dry_run:
-        found = [Done(message=each) for each in browse(wanted, ports)][: order.limit]
-        return results_document(found, dry=True)
     work = (
-        run(wanted, ports, per_second=order.per_second)
+        run(wanted, ports, per_second=order.per_second, dry=order.dry_run)
         if order.action == "run"
-        else discard(wanted, ports, reason=order.reason)
+        else discard(wanted, ports, reason=order.reason, dry=order.dry_run)
     )
-    done = list(islice(work, order.limit))
-    work.close()  # gives back what it holds
-    facts = {"operation": order.action, "caller": ports.actor, "messages": len(done)}
-    logger.info("replay_ordered", extra=facts | {"failed": sum(each.error is not None for each in done)})
-    return results_document(done, dry=False)
+    done: list[Done] = []
+    try:
+        done.extend(islice(work, order.limit))
+    except RollcallError as error:
+        return _failed(error, results_document(done, dry=order.dry_run))
+    finally:
+        work.close()  # gives back what it holds
+        facts = {"operation": order.action, "caller": ports.actor, "messages": len(done), "dry_run": order.dry_run}
+        logger.info("replay_ordered", extra=facts | {"failed": sum(each.error is not None for each in done)})
+    return _json(200, results_document(done, dry=order.dry_run))
 
 
 def _fault(error: ValueError) -> str:

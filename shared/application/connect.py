@@ -65,7 +65,7 @@ def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, sett
     record = ports.ledger.find(request.key)
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
-    if record is not None and record.outdated_by({State.OFFBOARDED, *LEFT}, request.occurred_at):
+    if record is not None and record.outdated_by({State.CONNECTED, State.OFFBOARDED, *LEFT}, request.occurred_at):
         return Outcome(result=Result.SKIPPED, reason=f"the account was {record.state} after this was asked for")
     decision = decide_again(request, policy)
     if decision.verdict is not Verdict.INCLUDE:

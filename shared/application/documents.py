@@ -11,12 +11,6 @@ from shared.application.replay_ports import GivenUp
 from shared.domain.ledger import AccountRecord, HistoryEntry
 
 
-def never_expires(message: GivenUp) -> bool:
-    """The service writes the year 9999 for a message that never does."""
-    expires = message.taken.expires_at
-    return expires is not None and expires.year > 9000  # noqa: PLR2004
-
-
 def message_document(message: GivenUp) -> dict[str, Any]:
     """A message without its text."""
     return {
@@ -30,7 +24,7 @@ def message_document(message: GivenUp) -> dict[str, Any]:
         "remedy": message.remedy,
         "fault": message.fault,
         "given_up_at": message.since,
-        "expires_at": None if never_expires(message) else message.taken.expires_at,
+        "expires_at": None if message.never_expires else message.taken.expires_at,
     }
 
 

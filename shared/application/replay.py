@@ -8,8 +8,10 @@ decides what the second copy does, which is nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.application.hold import Hold
@@ -42,11 +44,15 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What became of one message; `error` where it is as it was. `stays` where it is done, but lies there still."""
+    """What became of one message; `error` where it is as it was.
+
+    `stays` where it was done, but somebody else had taken or deleted the message meanwhile.
+    """
 
     message: GivenUp
     error: RollcallError | None = None
     stays: bool = False
+    dry: bool = False
 
 
 def browse(wanted: Wanted, ports: ReplayPorts) -> list[GivenUp]:
@@ -67,34 +73,52 @@ def show(message_id: str, ports: ReplayPorts) -> Shown | None:
 
 
 def run(
-    wanted: Wanted, ports: ReplayPorts, *, per_second: float, body: bytes | None = None
+    wanted: Wanted, ports: ReplayPorts, *, per_second: float, body: bytes | None = None, dry: bool = False
 ) -> Generator[Done, None, None]:
     """Sends every message meant back to its queue, with a fresh budget; what each came to, one by one.
 
-    `body` goes in the place of what the message says. Raises TransientError, ConfigurationError where the queues
-    cannot be worked on at all.
+    A message that is given up again while this goes on is not sent a second time. `body` goes in the place of what
+    the message says. With `dry` nothing is sent, but what would fail is told. Raises TransientError,
+    ConfigurationError where the queues cannot be worked on at all.
     """
     for queue in ports.queues:
-        for done in _worked_on(queue, wanted, ports, partial(_replayed, queue=queue, ports=ports, body=body)):
+        sent: set[str] = set()
+        work = partial(_replayed, queue=queue, ports=ports, body=body, dry=dry)
+        for done in _worked_on(queue, wanted, ports, work, but=sent):
             yield done
-            ports.clock.sleep(1 / per_second)
+            if not dry:
+                sent.add(_content(done.message))
+                ports.clock.sleep(1 / per_second)
 
 
 def discard(
-    wanted: Wanted, ports: ReplayPorts, *, reason: str, keep: Callable[[GivenUp], None] | None = None
+    wanted: Wanted,
+    ports: ReplayPorts,
+    *,
+    reason: str,
+    keep: Callable[[GivenUp], None] | None = None,
+    dry: bool = False,
 ) -> Generator[Done, None, None]:
     """Deletes every message meant, after the account's history was told why; what each came to, one by one.
 
-    `keep` gets each before it is deleted. A message that names no account is deleted only if it was kept.
+    `keep` gets each before it is deleted. A message that names no account is deleted only if it was kept. With `dry`
+    nothing is kept, told or deleted.
     """
     for queue in ports.queues:
-        yield from _worked_on(
-            queue, wanted, ports, partial(_discarded, queue=queue, ports=ports, reason=reason, keep=keep)
-        )
+        discarded = partial(_discarded, queue=queue, ports=ports, reason=reason, keep=keep)
+        work = partial(_may_go, kept=keep is not None) if dry else discarded
+        yield from _worked_on(queue, wanted, ports, work)
+
+
+def _content(message: GivenUp) -> str:
+    """What a message is, whatever id its queue has given it."""
+    if message.request is not None:
+        return str(message.request.message_id)
+    return hashlib.sha256(message.body or b"").hexdigest()
 
 
 def _looked_through(queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts) -> list[GivenUp]:
-    hold = Hold(queue, ports.hidden_seconds)
+    hold = Hold(queue, ports.hidden_seconds, ports.clock)
     try:
         return [each for page in hold.pages() for each in page if _is_wanted(each, wanted)]
     finally:
@@ -102,18 +126,30 @@ def _looked_through(queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts) -> 
 
 
 def _worked_on(
-    queue: GivenUpQueue, wanted: Wanted, ports: ReplayPorts, work: Callable[[GivenUp], Done]
+    queue: GivenUpQueue,
+    wanted: Wanted,
+    ports: ReplayPorts,
+    work: Callable[[GivenUp], Done],
+    but: Collection[str] = frozenset(),
 ) -> Iterator[Done]:
-    """Every message meant, while it is hidden from others; what is not meant, or failed, is given back at the end."""
-    hold = Hold(queue, ports.hidden_seconds)
+    """Every message meant, while it is hidden from others; what is not meant, or failed, is given back at the end.
+
+    `but` names contents that are left alone.
+    """
+    hold = Hold(queue, ports.hidden_seconds, ports.clock)
     try:
         for page in hold.pages():
-            for message in page:
-                if _is_wanted(message, wanted):
-                    done = work(message)
-                    if done.error is None:
-                        hold.let_go(message)
-                    yield done
+            meant = [each for each in page if _is_wanted(each, wanted)]
+            for number, message in enumerate(meant):
+                if hold.is_ending():  # it may be somebody else's before we are done
+                    hold.return_unworked(meant[number:])
+                    break
+                if _content(message) in but:
+                    continue
+                done = work(message)
+                if done.error is None and not done.dry:
+                    hold.let_go(message)
+                yield done
     finally:
         hold.give_back()
 
@@ -122,13 +158,16 @@ def _is_wanted(message: GivenUp, wanted: Wanted) -> bool:
     return wanted.covers(message.message_id, message.key, message.reason_class, message.since)
 
 
-def _replayed(message: GivenUp, *, queue: GivenUpQueue, ports: ReplayPorts, body: bytes | None) -> Done:
+def _replayed(message: GivenUp, *, queue: GivenUpQueue, ports: ReplayPorts, body: bytes | None, dry: bool) -> Done:
     message = message if body is None else queue.reread(message, body)
     if message.body is None or message.fault:
-        return Done(message=message, error=PermanentError(message.fault or "its text cannot be had", remedy=_MEND))
+        error = PermanentError(message.fault or "its text cannot be had", remedy=_MEND)
+        return Done(message=message, error=error, dry=dry)
+    if dry:
+        return Done(message=message, dry=True)
     try:
+        queue.put(_fresh(message.request, message.body, ports) if message.request is not None else message.body)
         _tell(message, f"replayed by {ports.actor}", ports)
-        queue.put(_fresh(message.request, ports) if message.request is not None else message.body)
         return Done(message=message, stays=not queue.remove(message.taken))
     except (TransientError, PermanentError) as error:
         return Done(message=message, error=error)
@@ -137,11 +176,14 @@ def _replayed(message: GivenUp, *, queue: GivenUpQueue, ports: ReplayPorts, body
 _MEND = "Export it with `replay show ID --export FILE`, mend it, and give it to `replay run ID --from FILE`."
 
 
-def _fresh(request: ConnectorRequest, ports: ReplayPorts) -> bytes:
-    """The same request with a budget that begins now, as an attempt that no earlier one outdates."""
+def _fresh(request: ConnectorRequest, body: bytes, ports: ReplayPorts) -> bytes:
+    """The same request with a budget that begins now, as an attempt that no earlier one outdates.
+
+    What a newer writer said beyond what we know stays in it.
+    """
     attempt = min(request.attempt + 1, MOST_ATTEMPTS)
-    fresh = {"attempt": attempt, "delays": 0, "first_enqueued_at": ports.clock.now()}
-    return request.model_copy(update=fresh).to_json().encode()
+    fresh = {"attempt": attempt, "delays": 0, "first_enqueued_at": ports.clock.now().isoformat()}
+    return json.dumps(json.loads(body) | fresh, ensure_ascii=False).encode()
 
 
 def _discarded(
@@ -152,20 +194,29 @@ def _discarded(
     reason: str,
     keep: Callable[[GivenUp], None] | None,
 ) -> Done:
+    may_go = _may_go(message, kept=keep is not None)
+    if may_go.error is not None:
+        return replace(may_go, dry=False)
     if keep is not None:
         keep(message)
-    elif message.key is None:
-        return Done(message=message, error=PermanentError(_NO_HISTORY, remedy=_KEEP))
     try:
         was = message.reason or message.fault or message.reason_class
         _tell(message, f"discarded by {ports.actor}: {reason}; it was given up because: {was}", ports)
-        return Done(message=message, stays=not queue.remove(message.taken))
+        removed = queue.remove(message.taken)
+        if not removed:
+            _tell(message, f"not discarded by {ports.actor}: somebody else had taken or deleted it meanwhile", ports)
+        return Done(message=message, stays=not removed)
     except (TransientError, PermanentError) as error:
         return Done(message=message, error=error)
 
 
+def _may_go(message: GivenUp, *, kept: bool) -> Done:
+    error = None if kept or message.key is not None else PermanentError(_NO_HISTORY, remedy=_KEEP)
+    return Done(message=message, error=error, dry=True)
+
+
 _NO_HISTORY = "it names no account, so no history can keep why it was discarded"
-_KEEP = "Give --export FILE, too: the file keeps it with the reason."
+_KEEP = "Discard it with `rollcall replay discard --export FILE`: the file keeps it with the reason."
 
 
 def _tell(message: GivenUp, what: str, ports: ReplayPorts) -> None:
@@ -187,7 +238,13 @@ def _tell(message: GivenUp, what: str, ports: ReplayPorts) -> None:
 
 def _noted(request: ConnectorRequest, message_id: str, what: str, ports: ReplayPorts) -> ConnectorRequest:
     now = ports.clock.now()
-    told = {
+    told: dict[
+        str, object
+    ] = {  # what it says of the account may be old: a note adds to the history and describes nothing
+        "name": "",
+        "ou_path": "",
+        "tags": {},
+        "joined_at": None,
         "action": Action.NOTE,
         "status": State.SEEN,
         "reason": what[:_LONGEST_REASON],
@@ -218,6 +275,7 @@ def _diagnosis(message: GivenUp, record: AccountRecord | None, ports: ReplayPort
             state=AccountState.ACTIVE,
             ou_path=request.data.ou_path,
             tags=request.data.tags,
+            is_management=policy.is_organization_connector_s(request.data.hierarchy_identifier),
         )
         decision = decide(policy, account)
         excluded = decision.reason if decision.verdict is Verdict.EXCLUDE else ""

@@ -52,6 +52,12 @@ class GivenUp:
         """The id that the queue gave it."""
         return self.taken.message_id
 
+    @property
+    def never_expires(self) -> bool:
+        """The service writes the year 9999 for a message that never does."""
+        expires = self.taken.expires_at
+        return expires is not None and expires.year > 9000  # noqa: PLR2004
+
 
 class GivenUpQueue(Protocol):
     """A queue of given-up messages and the one that they came from. All methods raise TransientError."""
@@ -83,7 +89,7 @@ class GivenUpQueue(Protocol):
 class ReplayPorts:
     """What replay works with. `actor` is who asks, for the history.
 
-    `hidden_seconds` is how long a message is ours; a page is worked on in far less.
+    `hidden_seconds` is how long a message is ours; a page is worked on for half of that, then taken anew.
     """
 
     queues: Sequence[GivenUpQueue]

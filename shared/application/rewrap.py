@@ -18,7 +18,7 @@ from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.application.replay_ports import HIDDEN_SECONDS, GivenUp, GivenUpQueue
 from shared.application.settlement import Settlement
 from shared.domain.sweeps import Sweep
-from shared.errors import TransientError
+from shared.errors import PermanentError, TransientError
 
 logger = logging.getLogger(__name__)
 
@@ -55,22 +55,26 @@ class Rewrapped:
 
 
 def rewrap(ports: RewrapPorts) -> Rewrapped:
-    """Parks every bare message. Raises TransientError, ConfigurationError where the queue cannot be looked through."""
-    hold = Hold(ports.poison, HIDDEN_SECONDS)
+    """Parks every message that would expire.
+
+    Raises TransientError, ConfigurationError where the queue cannot be looked through.
+    """
+    hold = Hold(ports.poison, HIDDEN_SECONDS, ports.clock)
     seen = parked = failed = 0
     began = ports.clock.now()
     try:
         for page in hold.pages():
             for message in page:
                 seen += not _is_ours(message, began)
-                if message.parked or message.body is None:
+                if (message.parked and message.never_expires) or message.body is None:
                     continue
                 try:
                     _park(message, ports)
                     ports.poison.remove(message.taken)
-                except TransientError as error:
+                except (TransientError, PermanentError) as error:
                     failed += 1
-                    _tell("rewrap_failed", message, error.reason, logging.WARNING)
+                    lasting = isinstance(error, PermanentError)
+                    _tell("rewrap_failed", message, error.reason, logging.ERROR if lasting else logging.WARNING)
                     continue
                 hold.let_go(message)
                 parked += 1
@@ -87,6 +91,9 @@ def _is_ours(message: GivenUp, began: datetime) -> bool:
 
 
 def _park(message: GivenUp, ports: RewrapPorts) -> None:
+    if message.parked:  # somebody moved it, and it would expire
+        ports.parking.put(message.body or b"", reason=message.reason, remedy=message.remedy)
+        return
     if message.request is None:
         advice = refusals.UNREADABLE_MESSAGE.advice
         ports.parking.put(message.body or b"", reason=message.fault, remedy=advice)

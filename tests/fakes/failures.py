@@ -11,13 +11,13 @@ class Failures:
     """Planned failures by method name; each is raised once, in order."""
 
     def __init__(self) -> None:
-        self._planned: dict[str, deque[RollcallError]] = defaultdict(deque)
+        self._planned: dict[str, deque[RollcallError | None]] = defaultdict(deque)
 
-    def plan(self, method: str, *errors: RollcallError) -> None:
-        """The next calls of `method` raise these."""
+    def plan(self, method: str, *errors: RollcallError | None) -> None:
+        """The next calls of `method` raise these; at a None one passes."""
         self._planned[method].extend(errors)
 
     def strike(self, method: str) -> None:
         """Raises what is planned for this call of `method`, if anything."""
-        if self._planned[method]:
-            raise self._planned[method].popleft()
+        if self._planned[method] and (error := self._planned[method].popleft()) is not None:
+            raise error

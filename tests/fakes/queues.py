@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.adapters.queue.poison_queue import given_up
 from shared.application.replay_ports import GivenUp, Taken
@@ -101,6 +101,7 @@ class FakeGivenUpQueue:
         self.bodies = FakeParkedBodies()
         self.failures = Failures()
         self.receipts = 0
+        self.expiring: set[str] = set()  # parked messages that somebody moved without care
 
     def take(self, seconds: int) -> list[Taken]:
         """The first that nobody has."""
@@ -111,7 +112,10 @@ class FakeGivenUpQueue:
             self.receipts += 1
             until = self.clock.now() + timedelta(seconds=seconds)
             self.hidden[message_id] = (until, str(self.receipts))
-            found.append(Taken(message_id=message_id, text=self.messages[message_id], receipt=str(self.receipts)))
+            text = self.messages[message_id]
+            parked = PoisonMessage.read(text).parked and message_id not in self.expiring
+            expires_at = datetime(9999, 12, 31, tzinfo=UTC) if parked else self.clock.now() + timedelta(days=7)
+            found.append(Taken(message_id=message_id, text=text, receipt=str(self.receipts), expires_at=expires_at))
         return found
 
     def give_back(self, taken: Taken) -> None:

@@ -410,6 +410,17 @@ def test_who_was_asked_for_before_it_left_is_not_connected_after_it(azure: Azure
     assert azure.connectors.everything() == []
 
 
+def test_an_old_request_does_not_undo_what_a_newer_one_has_connected(azure: AzureSide) -> None:
+    said(azure, Action.CONNECT, State.DEPLOYED, 20)
+    [before] = azure.connectors.everything()
+    outcome = said(azure, Action.CONNECT, State.DEPLOYED, 5, ou_path="/Elsewhere")
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "the account was connected after this was asked for")
+    assert azure.connectors.everything() == [before]
+    record = azure.ledger.find(KEY)
+    assert record is not None
+    assert record.ou_path != "/Elsewhere"
+
+
 @pytest.mark.parametrize("status", [State.DEPARTED, State.EXCLUDED])
 def test_an_account_that_comes_back_is_connected_again(azure: AzureSide, status: State) -> None:
     opt_in(connected(azure), departed_accounts=True, excluded_accounts=True)

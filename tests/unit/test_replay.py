@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ import pytest
 
 from shared.application.onboard import onboard
 from shared.application.replay import browse, discard, run, show
-from shared.application.replay_ports import GivenUp, ReplayPorts
+from shared.application.replay_ports import GivenUp, ReplayPorts, Taken
 from shared.domain.ledger import State
 from shared.domain.policy import Policy
 from shared.domain.replay import Prospect, Wanted
@@ -133,10 +134,91 @@ def test_what_fails_in_between_stays_and_the_others_go_on(world: World, step: st
     assert [each.error is not None for each in done] == [True] + [False] * 9
     assert len(world.queue.messages) == 2
     assert len(world.queue.visible) == 2
-    assert len(world.sent_back) == (10 if step == "remove" else 9)
+    assert len(world.sent_back) == (9 if step == "put" else 10)
     again = list(run(Wanted(reason_class="scope-locked"), world.ports, per_second=SOON))
     assert [each.error for each in again] == [None]
     assert {each.data.hierarchy_identifier for each in world.sent_back} == {f"{number:012d}" for number in range(10)}
+
+
+def test_what_is_given_up_again_meanwhile_is_not_sent_a_second_time(world: World) -> None:
+    put = world.queue.put
+
+    def put_and_park_again(body: bytes) -> None:
+        put(body)
+        text = encoded(ParkedRequest.of(body, reason="why", remedy="", at=world.clock.now()).to_json())
+        world.queue.messages[f"again-{len(world.queue.put_bodies)}"] = text
+
+    world.queue.put = put_and_park_again  # type: ignore[method-assign]
+    done = list(run(Wanted(), world.ports, per_second=SOON))
+    assert len(done) == 11
+    assert len(world.sent_back) == 10
+    assert len(world.queue.visible) == 11  # ten that were given up again, and the one that nobody can read
+
+
+def test_a_slow_pace_never_works_on_what_may_be_somebody_elses(world: World) -> None:
+    held: list[bool] = []
+    put = world.queue.put
+
+    def watched(body: bytes) -> None:
+        held.append(len(world.queue.visible) <= len(world.queue.messages) - 1)
+        put(body)
+
+    world.queue.put = watched  # type: ignore[method-assign]
+    world.queue.page = 32
+    done = list(run(Wanted(reason_class="scope-locked"), world.ports, per_second=0.05))  # 200 s for the page
+    assert [(each.error, each.stays) for each in done] == [(None, False)] * 10
+    assert held == [True] * 10
+    assert len(world.sent_back) == 10
+
+
+def test_a_message_that_was_discarded_by_another_meanwhile_is_not_sent(world: World) -> None:
+    world.queue.page = 32
+    done = run(Wanted(reason_class="scope-locked"), world.ports, per_second=0.05)
+    next(done)
+    world.clock.advance(121)  # our time is over: somebody else works on the queue
+    assert all(each.error is None for each in discard(Wanted(account=f"{1:012d}"), world.ports, reason="sold"))
+    rest = list(done)
+    assert len(rest) == 8
+    assert f"{1:012d}" not in {each.data.hierarchy_identifier for each in world.sent_back}
+
+
+def test_a_dry_run_says_what_would_fail_and_does_nothing(world: World) -> None:
+    done = list(run(Wanted(), world.ports, per_second=1, dry=True))
+    assert [each.error is None for each in done] == [True] * 10 + [False]
+    done = list(discard(Wanted(), world.ports, reason="sold", dry=True))
+    assert [each.error is None for each in done] == [True] * 10 + [False]
+    assert (world.queue.put_bodies, world.sender.sent, world.clock.slept) == ([], [], [])
+    assert len(world.queue.visible) == 11
+
+
+def test_what_a_newer_writer_said_stays_in_the_message(world: World) -> None:
+    body = json.loads(request().to_json()) | {"later": 1}
+    body["data"]["later"] = [2]
+    world.queue.messages = {"message-x": encoded(json.dumps(body))}
+    list(run(Wanted(), world.ports, per_second=SOON))
+    [sent] = [json.loads(each) for each in world.queue.put_bodies]
+    assert (sent["later"], sent["data"]["later"], sent["attempt"]) == (1, [2], 1)
+
+
+def test_a_note_about_a_message_describes_no_account(world: World) -> None:
+    list(discard(Wanted(account=f"{5:012d}"), world.ports, reason="old"))
+    [note] = world.sender.requests
+    assert (note.data.name, note.data.ou_path, note.data.tags, note.data.joined_at) == ("", "", {}, None)
+
+
+def test_a_discard_that_came_too_late_says_so(world: World) -> None:
+    world.queue.page = 32
+    remove = world.queue.remove
+
+    def late(taken: Taken) -> bool:
+        world.clock.advance(121)
+        world.queue.take(3600)
+        return remove(taken)
+
+    world.queue.remove = late  # type: ignore[method-assign]
+    [done] = discard(Wanted(account=f"{5:012d}"), world.ports, reason="old")
+    assert done.stays
+    assert [note.data.reason.split(" by ")[0] for note in world.sender.requests] == ["discarded", "not discarded"]
 
 
 def test_a_wrong_deployment_ends_it_and_nothing_is_lost(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -94,6 +95,12 @@ def test_a_post_discards_with_a_reason(world: World) -> None:
         {"action": "run", "all": True, "limit": 501},
         {"action": "run", "all": True, "account": "'; drop"},
         {"action": "run", "all": True, "unknown": 1},
+        {"action": "discard", "all": True, "newer_than": 24, "reason": "hours ago is what was meant"},
+        {"action": "run", "all": True, "older_than": "2026-11-25"},
+        {"action": "run", "all": True, "older_than": "2026-11-25T00:00:00"},
+        {"action": "run", "all": True, "older_than": "24"},
+        {"action": "run", "all": True, "limit": 500, "per_second": 1},
+        {"action": "run", "all": True, "per_second": 1e-300},
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_is_done(world: World, body: Any) -> None:
@@ -107,6 +114,21 @@ def test_a_query_that_makes_no_sense_is_refused(world: World) -> None:
     assert answered(world, asked("GET", limit="0"))[0] == 400
     assert answered(world, asked("GET", unknown="1"))[0] == 400
     assert answered(world, asked("POST", identifier="message-3", body={}))[0] == 400
+
+
+def test_a_query_with_a_moment_is_understood(world: World) -> None:
+    assert answered(world, asked("GET", older_than="2026-11-20T10:00:00Z"))[1]["count"] == 10
+    assert answered(world, asked("GET", older_than="2026-11-20T09:59:59+00:00"))[1]["count"] == 0
+    assert answered(world, asked("GET", older_than="1795647822"))[0] == 400
+
+
+def test_an_order_that_ends_in_the_middle_tells_what_was_done(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.queue.failures.plan("put", None, None, ConfigurationError("no right", setting="role"))
+    order = {"action": "run", "all": True, "reason_class": "scope-locked", "per_second": 1000}
+    with caplog.at_level(logging.INFO, logger="functions.replay_queue"):
+        status, document = answered(world, asked("POST", body=order))
+    assert (status, document["error"]["reason"], document["done"]) == (500, "no right", 2)
+    assert [line.message for line in caplog.records] == ["replay_failed", "replay_ordered"]
 
 
 @pytest.mark.parametrize(
@@ -137,4 +159,7 @@ def test_refusals_are_all_the_same() -> None:
     unknown = caller_of(asked("GET"), Verifier(TransientError("no keys")))
     assert isinstance(unknown, func.HttpResponse)
     assert (unknown.status_code, unknown.get_body()) == (503, b"")
+    wrong = caller_of(asked("GET"), Verifier(ConfigurationError("no tenant", setting="ROLLCALL_TENANT_ID")))
+    assert isinstance(wrong, func.HttpResponse)
+    assert (wrong.status_code, wrong.get_body()) == (503, b"")
     assert caller_of(asked("GET"), Verifier("somebody")) == "somebody"

@@ -10,7 +10,7 @@ import pytest
 from shared.application.rewrap import Rewrapped, RewrapPorts, rewrap
 from shared.domain.ledger import Result, State
 from shared.domain.sweeps import Sweep
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.parked_request import ParkedRequest
 from tests.fakes.clock import NOON
 from tests.fakes.ledger import FakeSweepLog
@@ -67,6 +67,21 @@ def test_what_fails_is_left_for_the_next_day_and_others_go_on(azure: AzureSide, 
     assert rewrap(ports).failed == 0
     assert ports.poison.messages == {}  # type: ignore[attr-defined]
     assert len(azure.queue.parked) == (2 if step == "park" else 3)  # twice, and never not at all
+
+
+def test_one_that_can_never_be_parked_is_left_and_others_go_on(azure: AzureSide) -> None:
+    ports = ports_of(azure, BARE, "broken <")
+    azure.queue.failures.plan("park", PermanentError("too large"))
+    assert rewrap(ports) == Rewrapped(seen=2, parked=1, failed=1)
+
+
+def test_a_parked_message_that_somebody_moved_does_not_expire(azure: AzureSide) -> None:
+    ports = ports_of(azure, PARKED)
+    ports.poison.expiring.add("message-0")  # type: ignore[attr-defined]
+    assert rewrap(ports) == Rewrapped(seen=1, parked=1, failed=0)
+    [again] = azure.queue.parked
+    assert (again.original, again.reason, again.remedy) == ({}, "why", "how")
+    assert ports.poison.messages == {}  # type: ignore[attr-defined]
 
 
 def test_a_wrong_deployment_is_raised_and_everything_given_back(azure: AzureSide) -> None:

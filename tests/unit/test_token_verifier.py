@@ -16,7 +16,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from shared.adapters.tokens.signing_keys import LEAST_SECONDS_BETWEEN_FETCHES, MOST_SECONDS_KEPT, SigningKeys
 from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier, keys_address, operators_of
-from shared.errors import TransientError
+from shared.errors import ConfigurationError, TransientError
 from tests.fakes.clock import FakeClock
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
@@ -70,6 +70,7 @@ def claims(**changes: Any) -> dict[str, Any]:
         "exp": now + 3600,
         "tid": TENANT,
         "oid": "somebody",
+        "azp": "00000000-0000-4000-8000-0000000000c1",
         "roles": ["Rollcall.Operator"],
     }
     return {name: value for name, value in (right | changes).items() if value is not None}
@@ -87,6 +88,7 @@ def token(key: Any = KEY, kid: str | None = "one", algorithm: str = "RS256", **c
         {"iss": f"{HOST}/{TENANT}/v2.0", "aud": AUDIENCE.removeprefix("api://")},
         {"roles": ["Other", "Rollcall.Operator"]},
         {"exp": -30},  # within the leeway of a minute
+        {"azp": None, "appid": "00000000-0000-4000-8000-0000000000c1"},  # version 1
     ],
 )
 def test_the_right_token_names_its_caller(world: World, changes: dict[str, Any]) -> None:
@@ -128,6 +130,7 @@ REFUSED: dict[str, Callable[[], str | None]] = {
     "wrong role": lambda: token(roles=["Rollcall.Reader"]),
     "no role": lambda: token(roles=None),
     "role as text": lambda: token(roles="Rollcall.Operator"),
+    "an ID token": lambda: token(azp=None, nonce="n", at_hash="h"),
     "no object id": lambda: token(oid=None),
     "an object id that is none": lambda: token(oid=7),
     "expired": lambda: token(exp=-120),
@@ -162,6 +165,21 @@ def test_a_thousand_unknown_keys_ask_the_issuer_once_a_minute(world: World) -> N
         world.verifier.caller(token(OTHER, kid="again"))
     assert world.issuer.asked == 2
     assert world.verifier.caller(token()) == "somebody"
+
+
+def test_an_issuer_that_refuses_us_is_told_from_a_caller_who_is_wrong(world: World) -> None:
+    def refuse() -> bytes:
+        raise ConfigurationError("no such tenant", setting="ROLLCALL_TENANT_ID")
+
+    keys = SigningKeys(refuse, world.clock)
+    with pytest.raises(TransientError, match="no such tenant"):
+        TokenVerifier(operators_of(TENANT, AUDIENCE, HOST), keys).caller(token())
+    world.verifier.caller(token())
+    world.issuer.fetch = refuse  # type: ignore[method-assign]
+    world.verifier._keys._fetch = refuse
+    world.clock.advance(LEAST_SECONDS_BETWEEN_FETCHES)
+    with pytest.raises(TokenRefusedError):
+        world.verifier.caller(token(OTHER, kid="two"))
 
 
 def test_a_key_that_was_published_since_is_found_a_minute_later(world: World) -> None:

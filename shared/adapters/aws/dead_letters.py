@@ -120,8 +120,11 @@ class SqsDeadLetters:
 
     def reread(self, found: GivenUp, body: bytes) -> GivenUp:
         """The same message, saying something else."""
-        again = self._given_up(found.taken, body.decode(errors="replace"))
-        return replace(again, body=body, key=again.key or found.key)
+        try:
+            again = self._given_up(found.taken, body.decode())
+        except UnicodeDecodeError as error:
+            return replace(found, body=body, fault=f"not UTF-8: {error.reason} at byte {error.start}")
+        return replace(again, key=again.key or found.key)
 
     def _given_up(self, taken: Taken, text: str) -> GivenUp:
         fault, account_id, asks = "", "", ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,7 +15,9 @@ from azure.core.rest import HttpRequest
 
 from shared.adapters.azure.errors import translated
 from shared.application.ports import Clock
-from shared.errors import TransientError
+from shared.errors import RollcallError, TransientError
+
+logger = logging.getLogger(__name__)
 
 LEAST_SECONDS_BETWEEN_FETCHES = 60.0
 MOST_SECONDS_KEPT = 24 * 3600.0
@@ -29,7 +32,7 @@ class SigningKeys:
     """
 
     def __init__(self, fetch: Callable[[], bytes], clock: Clock) -> None:
-        """`fetch` gets the key set as it is published; it raises TransientError."""
+        """`fetch` gets the key set as it is published; it raises our errors only."""
         self._fetch = fetch
         self._clock = clock
         self._keys: Mapping[str, jwt.PyJWK] = {}
@@ -55,9 +58,10 @@ class SigningKeys:
         self._asked_at = now
         try:
             self._keys = _read(self._fetch())
-        except TransientError:
+        except RollcallError as error:
             if self._got_at is None:
-                raise
+                raise TransientError(error.reason, remedy=error.remedy) from error
+            logger.warning("keys_not_refreshed", extra={"reason": error.reason})
             return  # those of before are as good as they were
         self._got_at = now
 

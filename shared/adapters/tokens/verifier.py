@@ -27,12 +27,14 @@ class TokenRefusedError(Exception):
 class IssuerProfile:
     """Whose tokens are taken, for whom they have to be made, and which of an issuer's callers may come in.
 
-    `claims` are claims with the one value that each has to have; `role` is one of the claim `roles`.
+    `claims` are claims with the one value that each has to have; of `one_of` at least one has to be there. `role` is
+    one of the claim `roles`.
     """
 
     issuers: frozenset[str]
     audiences: frozenset[str]
     claims: Mapping[str, str]
+    one_of: frozenset[str] = frozenset()
     role: str = ""
     caller_claim: str = "sub"
 
@@ -83,13 +85,18 @@ class TokenVerifier:
         for name, value in self._profile.claims.items():
             if claims.get(name) != value:
                 raise TokenRefusedError(f"claim {name} is not what it has to be")
+        if self._profile.one_of and not any(claims.get(name) for name in self._profile.one_of):
+            raise TokenRefusedError(f"it has none of the claims {', '.join(sorted(self._profile.one_of))}")
         roles = claims.get("roles")
         if self._profile.role and not (isinstance(roles, list) and self._profile.role in roles):
             raise TokenRefusedError(f"role {self._profile.role} is missing")
 
 
 def operators_of(tenant_id: str, audience: str, authority_host: str) -> IssuerProfile:
-    """Entra's tokens, of both versions, of callers with the application role for operators.
+    """Entra's access tokens, of both versions, of callers with the application role for operators.
+
+    An ID token for the same application names roles, too, and is signed with the same keys: only access tokens say
+    which client they were given to (`azp`, in version 1 `appid`).
 
     `audience` is the application's client id, or its URI `api://…`: version 2 of the tokens has the first form.
     """
@@ -98,6 +105,7 @@ def operators_of(tenant_id: str, audience: str, authority_host: str) -> IssuerPr
         issuers=frozenset({f"https://sts.windows.net/{tenant_id}/", f"{authority_host}/{tenant_id}/v2.0"}),
         audiences=frozenset({bare, f"api://{bare}"}),
         claims={"tid": tenant_id},
+        one_of=frozenset({"azp", "appid"}),
         role="Rollcall.Operator",
         caller_claim="oid",
     )
