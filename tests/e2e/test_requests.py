@@ -17,7 +17,7 @@ import pytest
 from sandbox.functions_app import FunctionHost
 from shared.domain.ledger import Result
 from shared.messages.parked_request import MOST_BYTES
-from tests.e2e.roll import Roll, running, wait_until
+from tests.e2e.roll import Roll, now, running, wait_until
 from tests.fixtures.read import fixture
 
 
@@ -147,7 +147,7 @@ def test_messages_that_nobody_can_read_are_set_aside_with_their_bytes_and_the_ba
     largest = "ä" * (MOST_BYTES // 2)
     good = json.loads(fixture("messages/connector-request-1.connect.json"))
     good["data"] |= {"hierarchy_identifier": account_id, "organization": _organization(roll)}
-    good["message_id"] = str(uuid.uuid4())
+    good |= {"message_id": str(uuid.uuid4()), "occurred_at": now()}  # an older one would be passed over
     before = len(roll.poisoned())
     with standing_still(roll):
         put(roll, no_json)
@@ -185,7 +185,7 @@ def test_control_characters_on_the_queue_reach_the_ledger_or_the_poison_queue_un
     roll.wait_until_drained()
     request = json.loads(fixture("messages/connector-request-1.connect.json"))
     request["data"] |= {"hierarchy_identifier": account_id, "organization": _organization(roll), "name": name}
-    put(roll, json.dumps(request | {"message_id": str(uuid.uuid4())}))
+    put(roll, json.dumps(request | {"message_id": str(uuid.uuid4()), "occurred_at": now()}))
     roll.wait_until_drained()
     record = roll.record(account_id)
     assert record is not None
