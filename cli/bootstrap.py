@@ -36,6 +36,7 @@ from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
+from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.ledger.sweep_log import TableSweepLog
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
@@ -44,6 +45,7 @@ from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, P
 from shared.adapters.queue.depth import StorageQueueGauge
 from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
+from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
 from shared.application.offboard import OffboardPorts
@@ -293,6 +295,27 @@ def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
 
 def _has_aws_credentials() -> bool:
     return boto3.Session().get_credentials() is not None
+
+
+def clock() -> SystemClock:
+    """The computer's."""
+    return SystemClock()
+
+
+def slice_queue() -> StorageSliceQueue:
+    """The queue `sweep`. Raises ConfigurationError where no storage account is named."""
+    queue = settings().queue
+    if queue is None:
+        raise _missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
+    return StorageSliceQueue(credential(), queue_endpoint=queue.queueserviceuri)
+
+
+def sweep_documents() -> BlobDocuments:
+    """What sweeps keep. Raises ConfigurationError where no container is named."""
+    chosen = settings().sweep
+    if chosen is None:
+        raise _missing("ROLLCALL_SWEEP__CONTAINER")
+    return BlobDocuments(credential(), chosen.container)
 
 
 def sweep_log() -> TableSweepLog:

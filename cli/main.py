@@ -21,6 +21,7 @@ from cli.replay import app as replay_app
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from cli.subscription import app as subscription_app
+from cli.sweep import sweep
 from cli.template import app as template_app
 from shared.errors import ConfigurationError, RollcallError, TransientError
 
@@ -31,13 +32,16 @@ app.command()(onboard)
 app.command()(offboard)
 app.command()(plan)
 app.command()(backfill)
+app.command()(sweep)
 app.add_typer(replay_app, name="replay")
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
-WORK_ON_A_DEPLOYMENT = frozenset({"status", "onboard", "plan", "backfill", "offboard", "replay", "subscription"})
+WORK_ON_A_DEPLOYMENT = frozenset(
+    {"status", "onboard", "plan", "backfill", "offboard", "replay", "subscription", "sweep"}
+)
 """Commands that need the settings of one; the others make or end a sandbox."""
 
 

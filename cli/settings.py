@@ -45,6 +45,14 @@ class ReplaySettings(BaseModel):
     hidden_seconds: int = Field(default=HIDDEN_SECONDS, ge=5, le=3600)
 
 
+class SweepSettings(BaseModel):
+    """`ROLLCALL_SWEEP__*`: the container where sweeps keep their documents."""
+
+    model_config = ConfigDict(frozen=True)
+
+    container: str = Field(pattern=r"^https://")
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of an operator's shell. Each command says which of those that have no default it needs."""
 
@@ -58,6 +66,7 @@ class Settings(BaseSettings):
     ledger: LedgerSettings | None = None
     replay: ReplaySettings = Field(default_factory=ReplaySettings)
     queue: QueueSettings | None = None
+    sweep: SweepSettings | None = None
     stack_name: str = "rollcall"  # of infra/aws/template.yaml
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
     management_stack_name: str = "rollcall-member-roles"  # the same

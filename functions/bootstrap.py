@@ -21,6 +21,7 @@ from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
+from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
 from shared.adapters.tokens.signing_keys import SigningKeys, published_at
@@ -78,6 +79,12 @@ def rewrap_ports() -> RewrapPorts:
         sweeps=TableSweepLog(credential(), table_endpoint=chosen.ledger.tableserviceuri),
         clock=ports.clock,
     )
+
+
+@cache
+def slice_queue() -> StorageSliceQueue:
+    """The queue `sweep`."""
+    return StorageSliceQueue(credential(), queue_endpoint=settings().queue.queueserviceuri)
 
 
 @cache

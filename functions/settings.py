@@ -70,6 +70,23 @@ class OperatorSettings(BaseModel):
     audience: str = Field(min_length=1)
 
 
+class SweepSettings(BaseModel):
+    """`ROLLCALL_SWEEP__*`: the daily roll call. Its schedule is read by the host."""
+
+    model_config = ConfigDict(frozen=True)
+
+    container: str = Field(pattern=r"^https://")
+
+
+class HubSettings(BaseModel):
+    """`ROLLCALL_HUB__*`: how the managed identity gets into AWS."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role_arn: str = Field(pattern=r"^arn:aws:iam::[0-9]{12}:role/")
+    audience: str = Field(default="api://rollcall-aws", min_length=1)
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of the Function App."""
 
@@ -85,4 +102,8 @@ class Settings(BaseSettings):
     queue: QueueSettings
     ledger: LedgerSettings
     retry: RetrySettings = Field(default_factory=RetrySettings)
+    sweep: SweepSettings | None = None
+    hub: HubSettings | None = None
+    reader_role: str = "rollcall-reader"
+    stack_set_name: str = "rollcall-member-roles"
     pacing: PacingSettings = Field(default_factory=PacingSettings)

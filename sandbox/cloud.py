@@ -13,6 +13,7 @@ from sandbox.admin import AdminApi
 from sandbox.aws.cloud import AwsCloud
 from sandbox.azure.cloud import AzureCloud
 from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
+from sandbox.azure.entra import HUB_AUDIENCE
 from sandbox.azure.seeding import PREPARED, plant
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
@@ -26,6 +27,9 @@ from sandbox.policy_upload import publish_policy, sample_policy
 
 REGION = "us-east-1"
 OPERATOR_ENVIRONMENT = "operator.env"
+HUB_TEMPLATE = TEMPLATE.parent / "reader-hub.yaml"
+READER_ROLE = "OrganizationAccountAccessRole"
+"""Moto gives it to every account; it stands for `rollcall-reader`, which a StackSet would bring."""
 OPERATORS_AUDIENCE = "api://5d9f3c1e-7a44-4b0e-9b6c-2f1d8e6a7c30"
 """The application of the HTTP functions: whom their callers' tokens are for."""
 QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events", "reconcile-accounts")
@@ -72,6 +76,7 @@ class Sandbox:
         policy = sample_policy(organization, self.settings)
         policy_url = publish_policy(policy, self.azure)
         deployment = self._deploy(session, policy)
+        self._deploy_hub(session, organization)
         self._trust_lambdas(deployment)
         self._start_lambdas(session)
         arm = self.settings.arm_endpoint or self.azure.arm_url
@@ -120,6 +125,7 @@ class Sandbox:
         )
         self._stack.callback(self.azure.stop)
         self.azure.start()
+        self.aws.believe(self.azure.tokens.claims_of)
         plant(self.azure, PREPARED)
 
     def _trust_ourselves(self) -> None:
@@ -184,6 +190,21 @@ class Sandbox:
             },
         )
 
+    def _deploy_hub(self, session: boto3.Session, organization: str) -> None:
+        parameters = {
+            "TenantId": self.settings.tenant_id,
+            "Audience": HUB_AUDIENCE,
+            "IdentityObjectId": self.azure.directory.get(FUNCTIONS).object_id,
+            "OrganizationId": organization,
+            "ReaderRoleName": READER_ROLE,
+        }
+        session.client("cloudformation", endpoint_url=self.aws.url).create_stack(
+            StackName="rollcall-reader-hub",
+            TemplateBody=HUB_TEMPLATE.read_text(encoding="utf-8"),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+
     def _trust_lambdas(self, deployment: Deployment) -> None:
         prefix = f"arn:aws:iam::{self.aws.management_account_id}:role/{deployment.stack_name}"
         subjects = tuple(f"{prefix}-{function}" for function in QUEUE_SENDER_FUNCTIONS)
@@ -235,6 +256,12 @@ class Sandbox:
             "ROLLCALL_RETRY__CLAIM_SECONDS": str(self.settings.retry_claim_seconds),
             "ROLLCALL_PACING__WRITES_PER_SECOND": str(self.settings.pacing_writes_per_second),
             "ROLLCALL_PACING__BURST": str(self.settings.pacing_burst),
+            "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
+            "ROLLCALL_SWEEP__SCHEDULE": "0 0 5 * * *",
+            "ROLLCALL_HUB__ROLE_ARN": f"arn:aws:iam::{self.aws.management_account_id}:role/rollcall-reader-hub",
+            "ROLLCALL_HUB__AUDIENCE": HUB_AUDIENCE,
+            "ROLLCALL_READER_ROLE": READER_ROLE,
+            "AWS_ENDPOINT_URL": self.aws.url,
         }
 
     def _write_operator_environment(self, arm: str, policy_url: str, policy_object: str) -> None:
@@ -251,7 +278,8 @@ class Sandbox:
             "ROLLCALL_PUBLISH__BLOB": policy_url,
             "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
             "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
-            "ROLLCALL_READER_ROLE": "OrganizationAccountAccessRole",  # moto gives it to every account
+            "ROLLCALL_READER_ROLE": READER_ROLE,
+            "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
         }
         path = self.folder / OPERATOR_ENVIRONMENT
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")

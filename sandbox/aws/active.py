@@ -5,8 +5,9 @@ moto keeps its backends in module globals, so what is patched into moto finds it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sandbox.aws.account_creation import AccountCreations
@@ -41,6 +42,7 @@ class ActiveSandbox:
     stack_sets: StackSets
     faults: Faults
     stack_failures: dict[str, StackFailure] = field(default_factory=dict)
+    verify_web_token: Callable[[str], dict[str, Any] | None] | None = None
 
 
 _active: list[ActiveSandbox] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from moto.cloudformation import parsing
 from moto.core.base_backend import BackendDict
@@ -21,6 +22,7 @@ from sandbox.aws import (
     bucket_policies,
     delegated_administrators,
     events,
+    federation,
     identity_tokens,
     managed_policies,
     oidc_provider,
@@ -52,6 +54,7 @@ _OVERLAYS = (
     bucket_policies,
     delegated_administrators,
     events,
+    federation,
     identity_tokens,
     managed_policies,
     oidc_provider,
@@ -233,6 +236,10 @@ class AwsCloud:
             external_id="",
         )
         return Credentials(session.access_key_id, session.secret_access_key, session.session_token)
+
+    def believe(self, verify: Callable[[str], dict[str, Any] | None]) -> None:
+        """Takes web identities that `verify` knows: it returns the claims of a token, or None."""
+        self._sandbox.verify_web_token = verify
 
     def inspect_account(self, account_id: str, *, tenant_id: str | None = None) -> AccountIdentities | None:
         """The identity providers and roles of an account; None where there is no such account."""

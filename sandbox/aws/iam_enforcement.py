@@ -63,6 +63,8 @@ def _resource(facts: RequestFacts, account_id: str) -> str | None:
         return f"arn:aws:s3:::{given['Bucket']}{key}"
     if facts.service == "organizations" and "AccountId" in given:
         return _account_arn(given["AccountId"])
+    if facts.operation == "AssumeRole" and "RoleArn" in given:
+        return str(given["RoleArn"])
     if facts.service == "cloudformation" and "StackSetName" in given:
         for stack_set in active().stack_sets.of(account_id, facts.region):
             if given["StackSetName"] in {stack_set.name, stack_set.id, stack_set.arn}:
@@ -74,6 +76,14 @@ def _account_arn(member_id: str) -> str | None:
     management, _ = organizations_backends.master_accounts.get(member_id, (DEFAULT_ACCOUNT_ID, PARTITION))
     org = organizations_backends[management][PARTITION].org
     return f"arn:aws:organizations::{management}:account/{org.id}/{member_id}" if org else None
+
+
+def _organization_of(role_arn: str) -> str:
+    """The organization of a role's account; empty for an account of none."""
+    member_id = (role_arn.split(":") + [""] * 5)[4]
+    known = organizations_backends.master_accounts.get(member_id)
+    org = organizations_backends[known[0]][PARTITION].org if known is not None else None
+    return str(org.id) if org is not None else ""
 
 
 def _context(facts: RequestFacts, caller: Caller) -> Context:
@@ -91,6 +101,8 @@ def _context(facts: RequestFacts, caller: Caller) -> Context:
         ]
         context["sts:DurationSeconds"] = str(given.get("DurationSeconds", 300))
         context["sts:SigningAlgorithm"] = str(given.get("SigningAlgorithm"))
+    if facts.operation == "AssumeRole" and (owner := _organization_of(facts.parameters.get("RoleArn", ""))):
+        context["aws:ResourceOrgID"] = owner
     if facts.operation == "PutEvents":
         context["events:source"] = [str(entry.get("Source")) for entry in as_list(facts.parameters.get("Entries"))]
     return context

@@ -25,6 +25,8 @@ ARM_AUDIENCES = (
     "https://management.core.windows.net",
     "https://management.core.windows.net/",
 )
+HUB_AUDIENCE = "api://rollcall-aws"
+"""An application whose tokens AWS takes: the Function App's way to the hub role."""
 STORAGE_AUDIENCES = ("https://storage.azure.com", "https://storage.azure.com/")
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NO_STORE = {
@@ -61,7 +63,7 @@ class Entra:
         self._home = home
         self._tenants = {home.directory.tenant_id.lower(): home}
         self._authority_url = authority_url
-        self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES}
+        self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES, HUB_AUDIENCE}
 
     def add(self, tenant: Tenant) -> None:
         """Answers for another tenant, too."""

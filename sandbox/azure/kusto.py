@@ -1,12 +1,14 @@
 """The small part of the Kusto query language that Rollcall's Resource Graph queries use.
 
 `where` (and, or, not, ==, !=, =~, !~, in, in~, has, contains, startswith), `extend`, `project`, `order by`,
-`limit` and `take`; the functions tolower, tostring, isempty, isnotempty. Anything else is refused.
+`limit` and `take`, `summarize` with count(); the functions tolower, tostring, isempty, isnotempty, extract.
+Anything else is refused.
 Source: Azure Resource Graph "Understanding the query language".
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -104,12 +106,31 @@ def _limit(parser: Parser) -> Step:
     return lambda rows: rows[: int(token.text)]
 
 
+def _summarize(parser: Parser) -> Step:
+    """`summarize NAME = count() by COLUMN, …`: nothing else is simulated."""
+    name = parser.word()
+    for token in ("=", "count", "(", ")", "by"):
+        parser.expect(token)
+    columns = parser.listed(parser.column)
+    parser.columns = {name, *(column for column, _ in columns)}
+
+    def counted(rows: list[Row]) -> list[Row]:
+        groups = Counter(tuple(text_of(value(row)) for _, value in columns) for row in rows)
+        return [
+            dict(zip((column for column, _ in columns), group, strict=True)) | {name: count}
+            for group, count in groups.items()
+        ]
+
+    return counted
+
+
 _OPERATORS: dict[str, Callable[[Parser], Step]] = {
     "where": _where,
     "project": _project,
     "extend": _extend,
     "order": _order,
     "sort": _order,
+    "summarize": _summarize,
     "limit": _limit,
     "take": _limit,
 }

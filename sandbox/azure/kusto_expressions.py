@@ -190,6 +190,8 @@ class Parser:
 
     def _call(self, name: str) -> Value:
         argument = self.condition()
+        if name == "extract":
+            return self._extract(argument)
         self.expect(")")
         if name == "not":
             return lambda row: not argument(row)
@@ -197,6 +199,20 @@ class Parser:
             raise QueryError("UnknownFunction", f"Unknown function: '{name}'.")
         function = _FUNCTIONS[name]
         return lambda row: function(argument(row))
+
+    def _extract(self, pattern: Value) -> Value:
+        """`extract(regular expression, group, text)`: nothing where it does not match."""
+        self.expect(",")
+        group = self.condition()
+        self.expect(",")
+        text = self.condition()
+        self.expect(")")
+
+        def extracted(row: Row) -> str:
+            match = re.search(text_of(pattern(row)), text_of(text(row)))
+            return match[int(group(row))] if match else ""
+
+        return extracted
 
     def _path(self, column: str) -> Value:
         if column not in self.columns:

@@ -32,9 +32,9 @@ from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.journal import Journal
 from sandbox.serving import HOST, Service
 
-QUEUES = ("onboarding", "onboarding-poison")
+QUEUES = ("onboarding", "onboarding-poison", "sweep")
 TABLES = ("accounts", "history", "pacing", "parked", "sweeps")
-CONTAINERS = ("policy",)
+CONTAINERS = ("policy", "sweeps")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection", "te", "upgrade"}
 _API_VERSION = "2024-11-04"
 _REFUSALS = {

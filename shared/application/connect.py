@@ -11,6 +11,7 @@ from shared.application.aftercare import aftercare_due, ensure_aftercare
 from shared.application.exclusions import ask_to_include, undisputed
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
+from shared.application.requests import SWEEP
 from shared.application.settlement import Settlement
 from shared.application.write_turn import await_turn
 from shared.domain.accounts import Account, AccountState
@@ -160,9 +161,11 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
 def _is_known(task: _Task) -> bool:
     """Whether the snapshot may be believed that nothing is to be done.
 
-    An account that was offboarded, or that the ledger does not know, is looked up in Resource Manager itself.
+    An account that was offboarded, or that the ledger does not know, is looked up in Resource Manager itself; so is one
+    that the sweep asks for, which may have seen more than the snapshot.
     """
-    return task.record is not None and task.record.connector_id != ""
+    asked_by_sweep = task.request.data.source == SWEEP
+    return task.record is not None and task.record.connector_id != "" and not asked_by_sweep
 
 
 def _agrees(current: Connector | None, wanted: Placement, task: _Task) -> bool:

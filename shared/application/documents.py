@@ -9,6 +9,7 @@ from typing import Any
 from shared.application.replay import Done, Shown
 from shared.application.replay_ports import GivenUp
 from shared.domain.ledger import AccountRecord, HistoryEntry
+from shared.domain.sweep.report import SweepReport
 
 
 def message_document(message: GivenUp) -> dict[str, Any]:
@@ -57,6 +58,12 @@ def results_document(done: Sequence[Done], *, dry: bool) -> dict[str, Any]:
         "failed": failed,
         "messages": [done_document(each) for each in done],
     }
+
+
+def sweep_document(report: SweepReport) -> dict[str, Any]:
+    """A sweep's report; each finding with its identity."""
+    findings = [{"identity": each.finding.identity, **asdict(each)} for each in report.findings]
+    return asdict(report) | {"totals": report.totals, "findings": findings}
 
 
 _INTERNAL = {

@@ -112,7 +112,7 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     facts = _inspect({place for place in places.values() if place}, ports.subscriptions)
     records = _records(ports.ledger) if any(places.values()) else {}
     decided = [(account, decide(policy, account)) for account in selected]
-    exclusions, switch = exclusions_of(policy, decided), _mode_switch(policy, (*accounts, *selected), everything)
+    exclusions, switch = exclusions_of(policy, decided), mode_switch_among(policy, (*accounts, *selected), everything)
 
     def known(account_id: str) -> Known:
         return Known(
@@ -136,7 +136,7 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     )
 
 
-def _mode_switch(policy: Policy, accounts: Iterable[Account], connectors: Iterable[Connector]) -> Finding | None:
+def mode_switch_among(policy: Policy, accounts: Iterable[Account], connectors: Iterable[Connector]) -> Finding | None:
     """Why nothing new would be made: in modes `member` and `native`, connectors of included accounts only count."""
     verdicts = {each.account_id: decide(policy, each).verdict for each in accounts}  # the later ones have tags
     included = {account_id for account_id, verdict in verdicts.items() if verdict is Verdict.INCLUDE}

@@ -19,6 +19,10 @@ from shared.messages.connector_request import Action, ConnectorRequest, RequestD
 _NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
 
 
+SWEEP = "sweep"
+"""The source of requests that the daily sweep makes, because it saw that a connector is missing or differs."""
+
+
 def correlation_id_for(account_id: str) -> str:
     """The id that all messages about one account share, whichever event they come from."""
     return str(uuid.uuid5(_NAMESPACE, account_id))

@@ -69,6 +69,16 @@ class Deletions:
     departed_accounts: bool = False
     orphaned_machines: bool = False
     most_per_run: int = 10
+    machines_per_run: int = 10
+    machines_percent: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repairs:
+    """What the daily sweep asks for again by itself."""
+
+    missing_connectors: bool = True
+    drifted_connectors: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +114,7 @@ class Policy:
     retry_budget_hours: float = DEFAULT_RETRY_BUDGET_HOURS
     prechecks: Prechecks = field(default_factory=Prechecks)
     sweep: SweepLimits = field(default_factory=SweepLimits)
+    repairs: Repairs = field(default_factory=Repairs)
     deletions: Deletions = field(default_factory=Deletions)
     notifications: tuple[Notification, ...] = ()
     content_hash: str = ""

@@ -22,7 +22,7 @@ from sandbox.functions_host.queue_listener import trigger_value
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = ROOT / "tests" / "fixtures" / "functions_host" / "sample_app.py"
-SETTINGS = AppSettings({"LATER_QUEUE": "later", "EVERY": "0 0 0 * * *"})
+SETTINGS = AppSettings({"LATER_QUEUE": "later", "EVERY": "0 0 0 * * *", "ROLLCALL_SWEEP__SCHEDULE": "0 0 5 * * *"})
 HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"
 TRIGGER = "@app.queue_trigger(arg_name='m', queue_name='x', connection='C')\n"
 pytestmark = pytest.mark.skipif(

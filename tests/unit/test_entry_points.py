@@ -251,12 +251,16 @@ def test_the_function_app_registers_its_triggers() -> None:
         str(function.get_function_name()): [found.get_dict_repr() for found in function.get_bindings()]
         for function in function_app.app.get_functions()
     }
-    assert bindings.keys() == {"create_connector", "replay_queue", "rewrap_poison"}
+    assert bindings.keys() == {"create_connector", "health_sweep", "replay_queue", "rewrap_poison", "sweep_slice"}
     [http] = [found for found in bindings["replay_queue"] if found["type"] == "httpTrigger"]
     assert [str(each) for each in http["methods"]] == ["GET", "POST"]
     assert http["authLevel"] is func.AuthLevel.ANONYMOUS  # a key would be a secret; the token is verified in code
     [timer] = bindings["rewrap_poison"]
     assert (str(timer["type"]), timer["schedule"]) == ("timerTrigger", "0 30 4 * * *")
+    [daily] = bindings["health_sweep"]
+    assert (daily["schedule"], daily["runOnStartup"]) == ("%ROLLCALL_SWEEP__SCHEDULE%", False)
+    [slices] = bindings["sweep_slice"]
+    assert (slices["queueName"], slices["connection"]) == ("sweep", "ROLLCALL_QUEUE")
     [binding] = bindings["create_connector"]
     assert (str(binding["type"]), binding["queueName"], binding["connection"]) == (
         "queueTrigger",

@@ -15,6 +15,8 @@ from shared.application import refusals
 from shared.application.refusals import Refusal
 from shared.domain.findings import KINDS, FindingKind
 from shared.domain.instance_failures import FAILURES, InstanceFailure
+from shared.domain.sweep.findings import SweepKind
+from shared.domain.sweep.kinds import MEMBER_OVERDUE, SWEEP_KINDS
 from tests.fixtures.read import fixture
 from tests.unit.test_account_life import LEAVING
 from tests.unit.test_offboard import REFUSED
@@ -26,14 +28,20 @@ RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
 DIAGNOSES = [found for module in (reasons, aws) for found in vars(module).values() if isinstance(found, Diagnosis)]
 REFUSALS = [found for found in vars(refusals).values() if isinstance(found, Refusal)]
-KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS) for found in table]
+SWEPT = [kind for kind in SWEEP_KINDS if kind is not MEMBER_OVERDUE]  # that one onboarding finds, too
+KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS, SWEPT) for found in table]
+PLANTED = "".join(
+    (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
+    for name in ("unit/test_sweep.py", "unit/test_machine_deletion.py", "fixtures/sweep/planted.yaml")
+)
 
 
 def produced_keys() -> set[str]:
     outside = {
         case["key"] for name in ("azure", "aws", "instances") for case in json.loads(fixture(f"refusals/{name}.json"))
     }
-    return outside | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED)
+    swept = {kind.key for kind in SWEPT if re.search(rf"[\[\s\"]{kind.key}[\],\"]", PLANTED)}
+    return outside | swept | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED)
 
 
 def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:
@@ -50,6 +58,14 @@ def test_a_section_says_what_the_table_says(diagnosis: Diagnosis) -> None:
     assert f"<{diagnosis.link}>" in section
     assert f"{diagnosis.kind}: " in section or diagnosis.patience_seconds
     assert re.fullmatch(r"https://(learn\.microsoft|docs\.aws\.amazon)\.com/\S+", diagnosis.link)
+
+
+@pytest.mark.parametrize("kind", SWEPT, ids=lambda kind: kind.key)
+def test_a_section_about_a_finding_of_the_sweep_says_what_the_domain_says(kind: SweepKind) -> None:
+    section = SECTIONS[kind.key]
+    assert kind.remedy in section
+    assert f"<{kind.link}>" in section
+    assert f"**Severity**: {kind.severity}" in section
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.key)

@@ -112,6 +112,17 @@ class ArmClient:
         with translated(doing), _refused(doing, refused_by):
             return self._send("PUT", self._url(path), api_version, body)
 
+    def delete(self, path: str, api_version: str, *, doing: str) -> None:
+        """Deletes a resource; one that is gone is no error."""
+        with translated(doing):
+            params = {"api-version": api_version}
+            response = self._client.send_request(HttpRequest("DELETE", self._url(path), params=params))
+            try:
+                response.raise_for_status()
+            except HttpResponseError as error:
+                if not is_gone(read_failure(error)):
+                    raise
+
     def post(self, path: str, api_version: str, *, doing: str) -> Json:
         """Asks a resource to do something."""
         with translated(doing):

@@ -20,6 +20,7 @@ from shared.domain.policy import (
     OrganizationConnector,
     Policy,
     Prechecks,
+    Repairs,
     Rule,
     SweepLimits,
 )
@@ -134,6 +135,13 @@ class SweepDocument(Part):
     orphaned_after_days: StrictInt = Field(default=7, ge=7, le=365, description="Arc machines; Defender itself waits 7")
 
 
+class RepairsDocument(Part):
+    """What the daily sweep asks for again by itself; everything else it only reports."""
+
+    missing_connectors: StrictBool = Field(default=True, description="of accounts that should have one")
+    drifted_connectors: StrictBool = Field(default=True, description="that differ from their profile")
+
+
 class DeletionsDocument(Part):
     """What may be deleted without a word for each; nothing unless it is said here."""
 
@@ -141,8 +149,14 @@ class DeletionsDocument(Part):
         default=False, description="connectors of accounts that the policy excludes now"
     )
     departed_accounts: StrictBool = Field(default=False, description="connectors of accounts that left or were closed")
-    orphaned_machines: StrictBool = Field(default=False, description="Arc machines whose instance is gone")
+    orphaned_machines: StrictBool = Field(
+        default=False, description="Arc machines whose instance is gone, the day after they were first reported"
+    )
     most_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of accounts in one batch of events")
+    machines_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of Arc machines in one sweep")
+    machines_percent: StrictInt = Field(
+        default=5, ge=1, le=100, description="of all of Defender's machines in one sweep; one may go in any case"
+    )
 
 
 class NotificationDocument(Part):
@@ -180,6 +194,7 @@ class PolicyDocument(Part):
     retry: RetryDocument = Field(default_factory=RetryDocument)
     prechecks: PrechecksDocument = Field(default_factory=PrechecksDocument)
     sweep: SweepDocument = Field(default_factory=SweepDocument)
+    repairs: RepairsDocument = Field(default_factory=RepairsDocument)
     deletions: DeletionsDocument = Field(default_factory=DeletionsDocument)
     notifications: list[NotificationDocument] = Field(default_factory=list)
 
@@ -208,6 +223,7 @@ class PolicyDocument(Part):
             retry_budget_hours=self.retry.budget_hours,
             prechecks=Prechecks(**self.prechecks.model_dump()),
             sweep=SweepLimits(**self.sweep.model_dump()),
+            repairs=Repairs(**self.repairs.model_dump()),
             deletions=Deletions(**self.deletions.model_dump()),
             notifications=tuple(Notification(**each.model_dump()) for each in self.notifications),
             content_hash=content_hash,

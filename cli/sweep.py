@@ -1,0 +1,141 @@
+"""`rollcall sweep`: the daily roll call now, and what it found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cli import bootstrap
+from cli.output import FOUND, RefusedError, console, progress, words, write_json
+from shared.application.documents import sweep_document
+from shared.application.plan_sweep import ask_for_sweep
+from shared.application.sweep_store import SweepStore, find_latest
+from shared.domain.sweep.findings import Severity, SweepFinding
+from shared.domain.sweep.report import Standing, SweepReport, Tracked
+
+POLL_SECONDS = 1.0
+SEVERITY_STYLES = {Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: ""}
+KIND_WIDTH, STANDING_WIDTH, SEVERITY_WIDTH, ACCOUNT_WIDTH, GAP = 22, 8, 8, 12, 2
+ROOM_FOR_REASONS = 120
+
+
+def sweep(
+    last: Annotated[bool, typer.Option("--last", help="show what the last sweep found, and begin none")] = False,
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="how long to wait for its end")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+) -> None:
+    """Compare everything with the policy and with Defender's own word: the daily sweep, now.
+
+    The Function App does the work; this waits for it. Stopped, it goes on without you: see it with --last.
+    Ends with 1 where something was found, or not everything could be looked at.
+    Examples: rollcall sweep · rollcall sweep --last --json
+    """
+    report = _last() if last else _swept(minutes)
+    if as_json:
+        write_json(sweep_document(report))
+    else:
+        for part in findings_lines(report.findings, console.width):
+            console.print(part)
+        for line in summary(report):
+            console.print(words(line))
+    if report.open or not report.complete:
+        raise typer.Exit(FOUND)
+
+
+def _last() -> SweepReport:
+    report, _ = find_latest(bootstrap.sweep_documents())
+    if report is None:
+        raise RefusedError("there was no sweep yet", remedy="run `rollcall sweep`")
+    return report
+
+
+def _swept(minutes: float) -> SweepReport:
+    """Asks for a sweep and waits for its report."""
+    documents = bootstrap.sweep_documents()
+    message = ask_for_sweep(bootstrap.slice_queue(), bootstrap.clock())
+    store = SweepStore(documents, message.run)
+    deadline = time.monotonic() + minutes * 60
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")
+    with Progress(*columns, TimeElapsedColumn(), console=progress, transient=True) as bar:
+        task = bar.add_task("waiting for the plan", total=None)
+        while (report := store.find_report()) is None:
+            if time.monotonic() > deadline:
+                raise RefusedError(
+                    f"sweep {message.run} has not come to its end within {minutes:g} minutes",
+                    remedy="look at the log of `sweep_slice` and at the queue `sweep`; --last shows its end",
+                )
+            if (facts := store.find_facts()) is not None:
+                bar.update(task, description="looking", total=facts.slices, completed=len(store.ended()))
+            time.sleep(POLL_SECONDS)
+    return report
+
+
+def findings_table(findings: Sequence[Tracked], width: int) -> Table:
+    """A line for each finding, the gravest first; in a narrow terminal its reason is a line of its own."""
+    wide = width >= ROOM_FOR_REASONS
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, size in (
+        ("severity", SEVERITY_WIDTH),
+        ("is", STANDING_WIDTH),
+        ("kind", KIND_WIDTH),
+        ("account", ACCOUNT_WIDTH),
+    ):
+        table.add_column(name, no_wrap=True, width=size)
+    table.add_column("about", no_wrap=True, overflow="ellipsis", max_width=None if wide else 20)
+    if wide:
+        table.add_column("reason", overflow="fold")
+    for each in findings:
+        finding = each.finding
+        style = "dim" if each.standing is Standing.RESOLVED else SEVERITY_STYLES[finding.severity]
+        cells: list[RenderableType] = [
+            str(finding.severity),
+            str(each.standing),
+            words(finding.key),
+            words(finding.account or "-"),
+        ]
+        cells += [words(_about(finding)), *([words(finding.reason)] if wide else [])]
+        table.add_row(*cells, style=style)
+    return table
+
+
+def findings_lines(findings: Sequence[Tracked], width: int) -> Iterator[RenderableType]:
+    """The table, or in a narrow terminal each finding with its reason below."""
+    if width >= ROOM_FOR_REASONS or not findings:
+        yield findings_table(findings, width)
+        return
+    for number, each in enumerate(findings):
+        line = findings_table([each], width)
+        line.show_header = number == 0
+        yield line
+        yield Padding(words(each.finding.reason), (0, 0, 0, SEVERITY_WIDTH + GAP))
+
+
+def _about(finding: SweepFinding) -> str:
+    """The end of a subject's id, where it says more than the account."""
+    name = finding.subject.rpartition("/")[2]
+    return "" if name == finding.account else name
+
+
+def summary(report: SweepReport) -> list[str]:
+    """What it came to, in a few lines."""
+    counted = " · ".join(f"{count} {severity}" for severity, count in report.totals.items() if count)
+    looked = " · ".join(f"{count} {name}" for name, count in sorted(report.looked.items()))
+    seconds = (report.ended_at - report.started_at).total_seconds()
+    lines = [f"{counted or 'nothing found'}; looked at {looked or 'nothing'} in {seconds:.0f} s"]
+    if report.asked:
+        lines.append(f"asked for again: {', '.join(report.asked)}")
+    if report.deleted:
+        lines.append(f"Arc machines deleted: {', '.join(each.rpartition('/')[2] for each in report.deleted)}")
+    if report.open:
+        lines.append("what to do: under each kind in docs/runbook.md, and with --json")
+    lines += [f"not looked at: {gap.reason}" for gap in report.gaps[:5]]
+    if not report.complete:
+        lines.append("the sweep is incomplete: what it did not see is not gone")
+    return lines

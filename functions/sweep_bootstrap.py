@@ -1,0 +1,65 @@
+"""What the sweep works with; apart from the other functions, which need nothing of AWS."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from functions import bootstrap
+from shared.adapters.aws.account_identity import IamIdentities
+from shared.adapters.aws.hub import Hub
+from shared.adapters.aws.hub_views import HubAccountListing, HubStackStates
+from shared.adapters.aws.instances import Ec2Instances
+from shared.adapters.clock import SystemClock
+from shared.adapters.defender.arc_machines import ArmMachines
+from shared.adapters.ledger.sweep_documents import BlobDocuments
+from shared.adapters.queue.depth import StorageQueueGauge
+from shared.adapters.resource_graph.query import ResourceGraph
+from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant
+from shared.application.sweep_ports import SweepPorts
+from shared.errors import ConfigurationError
+
+REGION = "us-east-1"
+"""Where the StackSet makes its instances: IAM is global."""
+
+
+@cache
+def sweep_ports() -> SweepPorts:
+    """What `sweep_slice` works with. Raises ConfigurationError that names what is missing."""
+    chosen, clock, hub = bootstrap.settings(), SystemClock(), _hub()
+    if chosen.sweep is None:
+        raise ConfigurationError("the setting is missing", setting="ROLLCALL_SWEEP__CONTAINER")
+    graph = ResourceGraph(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint, patient=clock)
+    onboarding = bootstrap.onboard_ports()
+    return SweepPorts(
+        documents=BlobDocuments(bootstrap.credential(), chosen.sweep.container),
+        slices=bootstrap.slice_queue(),
+        tenant=GraphTenant(graph),
+        health=GraphHealth(graph),
+        listing=HubAccountListing(hub, clock),
+        stack_instances=HubStackStates(hub, name=chosen.stack_set_name, region=REGION),
+        instances=Ec2Instances(lambda account_id, region: hub.client("ec2", account_id=account_id, region=region)),
+        identities=IamIdentities(lambda account_id: hub.client("iam", account_id=account_id)),
+        machines=ArmMachines(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint),
+        ledger=onboarding.ledger,
+        sender=onboarding.queue,
+        gauge=StorageQueueGauge(
+            bootstrap.credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name
+        ),
+        sweeps=bootstrap.rewrap_ports().sweeps,
+        policy=onboarding.policy,
+        clock=clock,
+    )
+
+
+def _hub() -> Hub:
+    chosen = bootstrap.settings()
+    if chosen.hub is None:
+        raise ConfigurationError("the setting is missing", setting="ROLLCALL_HUB__ROLE_ARN")
+    scope = f"{chosen.hub.audience}/.default"
+    return Hub(
+        lambda: bootstrap.credential().get_token(scope).token,
+        hub_role_arn=chosen.hub.role_arn,
+        reader_role=chosen.reader_role,
+        region=REGION,
+        clock=SystemClock(),
+    )

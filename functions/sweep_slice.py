@@ -1,0 +1,43 @@
+"""ƒ sweep_slice: a message on `sweep` plans a sweep, or does one slice of it; the last one makes the report."""
+
+from __future__ import annotations
+
+import logging
+
+import azure.functions as func
+from pydantic import ValidationError
+
+from functions.queue_entry import LAST_TRY
+from shared.application.sweep_ports import SweepPorts
+from shared.application.sweep_slice import sweep_slice as sweep_one
+from shared.errors import RollcallError
+from shared.messages.sweep_slice import SweepSlice
+
+logger = logging.getLogger(__name__)
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
+
+
+@blueprint.function_name("sweep_slice")
+@blueprint.queue_trigger(arg_name="message", queue_name="sweep", connection="ROLLCALL_QUEUE")
+def sweep_slice(message: func.QueueMessage) -> None:
+    """Works on one message; raising leaves it to the queue's own tries."""
+    from functions import sweep_bootstrap  # noqa: PLC0415 - boto3 is for this function alone
+
+    handle_slice(message.get_body(), message.dequeue_count or 1, sweep_bootstrap.sweep_ports())
+
+
+def handle_slice(body: bytes, dequeue_count: int, ports: SweepPorts) -> None:
+    """Does what the message asks and says so in one line. Raises what the queue has to try again."""
+    try:
+        asked = SweepSlice.from_json(body)
+    except ValidationError as error:  # nobody but us puts messages here, so nothing is lost
+        logger.error("slice_unreadable", extra={"reason": str(error)[:1000]})  # noqa: TRY400 - one line
+        return
+    facts: dict[str, object] = {"run": asked.run, "slice": asked.slice, "dequeue_count": dequeue_count}
+    try:
+        report = sweep_one(asked, ports, last_try=dequeue_count >= LAST_TRY)
+    except RollcallError as error:
+        told = {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
+        logger.critical("slice_failed", extra=facts | told)
+        raise
+    logger.info("slice_done", extra=facts | {"last": report is not None})

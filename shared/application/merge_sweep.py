@@ -1,0 +1,60 @@
+"""The end of a sweep: all slices' results become one report, and what may be deleted is."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.application.delete_machines import delete_orphans
+from shared.application.sweep_ports import SweepPorts
+from shared.application.sweep_store import SweepStore, find_latest, prune, put_latest
+from shared.domain.sweep.report import Standing, SweepReport, reported
+from shared.domain.sweeps import Sweep
+from shared.errors import TransientError
+
+logger = logging.getLogger(__name__)
+
+NAME = "sweep"
+"""Its line in the table of sweeps."""
+KEPT = timedelta(days=90)
+"""How long reports, and what they were made of, are kept."""
+
+
+def merge_if_last(run: str, ports: SweepPorts) -> SweepReport | None:
+    """The report of a run whose slices have all ended, made once however often this is called; else None.
+
+    Raises TransientError, ConfigurationError; then it is made by whoever calls next.
+    """
+    store = SweepStore(ports.documents, run)
+    facts = store.find_facts()
+    if facts is None or len(store.ended()) < facts.slices:
+        return None
+    before, version = find_latest(ports.documents)
+    if before is not None and before.run == run:
+        return before
+    if (made := store.find_report()) is not None and before is not None and before.run > run:
+        return made
+    newest = before is None or before.run < run
+    report = reported(facts, store.results(), before if newest else None, ports.clock.now())
+    if newest:
+        report = replace(report, deleted=delete_orphans(report, ports.policy.current(), ports))
+    store.put_report(report)
+    if newest and not put_latest(ports.documents, report, version):
+        raise TransientError("another sweep's report was made at the same moment", retry_after_seconds=5.0)
+    _tell(report, ports)
+    prune(ports.documents, f"{report.ended_at - KEPT:%Y%m%dT%H%M%SZ}")
+    return report
+
+
+def _tell(report: SweepReport, ports: SweepPorts) -> None:
+    counted = {standing: sum(each.standing is standing for each in report.findings) for standing in Standing}
+    facts = {"run": report.run, "complete": report.complete, "slices": report.slices, "asked": len(report.asked)}
+    facts["deleted"] = len(report.deleted)
+    facts |= {f"findings_{standing}": count for standing, count in counted.items()}
+    facts |= {f"looked_{name}": count for name, count in report.looked.items()}
+    seconds = (report.ended_at - report.started_at).total_seconds()
+    level = logging.INFO if report.complete else logging.ERROR
+    logger.log(level, "sweep_finished", extra=facts | {"seconds": round(seconds, 1)})
+    seen = sum(report.looked.values())
+    ports.sweeps.record(Sweep(name=NAME, at=report.ended_at, seen=seen, failed=len(report.gaps)))

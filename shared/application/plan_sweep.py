@@ -1,0 +1,163 @@
+"""Use cases that begin a sweep: asking for one, and cutting it into slices."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from shared.application.plan import mode_switch_among
+from shared.application.ports import Clock
+from shared.application.sweep_ports import SliceSender, SweepPorts
+from shared.application.sweep_store import SweepStore, find_latest, list_runs
+from shared.domain.accounts import Account, unlisted_account
+from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.exclusions import Exclusions, exclusions_of
+from shared.domain.placement import is_ours
+from shared.domain.policy import Policy, decide
+from shared.domain.stack_sets import InstanceState
+from shared.domain.sweep.coverage import AccountSubject
+from shared.domain.sweep.findings import Area, Gap, SweepFinding
+from shared.domain.sweep.kinds import SWEEP_MISSED, SWEEP_UNFINISHED
+from shared.domain.sweep.prerequisites import given_up_finding
+from shared.domain.sweep.report import RunFacts
+from shared.domain.sweep.slices import Slice, cut_accounts, cut_machines
+from shared.errors import RollcallError
+from shared.messages.sweep_slice import PLANNING, SweepSlice
+
+logger = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
+
+MISSED_AFTER = timedelta(hours=26)
+"""A daily sweep that began longer ago was followed by none."""
+
+
+def ask_for_sweep(slices: SliceSender, clock: Clock) -> SweepSlice:
+    """Puts the message that a sweep begins with. Raises TransientError, ConfigurationError."""
+    now = clock.now()
+    message = SweepSlice(run=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}", slice=PLANNING, asked_at=now)
+    slices.send_slice(message)
+    return message
+
+
+def plan_sweep(message: SweepSlice, ports: SweepPorts) -> RunFacts:
+    """Lists everything, cuts it into slices and puts a message for each that has no result yet.
+
+    A second time it only puts messages. What cannot be listed is a gap of the report. Raises TransientError,
+    ConfigurationError where policy, documents or queue fail.
+    """
+    store = SweepStore(ports.documents, message.run)
+    facts = store.find_facts() or _planned(message, store, ports)
+    ended = store.ended()
+    for number in range(1, facts.slices + 1):
+        if number not in ended:
+            ports.slices.send_slice(message.model_copy(update={"slice": number}))
+    return facts
+
+
+def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts) -> RunFacts:
+    policy = ports.policy.current()
+    listings = _Listings(policy, ports)
+    slices = 0
+    for part in listings.slices():
+        store.put_slice(part)
+        slices = part.number
+    given_up, unread = _given_up(ports)
+    facts = RunFacts(
+        run=message.run,
+        started_at=message.asked_at,
+        policy_hash=policy.content_hash,
+        slices=slices,
+        gaps=(*listings.gaps, *unread),
+        findings=(*_about_earlier_runs(message, ports), *given_up),
+    )
+    if store.put_facts(facts):
+        return facts
+    return store.find_facts() or facts
+
+
+class _Listings:
+    """The whole organization and the whole tenant; what could not be had is a gap."""
+
+    def __init__(self, policy: Policy, ports: SweepPorts) -> None:
+        self._policy = policy
+        self._ports = ports
+        self.gaps: list[Gap] = []
+
+    def slices(self) -> Iterator[Slice]:
+        """All slices, numbered from 1."""
+        parts = (*self._account_slices(), *self._machine_slices())
+        return (replace(part, number=number) for number, part in enumerate(parts, start=1))
+
+    def _account_slices(self) -> Iterator[Slice]:
+        accounts = self._had(self._ports.listing.list_accounts, None)
+        connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
+        if accounts is None or connectors is None:
+            return
+        states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
+        known = states or {}
+        subjects = [AccountSubject(account=each, instance=known.get(each.account_id)) for each in accounts]
+        subjects += self._unlisted({each.account_id for each in accounts}, connectors, known)
+        switch = mode_switch_among(self._policy, accounts, connectors)
+        for cut in cut_accounts(subjects):
+            has_parent = any(each.account.account_id == self._policy.organization_account for each in cut)
+            yield Slice(
+                number=0,
+                accounts=cut,
+                instances_read=states is not None,
+                mode_switch=switch,
+                exclusions=self._exclusions(accounts) if has_parent else Exclusions(),
+            )
+
+    def _exclusions(self, accounts: Iterable[Account]) -> Exclusions:
+        """What the policy means for the Organization connector; nothing where tags would have to be read for it."""
+        if self._policy.uses_tags:
+            return Exclusions()
+        return exclusions_of(self._policy, [(each, decide(self._policy, each)) for each in accounts])
+
+    def _unlisted(
+        self, listed: set[str], connectors: Iterable[Connector], states: Mapping[str, InstanceState]
+    ) -> Iterator[AccountSubject]:
+        """Accounts that nobody lists and that a connector of ours is left of."""
+        left = {
+            each.hierarchy_identifier
+            for each in connectors
+            if each.environment == ENVIRONMENT and is_ours(each, self._policy)
+        }
+        for account_id in sorted(left - listed):
+            yield AccountSubject(account=unlisted_account(account_id), listed=False, instance=states.get(account_id))
+
+    def _machine_slices(self) -> Iterator[Slice]:
+        found = self._had(lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES) or ()
+        return (Slice(number=0, machines=cut) for cut in cut_machines(found))
+
+    def _had(self, listing: Callable[[], _Found], area: Area | None) -> _Found | None:
+        """What a listing came to; None where it failed, which the report says."""
+        try:
+            return listing()
+        except RollcallError as error:
+            logger.error("sweep_listing_failed", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
+            self.gaps.append(Gap(reason=error.reason, area=area))
+            return None
+
+
+def _given_up(ports: SweepPorts) -> tuple[list[SweepFinding], list[Gap]]:
+    """What queues hold that wait for a person, and which could not be asked."""
+    depths = [depth for depth in ports.gauge.measure() if depth.given_up]
+    findings = [given_up_finding(each.name, each.waiting, each.oldest_at) for each in depths if each.waiting]
+    return findings, [Gap(reason=each.problem, area=Area.PREREQUISITES) for each in depths if each.problem]
+
+
+def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[SweepFinding]:
+    """Runs that never came to their end since the last report, and days without one."""
+    latest, _ = find_latest(ports.documents)
+    reported = latest.run if latest is not None else ""
+    for run in list_runs(ports.documents):
+        if reported < run < message.run and SweepStore(ports.documents, run).find_report() is None:
+            yield SWEEP_UNFINISHED.about(f"sweep/{run}", f"the sweep {run} has not come to its end")
+    if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:
+        hours = (message.asked_at - latest.started_at).total_seconds() / 3600
+        yield SWEEP_MISSED.about("sweep", f"the sweep before began {hours:.0f} hours earlier")

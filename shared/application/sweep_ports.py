@@ -1,0 +1,127 @@
+"""What the sweep needs: its own documents, the queue `sweep`, and whole listings or parts of them to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
+from shared.application.rewrap import SweepLog
+from shared.application.status import QueueGauge
+from shared.domain.connectors import Connector
+from shared.domain.stack_sets import InstanceState as StackState
+from shared.domain.sweep.health import HealthReport
+from shared.domain.sweep.identity import IdentitySeen
+from shared.domain.sweep.machines import ArcMachine, InstanceState
+from shared.domain.sweep.slices import MachineRef
+from shared.messages.sweep_slice import SweepSlice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A document and the version of it that was read."""
+
+    content: bytes
+    version: str
+
+
+class Documents(Protocol):
+    """Where a sweep keeps what it knows. All methods raise TransientError, ConfigurationError."""
+
+    def find(self, name: str) -> Document | None:
+        """The document; None where there is none."""
+
+    def put(self, name: str, content: bytes, *, over: str | None = None) -> bool:
+        """Writes it; False where it is not the version `over` any more, or, with `over` empty, is there already."""
+
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """The names that begin so."""
+
+    def delete(self, name: str) -> None:
+        """Deletes it; one that is gone is no error."""
+
+
+class SliceSender(Protocol):
+    """The queue `sweep`."""
+
+    def send_slice(self, message: SweepSlice) -> None:
+        """Puts a message. Raises TransientError, ConfigurationError."""
+
+
+class SweptTenant(Protocol):
+    """What Resource Graph tells; whole or an error. All methods raise TransientError, ConfigurationError."""
+
+    def list_connectors(self) -> Iterator[Connector]:
+        """Every connector of the tenant, without its offerings."""
+
+    def connectors_of(self, account_ids: Sequence[str]) -> tuple[Connector, ...]:
+        """All connectors of these accounts."""
+
+    def list_machines(self) -> Iterator[MachineRef]:
+        """The Arc machines that Defender onboarded from AWS."""
+
+    def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
+        """These machines; those that are gone are left out."""
+
+
+class SweptHealth(Protocol):
+    """What Defender says of connectors. Both raise TransientError, ConfigurationError."""
+
+    def reports_of(self, connector_ids: Sequence[str]) -> Mapping[str, tuple[HealthReport, ...]]:
+        """Health reports by connector id in lower case."""
+
+    def discovered_by(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """How many resources were assessed, by connector id in lower case and by type."""
+
+
+class StackStates(Protocol):
+    """The instances of the StackSet with Defender's roles."""
+
+    def list_states(self) -> Mapping[str, StackState]:
+        """Account id → state of its instance; all of them or an error. Raises TransientError, ConfigurationError."""
+
+
+class Machines(Protocol):
+    """Arc machines in Resource Manager. Both raise TransientError, PermanentError, ConfigurationError."""
+
+    def find(self, machine_id: str) -> tuple[ArcMachine, bytes] | None:
+        """The machine as it is now, with its whole body; None where there is none."""
+
+    def delete(self, machine_id: str) -> None:
+        """Deletes it; one that is gone is no error."""
+
+
+class Identities(Protocol):
+    """Defender's identity provider and roles in member accounts."""
+
+    def inspect(self, account_id: str, roles: Sequence[str]) -> IdentitySeen:
+        """What there is. Raises TransientError, PermanentError, ConfigurationError where it cannot be asked."""
+
+
+class Instances(Protocol):
+    """The instances behind machines, in their own accounts."""
+
+    def states_of(self, account_id: str, instance_ids: Sequence[str]) -> Mapping[str, InstanceState]:
+        """What each is. Raises TransientError, PermanentError, ConfigurationError where the account cannot be asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPorts:
+    """What the sweep works with."""
+
+    documents: Documents
+    slices: SliceSender
+    tenant: SweptTenant
+    health: SweptHealth
+    listing: AccountListing
+    stack_instances: StackStates
+    instances: Instances
+    identities: Identities
+    machines: Machines
+    ledger: Ledger
+    sender: RequestSender
+    gauge: QueueGauge
+    sweeps: SweepLog
+    policy: PolicySource
+    clock: Clock

@@ -1,0 +1,103 @@
+"""What the sweep finds: typed values whose identity is the same from day to day."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much it matters; `high`: an account is not protected as its owner wants it."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Area(StrEnum):
+    """The part of the sweep that a finding comes from."""
+
+    COVERAGE = "coverage"
+    HEALTH = "health"
+    DRIFT = "drift"
+    DISCOVERY = "discovery"
+    MACHINES = "machines"
+    PREREQUISITES = "prerequisites"
+    SWEEP = "sweep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepFinding:
+    """One thing that a person, or Rollcall itself, has to see to.
+
+    `key` is its kind and its heading in docs/runbook.md. `subject` is what it is about: an account's id, or a
+    resource's, with a part of it after `#`. `account` is the account that it belongs to, empty where it is none's.
+    `evidence` is what was seen, by name.
+    """
+
+    key: str
+    area: Area
+    severity: Severity
+    subject: str
+    reason: str
+    remedy: str
+    account: str = ""
+    link: str = ""
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """The same for the same thing found again; ids of Azure have no case."""
+        return hashlib.sha256(f"{self.key}|{self.subject.lower()}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepKind:
+    """A kind of finding; `link` is the vendor's own documentation."""
+
+    key: str
+    area: Area
+    severity: Severity
+    remedy: str
+    link: str = ""
+
+    def about(  # noqa: PLR0913 - the parts of a finding
+        self,
+        subject: str,
+        reason: str,
+        *,
+        account: str = "",
+        remedy: str = "",
+        severity: Severity | None = None,
+        evidence: Mapping[str, str] | None = None,
+    ) -> SweepFinding:
+        """One of this kind; `remedy` and `severity` take the place of the kind's own."""
+        return SweepFinding(
+            key=self.key,
+            area=self.area,
+            severity=severity or self.severity,
+            subject=subject,
+            account=account,
+            reason=reason,
+            remedy=f"{remedy or self.remedy} Runbook: {self.key}.",
+            link=self.link,
+            evidence=dict(evidence or {}),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """What could not be looked at, so that nothing may be concluded from its absence.
+
+    Without `area` it concerns all areas, without `account` all accounts.
+    """
+
+    reason: str
+    area: Area | None = None
+    account: str = ""
+
+    def hides(self, finding: SweepFinding) -> bool:
+        """Whether the finding may be there still, unseen."""
+        return (self.area is None or self.area is finding.area) and self.account in {"", finding.account}

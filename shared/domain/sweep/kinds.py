@@ -1,0 +1,169 @@
+"""Every kind of finding of the sweep; each has its heading in docs/runbook.md."""
+
+from __future__ import annotations
+
+from shared.domain.findings import NATIVE_MEMBER_OVERDUE
+from shared.domain.sweep.findings import Area, Severity, SweepKind
+
+_DEFENDER = "https://learn.microsoft.com/azure/defender-for-cloud"
+_ARC = "https://learn.microsoft.com/azure/azure-arc/servers"
+
+CONNECTOR_MISSING = SweepKind(
+    key="connector-missing",
+    area=Area.COVERAGE,
+    severity=Severity.HIGH,
+    remedy="Run `rollcall status` for the account, remove the cause that it names, then `rollcall onboard`.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+CONNECTOR_REFUSED = SweepKind(
+    key="connector-refused",
+    area=Area.COVERAGE,
+    severity=Severity.HIGH,
+    remedy="Do what the reason asks for, then run `rollcall onboard` for the account.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+CONNECTOR_DUPLICATE = SweepKind(
+    key="connector-duplicate",
+    area=Area.COVERAGE,
+    severity=Severity.MEDIUM,
+    remedy="Keep the connector that `rollcall plan` names, delete the others in the portal.",
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+)
+CONNECTOR_ORPHANED = SweepKind(
+    key="connector-orphaned",
+    area=Area.COVERAGE,
+    severity=Severity.MEDIUM,
+    remedy="Look at `rollcall offboard ID`; with --confirm it removes the connector.",
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+)
+CONNECTOR_MISPLACED = SweepKind(
+    key="connector-misplaced",
+    area=Area.COVERAGE,
+    severity=Severity.LOW,
+    remedy="Give the account's rule the target where its connector is, or offboard the account and onboard it again.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+MEMBER_OVERDUE = SweepKind(
+    key=NATIVE_MEMBER_OVERDUE.key,
+    area=Area.COVERAGE,
+    severity=Severity.HIGH,
+    remedy=NATIVE_MEMBER_OVERDUE.remedy,
+    link=NATIVE_MEMBER_OVERDUE.link,
+)
+INSTANCE_MISSING = SweepKind(
+    key="stack-instance-missing",
+    area=Area.COVERAGE,
+    severity=Severity.HIGH,
+    remedy="Run `rollcall onboard` for the account; where it fails again, `rollcall status` has AWS's own reason.",
+    link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-concepts.html",
+)
+CONNECTOR_UNHEALTHY = SweepKind(
+    key="connector-unhealthy",
+    area=Area.HEALTH,
+    severity=Severity.HIGH,
+    remedy="Follow the steps that Defender gives for the issue, which are in its evidence.",
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+)
+HEALTH_UNKNOWN = SweepKind(
+    key="health-unknown",
+    area=Area.HEALTH,
+    severity=Severity.MEDIUM,
+    remedy="Look at the connector under Environment settings; where the portal has no state either, ask Microsoft.",
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+)
+PROVIDER_WRONG = SweepKind(
+    key="provider-wrong",
+    area=Area.HEALTH,
+    severity=Severity.HIGH,
+    remedy="Bring the provider back to what the member template makes; where Sentinel was first, add the client ids.",
+    link=f"{_DEFENDER}/concept-authentication-architecture-aws",
+)
+ROLE_WRONG = SweepKind(
+    key="role-wrong",
+    area=Area.HEALTH,
+    severity=Severity.HIGH,
+    remedy="Bring the role back to what the member template makes: detect drift of the account's stack, then mend it.",
+    link=f"{_DEFENDER}/concept-authentication-architecture-aws",
+)
+CONNECTOR_DRIFTED = SweepKind(
+    key="connector-drifted",
+    area=Area.DRIFT,
+    severity=Severity.MEDIUM,
+    remedy="Run `rollcall onboard` for the account, or change the policy.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+NOTHING_DISCOVERED = SweepKind(
+    key="nothing-discovered",
+    area=Area.DISCOVERY,
+    severity=Severity.MEDIUM,
+    remedy="See whether the connector is healthy and a standard is assigned to it; an account without resources may "
+    "stay empty.",
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+)
+MACHINE_TAGS_MISSING = SweepKind(
+    key="machine-tags-missing",
+    area=Area.MACHINES,
+    severity=Severity.LOW,
+    remedy="Give the machine the tags back; without them Defender takes it for one of its own no longer.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+MACHINE_DISCONNECTED = SweepKind(
+    key="machine-disconnected",
+    area=Area.MACHINES,
+    severity=Severity.LOW,
+    remedy="Start the instance or mend its Connected Machine agent; an expired one has to be connected anew.",
+    link=f"{_ARC}/agent-overview",
+)
+MACHINE_ORPHANED = SweepKind(
+    key="machine-orphaned",
+    area=Area.MACHINES,
+    severity=Severity.MEDIUM,
+    remedy="Delete the Arc machine, or let the sweep do it: `deletions: {orphaned_machines: true}` in the policy.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+MACHINE_DUPLICATE = SweepKind(
+    key="machine-duplicate",
+    area=Area.MACHINES,
+    severity=Severity.LOW,
+    remedy="Delete the machine whose agent is not connected.",
+    link=f"{_ARC}/agent-overview",
+)
+TRIAL_ENDS = SweepKind(
+    key="trial-ends",
+    area=Area.PREREQUISITES,
+    severity=Severity.LOW,
+    remedy="Nothing where its plans are to be paid for; else give the account a profile without them.",
+    link="https://azure.microsoft.com/pricing/details/defender-for-cloud/",
+)
+MESSAGES_GIVEN_UP = SweepKind(
+    key="messages-given-up",
+    area=Area.PREREQUISITES,
+    severity=Severity.HIGH,
+    remedy="See them with `rollcall replay list`, remove the causes, then `rollcall replay run`.",
+    link="https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger",
+)
+SWEEP_INCOMPLETE = SweepKind(
+    key="sweep-incomplete",
+    area=Area.SWEEP,
+    severity=Severity.HIGH,
+    link=f"{_DEFENDER}/troubleshoot-connectors",
+    remedy="Remove the cause, then run `rollcall sweep`. Nothing is deleted until a sweep is complete.",
+)
+SWEEP_UNFINISHED = SweepKind(
+    key="sweep-unfinished",
+    area=Area.SWEEP,
+    severity=Severity.HIGH,
+    link="https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger",
+    remedy="Look for its run in the log of `sweep_slice` and on the queue `sweep-poison`, then run `rollcall sweep`.",
+)
+
+SWEEP_MISSED = SweepKind(
+    key="sweep-missed",
+    area=Area.SWEEP,
+    severity=Severity.MEDIUM,
+    link="https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer",
+    remedy="See whether the Function App was stopped, and whether ROLLCALL_SWEEP__SCHEDULE asks for a sweep each day.",
+)
+
+SWEEP_KINDS = tuple(found for found in list(vars().values()) if isinstance(found, SweepKind))
+"""Every kind, in the order above."""

@@ -1,0 +1,13 @@
+"""The documents of a sweep as JSON: its facts, slices, results and report. Unknown fields are ignored."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+
+from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
+from shared.domain.sweep.slices import Slice
+
+FACTS: TypeAdapter[RunFacts] = TypeAdapter(RunFacts)
+SLICE: TypeAdapter[Slice] = TypeAdapter(Slice)
+RESULT: TypeAdapter[SliceResult] = TypeAdapter(SliceResult)
+REPORT: TypeAdapter[SweepReport] = TypeAdapter(SweepReport)

@@ -1,0 +1,221 @@
+"""Plants what a file names into a running sandbox, behind the product's back, and says what a sweep has to find.
+
+The words that a file may use for an account's `then` are the keys of `DEEDS`; a machine says its instance (running,
+stopped, terminated, absent), its `status`, for how many `days`, and which tags it is `without`.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+
+from shared.domain.connectors import Connector, ConnectorId
+from tests.e2e.roll import Roll
+
+AMI = "ami-12c6146b"  # one that moto knows
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A kind of finding and the account that it is about."""
+
+    key: str
+    account: str
+
+
+@dataclass
+class Planted:
+    """What was planted: ids by name, and every finding that a sweep has to come to."""
+
+    accounts: dict[str, str] = field(default_factory=dict)
+    machines: dict[str, str] = field(default_factory=dict)
+    expected: list[Expected] = field(default_factory=list)
+
+
+class Planter:
+    """Works on one sandbox."""
+
+    def __init__(self, roll: Roll) -> None:
+        self.roll = roll
+        self.settings = roll.sandbox.settings
+        self.resources = roll.sandbox.azure.resources
+        self.organization = roll.client("organizations").describe_organization()["Organization"]["Id"]
+        self.template: dict[str, Any] = {}
+
+    def plant(self, file: Path) -> Planted:
+        """Everything that the file names."""
+        asked = yaml.safe_load(file.read_text(encoding="utf-8"))
+        planted = Planted()
+        long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
+        for each in asked.get("accounts", []):
+            planted.accounts[each["name"]] = each.get("id") or self.roll.plant_account(each["name"], joined_at=long_ago)
+        onboarded = [each for each in asked.get("accounts", []) if each.get("onboarded", "id" not in each)]
+        for each in onboarded:
+            self.roll.ask_onboarding(planted.accounts[each["name"]])
+        for each in onboarded:
+            self.roll.wait_for_state(planted.accounts[each["name"]], "connected")
+        self.roll.wait_until_drained()
+        self.template = self.body_of(planted.accounts[onboarded[0]["name"]])
+        for each in asked.get("accounts", []):
+            account_id = planted.accounts[each["name"]]
+            for word in each.get("then", []):
+                DEEDS[word](self, account_id)
+            planted.expected += [Expected(key, account_id) for key in each["found"]]
+        home = planted.accounts[onboarded[0]["name"]]
+        for each in asked.get("machines", []):
+            planted.machines[each["name"]] = self.machine(home, each)
+            planted.expected += [Expected(key, home) for key in each["found"]]
+        return planted
+
+    def body_of(self, account_id: str) -> dict[str, Any]:
+        """The connector of an account, as Resource Manager has it."""
+        [found] = self.roll.connectors(account_id)
+        return found
+
+    def put(self, body: dict[str, Any]) -> None:
+        """A resource as it is given, without a check."""
+        self.roll.seed(resources=[body])
+
+    def connector(self, account_id: str, name: str, **tags: str) -> None:
+        """A copy of the first account's connector for another."""
+        was = Connector(connector_id=ConnectorId.parse(self.template["id"]), body=self.template)
+        text = yaml.safe_dump(self.template).replace(was.hierarchy_identifier, account_id)
+        body = yaml.safe_load(text)
+        body["id"] = str(self.template["id"]).rpartition("/")[0] + f"/{name}"
+        body["name"] = name
+        body["properties"]["hierarchyIdentifier"] = account_id
+        body["tags"] = tags
+        self.put(body)
+
+    def machine(self, account_id: str, asked: dict[str, Any]) -> str:
+        """An Arc machine, and the instance behind it as it is said to be."""
+        instance = self.instance(account_id, asked["instance"])
+        tags = {"AccountId": account_id, "Cloud": "AWS", "InstanceId": instance, "MDFCSecurityConnector": "true"}
+        tags = {name: value for name, value in tags.items() if name not in asked.get("without", ())}
+        if asked.get("multicloud"):
+            tags["PublicCloudConnectorsResourceId"] = "/subscriptions/…"
+        since = datetime.now(UTC) - timedelta(days=asked.get("days", 0))
+        names = [asked["name"], *([f"{asked['name']}-twin"] if asked.get("twin") else [])]
+        group = f"/subscriptions/{self.settings.subscription_id}/resourceGroups/{self.settings.resource_group}"
+        for name in names:
+            self.put(
+                {
+                    "id": f"{group}/providers/Microsoft.HybridCompute/machines/{name}",
+                    "name": name,
+                    "type": "Microsoft.HybridCompute/machines",
+                    "location": "westeurope",
+                    "tags": tags,
+                    "properties": {"status": asked["status"], "lastStatusChange": since.isoformat()},
+                }
+            )
+        return f"{group}/providers/Microsoft.HybridCompute/machines/{asked['name']}"
+
+    def instance(self, account_id: str, state: str) -> str:
+        """An EC2 instance of the account in that state; one that never was for `absent`."""
+        if state == "absent":
+            return f"i-{uuid.uuid4().hex[:17]}"
+        ec2 = self.ec2(account_id)
+        made = str(ec2.run_instances(ImageId=AMI, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"])
+        if state == "stopped":
+            ec2.stop_instances(InstanceIds=[made])
+        if state == "terminated":
+            ec2.terminate_instances(InstanceIds=[made])
+        return made
+
+    def ec2(self, account_id: str) -> Any:
+        """EC2 in a member account."""
+        role = f"arn:aws:iam::{account_id}:role/OrganizationAccountAccessRole"
+        keys = self.roll.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return boto3.client(
+            "ec2",
+            endpoint_url=self.roll.sandbox.aws.url,
+            region_name=REGION,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys["SessionToken"],
+        )
+
+    # What is done behind the product's back
+
+    def delete_connector(self, account_id: str) -> None:
+        self.resources.delete(self.body_of(account_id)["id"])
+
+    def drop_offering(self, account_id: str) -> None:
+        body = copy.deepcopy(self.body_of(account_id))
+        body["properties"]["offerings"] = body["properties"]["offerings"][:-1]
+        self.put(body)
+
+    def report_unhealthy(self, account_id: str) -> None:
+        connector = self.body_of(account_id)["id"]
+        name = str(uuid.uuid4())
+        self.put(
+            {
+                "id": f"{connector}/providers/Microsoft.Security/healthReports/{name}",
+                "name": name,
+                "type": "Microsoft.Security/healthReports",
+                "properties": {
+                    "resourceDetails": {"source": "Aws", "id": connector, "connectorId": str(uuid.uuid4())},
+                    "environmentDetails": {"nativeResourceId": f"arn:aws:iam::{account_id}"},
+                    "healthDataClassification": {"component": "Connectivity", "scope": "Connectors"},
+                    "status": {"code": "NotHealthy", "statusChangeDate": "2026-11-01T09:07:18.6759138Z"},
+                    "issues": [
+                        {
+                            "issueKey": "414af15d-207e-4c63-b8eb-624d1b652e45",
+                            "issueName": "AWS CloudFormation StackSet name invalid or does not exist",
+                            "remediationSteps": "<ol><li>Compare the names.</li></ol>",
+                        }
+                    ],
+                },
+            }
+        )
+
+    def delete_role(self, account_id: str) -> None:
+        iam, name = self.roll.inside(account_id), "CspmMonitorAws"
+        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+    def second_connector(self, account_id: str) -> None:
+        self.connector(account_id, f"copy-{account_id}", rollcall=self.organization)
+
+    def connector_by_hand(self, account_id: str) -> None:
+        self.connector(account_id, f"aws-{account_id}", rollcall=self.organization)
+
+    def foreign_connector(self, account_id: str) -> None:
+        self.connector(account_id, f"theirs-{account_id}", owner="somebody")
+
+    def forget_instance(self, account_id: str) -> None:
+        self.roll.client("cloudformation").delete_stack_instances(
+            StackSetName="rollcall-member-roles",
+            DeploymentTargets={
+                "OrganizationalUnitIds": [self.roll.client("organizations").list_roots()["Roots"][0]["Id"]],
+                "Accounts": [account_id],
+                "AccountFilterType": "INTERSECTION",
+            },
+            Regions=[REGION],
+            RetainStacks=True,
+        )
+
+
+DEEDS: dict[str, Callable[[Planter, str], None]] = {
+    "delete-connector": Planter.delete_connector,
+    "drop-offering": Planter.drop_offering,
+    "report-unhealthy": Planter.report_unhealthy,
+    "delete-role": Planter.delete_role,
+    "second-connector": Planter.second_connector,
+    "connector-by-hand": Planter.connector_by_hand,
+    "foreign-connector": Planter.foreign_connector,
+    "forget-instance": Planter.forget_instance,
+}
+"""The words of a planting file."""

@@ -1,0 +1,72 @@
+"""What `rollcall sweep` prints: whole ids, no broken lines, nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from cli.sweep import findings_lines, summary
+from shared.application.documents import sweep_document
+from shared.domain.sweep.findings import Gap
+from shared.domain.sweep.kinds import CONNECTOR_MISSING, MACHINE_ORPHANED, SWEEP_INCOMPLETE
+from shared.domain.sweep.report import Standing, SweepReport, Tracked
+from tests.fakes.clock import NOON
+
+ACCOUNT = "012345678901"
+MACHINE = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.HybridCompute/machines/i-{'0' * 40}"
+HOSTILE = "\x1b[31mred\x07 [bold]x[/bold] \u202eevil <script>"
+FINDINGS = (
+    CONNECTOR_MISSING.about(ACCOUNT, f"no connector {HOSTILE}", account=ACCOUNT),
+    MACHINE_ORPHANED.about(MACHINE, "its instance is gone", account=ACCOUNT),
+    SWEEP_INCOMPLETE.about("sweep", "not everything: " + "because " * 40),
+)
+REPORT = SweepReport(
+    run="20261120T120000Z-00000000",
+    started_at=NOON,
+    ended_at=NOON,
+    policy_hash="",
+    slices=1,
+    complete=False,
+    findings=tuple(Tracked(finding=each, standing=Standing.NEW, first_seen=NOON, last_seen=NOON) for each in FINDINGS),
+    gaps=(Gap(reason=f"denied {HOSTILE}"),),
+    looked={"accounts": 3},
+    asked=(ACCOUNT,),
+)
+
+
+def printed(width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    for part in findings_lines(REPORT.findings, width):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 119, 120, 160, 10_000])
+def test_ids_are_whole_and_no_line_is_too_long(width: int) -> None:
+    lines = printed(width)
+    assert max(map(len, lines)) <= width
+    assert sum(ACCOUNT in line for line in lines) == 2
+    for key in ("connector-missing", "machine-orphaned", "sweep-incomplete"):
+        assert any(key in line for line in lines)
+    assert not {"\x1b", "\x07", "\u202e"} & set("".join(lines))
+    assert "[bold]x[/bold]" in " ".join("".join(lines).split())
+
+
+def test_into_a_file_each_finding_is_one_line() -> None:
+    assert len(printed(10_000)) == 1 + len(FINDINGS)
+
+
+def test_the_summary_says_what_is_not_known() -> None:
+    lines = summary(REPORT)
+    assert lines[0] == "2 high · 1 medium; looked at 3 accounts in 0 s"
+    assert lines[-1] == "the sweep is incomplete: what it did not see is not gone"
+
+
+def test_the_document_has_every_identity_and_is_json() -> None:
+    document = json.loads(json.dumps(sweep_document(REPORT), default=str))
+    assert [each["identity"] for each in document["findings"]] == [each.identity for each in FINDINGS]
+    assert document["totals"] == {"high": 2, "medium": 1, "low": 0}
