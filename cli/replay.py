@@ -76,7 +76,8 @@ def list_messages(  # noqa: PLR0913, PLR0917 - the options of a command
         write_json(totals_by | {"messages": [message_document(each) for each in shown]})
         return
     console.print(messages_table(shown, console.width, datetime.now(UTC)))
-    console.print(" · ".join(f"{count} {kind}" for kind, count in totals.most_common()) or "nothing was given up")
+    nothing = "nothing was given up" if wanted == Wanted() and not queue else "no message matches"
+    console.print(" · ".join(f"{count} {kind}" for kind, count in totals.most_common()) or nothing)
     if len(found) > len(shown):
         first = (page - 1) * limit
         rest = f"; the next are on --page {page + 1}" if first + len(shown) < len(found) else ""
