@@ -145,7 +145,7 @@ def test_a_request_that_is_a_kill_point_or_excused_or_not_ours_passes(entry: Jou
 @pytest.mark.parametrize(
     "entry",
     [
-        asked("rollcall-functions", "arm:DeleteMachine"),
+        asked("rollcall-functions", "arm:DeleteResourceGroup"),
         asked("rollcall-functions", "table:InsertEntity", "another"),
         asked(ACCOUNT_ROLE, "cloudformation:DeleteStackSet"),
         asked(ACCOUNT_ROLE, "table:GetEntity", "accounts"),
