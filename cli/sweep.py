@@ -119,7 +119,7 @@ def findings_lines(findings: Sequence[Tracked], width: int) -> Iterator[Renderab
 
 def _about(finding: SweepFinding) -> str:
     """The end of a subject's id, where it says more than the account."""
-    name = finding.subject.rpartition("/")[2]
+    name = finding.subject.partition("#")[0].rpartition("/")[2]
     return "" if name == finding.account else name
 
 
@@ -135,7 +135,11 @@ def summary(report: SweepReport) -> list[str]:
         lines.append(f"Arc machines deleted: {', '.join(each.rpartition('/')[2] for each in report.deleted)}")
     if report.open:
         lines.append("what to do: under each kind in docs/runbook.md, and with --json")
-    lines += [f"not looked at: {gap.reason}" for gap in report.gaps[:5]]
+    if report.stopped_because:
+        machine = report.stopped_at.rpartition("/")[2]
+        lines.append(f"deletion of Arc machines ended at {machine or 'the first'}: {report.stopped_because}")
+    reasons = dict.fromkeys(gap.reason for gap in report.gaps if not gap.told)
+    lines += [f"not looked at: {reason}" for reason in list(reasons)[:5]]
     if not report.complete:
         lines.append("the sweep is incomplete: what it did not see is not gone")
     return lines

@@ -9,6 +9,7 @@ from shared.adapters.aws.account_identity import IamIdentities
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubStackStates
 from shared.adapters.aws.instances import Ec2Instances
+from shared.adapters.azure.errors import translated
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.arc_machines import ArmMachines
 from shared.adapters.ledger.sweep_documents import BlobDocuments
@@ -40,6 +41,7 @@ def sweep_ports() -> SweepPorts:
         instances=Ec2Instances(lambda account_id, region: hub.client("ec2", account_id=account_id, region=region)),
         identities=IamIdentities(lambda account_id: hub.client("iam", account_id=account_id)),
         machines=ArmMachines(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint),
+        connectors=onboarding.connectors,
         ledger=onboarding.ledger,
         sender=onboarding.queue,
         gauge=StorageQueueGauge(
@@ -56,8 +58,13 @@ def _hub() -> Hub:
     if chosen.hub is None:
         raise ConfigurationError("the setting is missing", setting="ROLLCALL_HUB__ROLE_ARN")
     scope = f"{chosen.hub.audience}/.default"
+
+    def web_token() -> str:
+        with translated("get a token for AWS"):
+            return bootstrap.credential().get_token(scope).token
+
     return Hub(
-        lambda: bootstrap.credential().get_token(scope).token,
+        web_token,
         hub_role_arn=chosen.hub.role_arn,
         reader_role=chosen.reader_role,
         region=REGION,

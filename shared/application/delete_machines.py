@@ -1,19 +1,22 @@
 """Use case at the end of a complete sweep: orphaned Arc machines go, where the policy says so.
 
 Each is read again, its instance asked for again, and its whole body kept, before it is deleted; the first surprise
-ends it for all. Doing it twice deletes nothing more: what a run has kept counts against its caps.
+ends it for all. What a run has kept counts against its caps, so that a crash in between deletes no more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from shared.application.sweep_ports import SweepPorts
+from shared.domain.connectors import Connector
+from shared.domain.placement import is_ours
 from shared.domain.policy import Policy
-from shared.domain.sweep.deletion import doomed, surprise
+from shared.domain.sweep.deletion import SeenAgain, doomed, most_of, surprise
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.report import SweepReport
@@ -21,36 +24,85 @@ from shared.errors import RollcallError
 
 logger = logging.getLogger(__name__)
 
+MOST_SECONDS = 240.0
+"""A function has ten minutes, of which the report needs some."""
 
-def delete_orphans(report: SweepReport, policy: Policy, ports: SweepPorts) -> tuple[str, ...]:
-    """The ids of the machines that are gone now. Raises nothing of ours: what fails ends it, and is told."""
-    chosen = doomed(report, policy.deletions)
-    if chosen.kept_back:
-        logger.warning("machines_kept_back", extra={"run": report.run, "machines": chosen.kept_back})
+
+class _StoppedError(Exception):
+    """What was to be deleted is not what was found."""
+
+    def __init__(self, machine: str, reason: str) -> None:
+        super().__init__(reason)
+        self.machine = machine
+
+
+def delete_orphans(report: SweepReport, before: SweepReport | None, policy: Policy, ports: SweepPorts) -> SweepReport:
+    """The report with what is gone now, or what ended it. Raises nothing of ours: what fails ends it, and is told."""
     deleted: list[str] = []
+    findings = doomed(report, before, policy.deletions)
+    stopped_at = why = ""
     try:
-        deleted.extend(_deleted(report.run, chosen.findings, policy, ports))
+        for each in _Deletion(report, policy, ports).deleted(findings):
+            deleted.append(each)
+    except _StoppedError as stopped:
+        stopped_at, why = stopped.machine, str(stopped)
     except RollcallError as error:
-        logger.error("deletion_stopped", extra={"run": report.run, "reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
-    return tuple(deleted)
+        stopped_at = next(
+            (each.evidence["machine"] for each in findings if each.evidence["machine"] not in deleted), ""
+        )
+        why = error.reason
+    if why:
+        logger.error("deletion_stopped", extra={"run": report.run, "machine": stopped_at, "reason": why})
+    return replace(report, deleted=tuple(deleted), stopped_at=stopped_at, stopped_because=why)
 
 
-def _deleted(run: str, findings: tuple[SweepFinding, ...], policy: Policy, ports: SweepPorts) -> Iterator[str]:
-    limit = timedelta(days=policy.sweep.orphaned_after_days)
-    for finding in findings:
-        name = f"machines/{run}/{hashlib.sha256(finding.subject.lower().encode()).hexdigest()[:32]}.json"
-        found = ports.machines.find(finding.subject)
-        if found is None:
-            if ports.documents.find(name) is not None:
-                yield finding.subject  # it went before this was killed
-            continue
-        machine, body = found
-        states = ports.instances.states_of(finding.account, [machine.instance]) if machine.instance else {}
-        state = states.get(machine.instance, InstanceState.UNKNOWN)
-        if why := surprise(finding, machine, state, ports.clock.now(), limit):
-            logger.error("deletion_stopped", extra={"run": run, "machine": finding.subject, "reason": why})
+class _Deletion:
+    """The deletions of one run."""
+
+    def __init__(self, report: SweepReport, policy: Policy, ports: SweepPorts) -> None:
+        self._policy = policy
+        self._ports = ports
+        self._prefix = f"machines/{report.run}/"
+        self._most = most_of(report.looked.get("machines", 0), policy.deletions)
+        self._limit = timedelta(days=policy.sweep.orphaned_after_days)
+
+    def deleted(self, findings: Sequence[SweepFinding]) -> Iterator[str]:
+        """The machines that are gone, one by one."""
+        if not findings:
             return
-        ports.documents.put(name, body, over="")
-        ports.machines.delete(finding.subject)
-        logger.warning("machine_deleted", extra={"run": run, "machine": finding.subject, "kept_as": name})
-        yield finding.subject
+        kept = set(self._ports.documents.list_names(self._prefix))
+        until = self._ports.clock.now() + timedelta(seconds=MOST_SECONDS)
+        for number, finding in enumerate(findings):
+            machine_id = finding.evidence["machine"]
+            name = f"{self._prefix}{hashlib.sha256(finding.subject.lower().encode()).hexdigest()[:32]}.json"
+            if (name not in kept and len(kept) >= self._most) or self._ports.clock.now() >= until:
+                logger.warning("machines_kept_back", extra={"run": self._prefix, "machines": len(findings) - number})
+                return
+            body = self._body_of(finding, machine_id)
+            if body is None:
+                if name in kept:
+                    yield machine_id  # it went before this was killed
+                continue
+            self._ports.documents.put(name, body, over="")
+            kept.add(name)
+            self._ports.machines.delete(machine_id)
+            logger.warning("machine_deleted", extra={"machine": machine_id, "kept_as": name})
+            yield machine_id
+
+    def _body_of(self, finding: SweepFinding, machine_id: str) -> bytes | None:
+        """The body of a machine that may go; None of one that is gone. Raises _StoppedError at a surprise."""
+        found = self._ports.machines.find(machine_id)
+        if found is None:
+            return None
+        machine, body = found
+        asked = [machine.instance] if machine.can_be_asked_for and machine.account == finding.account else []
+        states = self._ports.instances.states_of(finding.account, asked) if asked else {}
+        state = states.get(machine.instance, InstanceState.UNKNOWN)
+        again = SeenAgain(machine=machine, state=state, connectors=self._connectors_of(finding.account))
+        if why := surprise(finding, again, self._ports.clock.now(), self._limit):
+            raise _StoppedError(machine_id, why)
+        return body
+
+    def _connectors_of(self, account_id: str) -> list[Connector]:
+        found = self._ports.tenant.connectors_of([account_id])
+        return [each for each in found if is_ours(each, self._policy)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
 
 from shared.application.delete_machines import delete_orphans
@@ -33,21 +32,22 @@ def merge_if_last(run: str, ports: SweepPorts) -> SweepReport | None:
     before, version = find_latest(ports.documents)
     if before is not None and before.run == run:
         return before
-    if (made := store.find_report()) is not None and before is not None and before.run > run:
+    if before is not None and before.run > run and (made := store.find_report()) is not None:
         return made
     newest = before is None or before.run < run
     report = reported(facts, store.results(), before if newest else None, ports.clock.now())
     if newest:
-        report = replace(report, deleted=delete_orphans(report, ports.policy.current(), ports))
+        report = delete_orphans(report, before, ports.policy.current(), ports)
     store.put_report(report)
+    _tell(report, ports, newest=newest)
     if newest and not put_latest(ports.documents, report, version):
         raise TransientError("another sweep's report was made at the same moment", retry_after_seconds=5.0)
-    _tell(report, ports)
     prune(ports.documents, f"{report.ended_at - KEPT:%Y%m%dT%H%M%SZ}")
     return report
 
 
-def _tell(report: SweepReport, ports: SweepPorts) -> None:
+def _tell(report: SweepReport, ports: SweepPorts, *, newest: bool) -> None:
+    """Before it is the newest: a crash in between tells it twice, and never not at all."""
     counted = {standing: sum(each.standing is standing for each in report.findings) for standing in Standing}
     facts = {"run": report.run, "complete": report.complete, "slices": report.slices, "asked": len(report.asked)}
     facts["deleted"] = len(report.deleted)
@@ -57,4 +57,7 @@ def _tell(report: SweepReport, ports: SweepPorts) -> None:
     level = logging.INFO if report.complete else logging.ERROR
     logger.log(level, "sweep_finished", extra=facts | {"seconds": round(seconds, 1)})
     seen = sum(report.looked.values())
-    ports.sweeps.record(Sweep(name=NAME, at=report.ended_at, seen=seen, failed=len(report.gaps)))
+    if newest:
+        ports.sweeps.record(
+            Sweep(name=NAME, at=report.ended_at, seen=seen, failed=sum(not gap.told for gap in report.gaps))
+        )

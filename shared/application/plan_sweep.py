@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
+from shared.application.merge_sweep import merge_if_last
 from shared.application.plan import mode_switch_among
 from shared.application.ports import Clock
 from shared.application.sweep_ports import SliceSender, SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, list_runs
-from shared.domain.accounts import Account, unlisted_account
+from shared.domain.accounts import Account, AccountState, unlisted_account
 from shared.domain.connectors import ENVIRONMENT, Connector
 from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.placement import is_ours
@@ -33,6 +34,10 @@ _Found = TypeVar("_Found")
 
 MISSED_AFTER = timedelta(hours=26)
 """A daily sweep that began longer ago was followed by none."""
+STILL_RUNNING = timedelta(hours=2)
+"""A younger sweep may still come to its end."""
+TOLD_FOR = timedelta(days=7)
+"""For how long a sweep that never ended is told."""
 
 
 def ask_for_sweep(slices: SliceSender, clock: Clock) -> SweepSlice:
@@ -43,14 +48,14 @@ def ask_for_sweep(slices: SliceSender, clock: Clock) -> SweepSlice:
     return message
 
 
-def plan_sweep(message: SweepSlice, ports: SweepPorts) -> RunFacts:
+def plan_sweep(message: SweepSlice, ports: SweepPorts, *, last_try: bool = False) -> RunFacts:
     """Lists everything, cuts it into slices and puts a message for each that has no result yet.
 
-    A second time it only puts messages. What cannot be listed is a gap of the report. Raises TransientError,
-    ConfigurationError where policy, documents or queue fail.
+    A second time it only puts messages. What cannot be listed is a gap of the report; on its last try nothing is
+    listed any more, and that is one. Raises TransientError, ConfigurationError where policy, documents or queue fail.
     """
     store = SweepStore(ports.documents, message.run)
-    facts = store.find_facts() or _planned(message, store, ports)
+    facts = store.find_facts() or (_given_up_planning if last_try else _planned)(message, store, ports)
     ended = store.ended()
     for number in range(1, facts.slices + 1):
         if number not in ended:
@@ -59,21 +64,34 @@ def plan_sweep(message: SweepSlice, ports: SweepPorts) -> RunFacts:
 
 
 def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts) -> RunFacts:
-    policy = ports.policy.current()
+    policy, plan = ports.policy.current(), uuid.uuid4().hex
     listings = _Listings(policy, ports)
     slices = 0
     for part in listings.slices():
-        store.put_slice(part)
+        store.put_slice(part, plan)
         slices = part.number
     given_up, unread = _given_up(ports)
     facts = RunFacts(
         run=message.run,
+        plan=plan,
         started_at=message.asked_at,
         policy_hash=policy.content_hash,
         slices=slices,
         gaps=(*listings.gaps, *unread),
         findings=(*_about_earlier_runs(message, ports), *given_up),
     )
+    return _first(facts, store)
+
+
+def _given_up_planning(message: SweepSlice, store: SweepStore, ports: SweepPorts) -> RunFacts:
+    gap = Gap(reason="the sweep could not be planned, as often as it was tried: see the log of sweep_slice")
+    facts = RunFacts(run=message.run, started_at=message.asked_at, policy_hash="", slices=0, gaps=(gap,))
+    logger.error("planning_given_up", extra={"run": message.run, "at": ports.clock.now().isoformat()})
+    return _first(facts, store)
+
+
+def _first(facts: RunFacts, store: SweepStore) -> RunFacts:
+    """What counts of two planners' facts."""
     if store.put_facts(facts):
         return facts
     return store.find_facts() or facts
@@ -85,6 +103,7 @@ class _Listings:
     def __init__(self, policy: Policy, ports: SweepPorts) -> None:
         self._policy = policy
         self._ports = ports
+        self._active: frozenset[str] | None = None
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
@@ -97,6 +116,7 @@ class _Listings:
         connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
         if accounts is None or connectors is None:
             return
+        self._active = frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
         states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
         known = states or {}
         subjects = [AccountSubject(account=each, instance=known.get(each.account_id)) for each in accounts]
@@ -132,7 +152,10 @@ class _Listings:
 
     def _machine_slices(self) -> Iterator[Slice]:
         found = self._had(lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES) or ()
-        return (Slice(number=0, machines=cut) for cut in cut_machines(found))
+        for cut in cut_machines(found):
+            accounts = {each.account for each in cut}
+            unaskable = accounts - self._active if self._active is not None else accounts
+            yield Slice(number=0, machines=tuple(each.machine_id for each in cut), unaskable=frozenset(unaskable))
 
     def _had(self, listing: Callable[[], _Found], area: Area | None) -> _Found | None:
         """What a listing came to; None where it failed, which the report says."""
@@ -152,12 +175,14 @@ def _given_up(ports: SweepPorts) -> tuple[list[SweepFinding], list[Gap]]:
 
 
 def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[SweepFinding]:
-    """Runs that never came to their end since the last report, and days without one."""
-    latest, _ = find_latest(ports.documents)
-    reported = latest.run if latest is not None else ""
+    """Runs of the last days that never came to their end, and days without one; what only lacks its report gets it."""
+    oldest, youngest = (f"{message.asked_at - ago:%Y%m%dT%H%M%SZ}" for ago in (TOLD_FOR, STILL_RUNNING))
     for run in list_runs(ports.documents):
-        if reported < run < message.run and SweepStore(ports.documents, run).find_report() is None:
+        if not oldest <= run < min(youngest, message.run) or SweepStore(ports.documents, run).find_report() is not None:
+            continue
+        if merge_if_last(run, ports) is None:
             yield SWEEP_UNFINISHED.about(f"sweep/{run}", f"the sweep {run} has not come to its end")
+    latest, _ = find_latest(ports.documents)
     if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:
         hours = (message.asked_at - latest.started_at).total_seconds() / 3600
         yield SWEEP_MISSED.about("sweep", f"the sweep before began {hours:.0f} hours earlier")

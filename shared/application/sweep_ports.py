@@ -9,7 +9,7 @@ from typing import Protocol
 from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
 from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
-from shared.domain.connectors import Connector
+from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.health import HealthReport
 from shared.domain.sweep.identity import IdentitySeen
@@ -75,6 +75,13 @@ class SweptHealth(Protocol):
         """How many resources were assessed, by connector id in lower case and by type."""
 
 
+class ConnectorReader(Protocol):
+    """Security connectors in Resource Manager, to look at."""
+
+    def find(self, connector_id: ConnectorId) -> Connector | None:
+        """The connector as it is now. Raises TransientError, ConfigurationError."""
+
+
 class StackStates(Protocol):
     """The instances of the StackSet with Defender's roles."""
 
@@ -119,6 +126,7 @@ class SweepPorts:
     instances: Instances
     identities: Identities
     machines: Machines
+    connectors: ConnectorReader
     ledger: Ledger
     sender: RequestSender
     gauge: QueueGauge

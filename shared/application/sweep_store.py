@@ -29,14 +29,14 @@ class SweepStore:
         """Writes it once; False where another planner was faster."""
         return self._documents.put(f"runs/{self._run}/facts.json", FACTS.dump_json(facts), over="")
 
-    def find_slice(self, number: int) -> Slice | None:
-        """What a slice looks at."""
-        found = self._documents.find(f"runs/{self._run}/slices/{number}.json")
+    def find_slice(self, number: int, plan: str) -> Slice | None:
+        """What a slice of that plan looks at."""
+        found = self._documents.find(f"runs/{self._run}/slices/{plan}/{number}.json")
         return SLICE.validate_json(found.content) if found is not None else None
 
-    def put_slice(self, part: Slice) -> None:
+    def put_slice(self, part: Slice, plan: str) -> None:
         """Writes what a slice looks at."""
-        self._documents.put(f"runs/{self._run}/slices/{part.number}.json", SLICE.dump_json(part))
+        self._documents.put(f"runs/{self._run}/slices/{plan}/{part.number}.json", SLICE.dump_json(part))
 
     def put_result(self, result: SliceResult) -> None:
         """Writes what a slice came to; the first word counts."""
@@ -89,6 +89,5 @@ def prune(documents: Documents, oldest: str) -> int:
 
 
 def list_runs(documents: Documents) -> tuple[str, ...]:
-    """The runs that were planned, in the order of time."""
-    names = documents.list_names("runs/")
-    return tuple(sorted({name.split("/")[1] for name in names if name.endswith("/facts.json")}))
+    """The runs that something is left of, in the order of time."""
+    return tuple(sorted({name.split("/")[1] for name in documents.list_names("runs/")}))

@@ -22,7 +22,8 @@ from shared.domain.sweep.machines import ArcMachine
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from tests.contract.conftest import FixedCredential
 from tests.fakes.azure_world import World
-from tests.fakes.sweep import FakeDocuments, FakeTenant
+from tests.fakes.sweep import FakeTenant
+from tests.fakes.sweep_store import FakeDocuments
 
 GROUP_OF_FAKE = "/subscriptions/00000000-0000-4000-8000-000000000001/resourceGroups/rg"
 

@@ -104,7 +104,7 @@ class Planter:
         if asked.get("multicloud"):
             tags["PublicCloudConnectorsResourceId"] = "/subscriptions/…"
         since = datetime.now(UTC) - timedelta(days=asked.get("days", 0))
-        names = [asked["name"], *([f"{asked['name']}-twin"] if asked.get("twin") else [])]
+        names = [instance, *([f"{instance}-twin"] if asked.get("twin") else [])]
         group = f"/subscriptions/{self.settings.subscription_id}/resourceGroups/{self.settings.resource_group}"
         for name in names:
             self.put(
@@ -117,7 +117,7 @@ class Planter:
                     "properties": {"status": asked["status"], "lastStatusChange": since.isoformat()},
                 }
             )
-        return f"{group}/providers/Microsoft.HybridCompute/machines/{asked['name']}"
+        return f"{group}/providers/Microsoft.HybridCompute/machines/{instance}"
 
     def instance(self, account_id: str, state: str) -> str:
         """An EC2 instance of the account in that state; one that never was for `absent`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,10 @@ from sandbox.azure.machines import TYPE as MACHINES
 from sandbox.faults import Fault, FaultKind, Hold
 from sandbox.policy_upload import publish_policy, sample_policy
 from shared.adapters.clock import SystemClock
+from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.application.plan_sweep import ask_for_sweep
+from shared.application.sweep_store import find_latest, put_latest
 from tests.e2e.planting import Planted, Planter
 from tests.e2e.processes import Command
 from tests.e2e.roll import Identity, Roll, running, wait_until
@@ -49,6 +53,15 @@ class World:
         publish_policy(yaml.safe_dump(policy).encode(), azure)
         for host in self.roll.sandbox.function_hosts:
             self.roll.sandbox.start_host(host.name)
+
+    def let_a_day_pass(self) -> None:
+        """Every finding of the newest report was first seen a day earlier."""
+        container = f"{self.roll.sandbox.azure.blob_url}/sweeps"
+        documents = BlobDocuments(Identity(self.roll.sandbox, FUNCTIONS), container)
+        report, version = find_latest(documents)
+        assert report is not None
+        earlier = [replace(each, first_seen=each.first_seen - timedelta(days=1)) for each in report.findings]
+        assert put_latest(documents, replace(report, findings=tuple(earlier)), version)
 
     def slices(self) -> StorageSliceQueue:
         """The queue `sweep`, as the operator."""
@@ -143,10 +156,15 @@ def test_nothing_is_deleted_or_resolved_until_everything_was_looked_at(world: Wo
         assert world.machines() == everybody, name
         assert report["deleted"] == [], name
 
+    for _ in range(2):  # seen again, and reported by the sweep before, but not for a day
+        complete = world.sweep()
+        assert complete["complete"], complete["gaps"]
+        assert (complete["deleted"], world.machines()) == ([], everybody)
+    world.let_a_day_pass()
     complete = world.sweep()
-    assert complete["complete"], complete["gaps"]
     gone = {Path(each).name for each in complete["deleted"]}
-    assert gone == everybody - world.machines() == {"ghost", "long-gone"}
+    orphans = {Path(planted.machines[name]).name for name in ("ghost", "long-gone")}
+    assert gone == everybody - world.machines() == orphans, complete["stopped_because"]
     assert not any(
         entry.operation == "arm:DeleteMachine" and entry.status >= 300 for entry in world.roll.journal.entries()
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.status import QueueDepth
-from shared.application.sweep_ports import Document, SweepPorts
+from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice
 from shared.domain.accounts import Account
 from shared.domain.connectors import Connector
@@ -23,62 +22,16 @@ from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.domain.sweep.report import SweepReport
 from shared.domain.sweep.slices import MachineRef
 from shared.errors import RollcallError, TransientError
-from shared.messages.sweep_slice import SweepSlice
 from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakePolicySource
 from tests.fakes.clock import FakeClock
+from tests.fakes.connectors import FakeConnectors
 from tests.fakes.failures import Failures
 from tests.fakes.ledger import FakeLedger, FakeSweepLog
 from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.sweep_store import FakeDocuments, FakeSliceQueue
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
 """That of the policy `full.yaml`."""
-
-
-class FakeDocuments:
-    """Documents by name, with versions that count."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Document] = {}
-        self.failures = Failures()
-        self._version = 0
-
-    def find(self, name: str) -> Document | None:
-        """The document."""
-        self.failures.strike("find")
-        return self.kept.get(name)
-
-    def put(self, name: str, content: bytes, *, over: str | None = None) -> bool:
-        """Compares versions as the service does."""
-        self.failures.strike("put")
-        present = self.kept.get(name)
-        if over is not None and over != (present.version if present is not None else ""):
-            return False
-        self._version += 1
-        self.kept[name] = Document(content=content, version=str(self._version))
-        return True
-
-    def list_names(self, prefix: str) -> Iterator[str]:
-        """The names that begin so."""
-        self.failures.strike("list_names")
-        return iter([name for name in self.kept if name.startswith(prefix)])
-
-    def delete(self, name: str) -> None:
-        """Deletes it."""
-        self.failures.strike("delete")
-        self.kept.pop(name, None)
-
-
-class FakeSliceQueue:
-    """Messages in the order in which they were put."""
-
-    def __init__(self) -> None:
-        self.messages: deque[SweepSlice] = deque()
-        self.failures = Failures()
-
-    def send_slice(self, message: SweepSlice) -> None:
-        """Puts a message."""
-        self.failures.strike("send_slice")
-        self.messages.append(SweepSlice.from_json(message.to_json()))
 
 
 class FakeTenant:
@@ -220,6 +173,7 @@ class SweepWorld:
     documents: FakeDocuments = field(default_factory=FakeDocuments)
     queue: FakeSliceQueue = field(default_factory=FakeSliceQueue)
     tenant: FakeTenant = field(default_factory=FakeTenant)
+    manager: FakeConnectors = field(default_factory=FakeConnectors)
     health: FakeHealth = field(default_factory=FakeHealth)
     instances: FakeInstances = field(default_factory=FakeInstances)
     identities: FakeIdentities = field(default_factory=FakeIdentities)
@@ -247,6 +201,7 @@ class SweepWorld:
             instances=self.instances,
             identities=self.identities,
             machines=self.tenant,
+            connectors=self.manager,
             ledger=self.ledger,
             sender=self.sender,
             gauge=self.gauge,

@@ -30,9 +30,10 @@ DIAGNOSES = [found for module in (reasons, aws) for found in vars(module).values
 REFUSALS = [found for found in vars(refusals).values() if isinstance(found, Refusal)]
 SWEPT = [kind for kind in SWEEP_KINDS if kind is not MEMBER_OVERDUE]  # that one onboarding finds, too
 KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS, SWEPT) for found in table]
+SWEEP_TESTS = ("machine_deletion", "machine_doubts", "sweep", "sweep_health", "sweep_planning", "sweep_runs")
 PLANTED = "".join(
     (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
-    for name in ("unit/test_sweep.py", "unit/test_machine_deletion.py", "fixtures/sweep/planted.yaml")
+    for name in ("fixtures/sweep/planted.yaml", *(f"unit/test_{each}.py" for each in SWEEP_TESTS))
 )
 
 

@@ -45,7 +45,7 @@ class Hub:
     def __init__(
         self, web_token: Callable[[], str], *, hub_role_arn: str, reader_role: str, region: str, clock: Clock
     ) -> None:
-        """`web_token` gives a fresh token of our identity, for the audience that the hub's provider asks for."""
+        """`web_token` gives a fresh token of our identity, for the hub's audience; it raises our errors only."""
         self._web_token = web_token
         self._hub_role_arn = hub_role_arn
         self._reader_role = reader_role
@@ -96,10 +96,11 @@ class Hub:
         return session.keys
 
     def _enter_hub(self) -> CredentialsTypeDef:
+        token = self._web_token()
         sts = self._made("sts", self._region, Config(signature_version=UNSIGNED, **_LIMITS))
         with translated(f"become {self._hub_role_arn}"):
             found: CredentialsTypeDef = sts.assume_role_with_web_identity(
-                RoleArn=self._hub_role_arn, RoleSessionName=_SESSION, WebIdentityToken=self._web_token()
+                RoleArn=self._hub_role_arn, RoleSessionName=_SESSION, WebIdentityToken=token
             )["Credentials"]
             return found
 

@@ -18,6 +18,7 @@ from shared.adapters.azure.errors import translated
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.application.ports import Clock
+from shared.errors import TransientError
 
 API_VERSION = "2021-03-01"
 PAGE_SIZE = 1000
@@ -49,6 +50,8 @@ class ResourceGraph:
             yield from page.get("data") or ()
             token = page.get("$skipToken")
             if not token:
+                if str(page.get("resultTruncated")).lower() == "true":
+                    raise TransientError(f"{doing}: Resource Graph gave a part of the answer, and no way to the rest")
                 return
 
     def _page(self, query: str, token: str | None, doing: str) -> dict[str, Any]:

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.domain.connectors import Connector
 from shared.domain.policy import Deletions
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import MACHINE_ORPHANED
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.domain.sweep.report import Standing, SweepReport
 
-
-@dataclass(frozen=True, kw_only=True)
-class Doomed:
-    """Machines that may go, the longest silent first; `kept_back` is how many more the caps leave for another day."""
-
-    findings: tuple[SweepFinding, ...] = ()
-    kept_back: int = 0
+TIME_TO_OBJECT = timedelta(hours=20)
+"""How long before its deletion a machine has been reported as it is: the day between two daily sweeps."""
 
 
-def doomed(report: SweepReport, deletions: Deletions) -> Doomed:
-    """Machines whose instance is gone, that the sweep before has reported as such already.
+def doomed(report: SweepReport, before: SweepReport | None, deletions: Deletions) -> tuple[SweepFinding, ...]:
+    """Machines that may go, the longest silent first; the one that ended the deletion the last time comes last.
 
-    None where the policy does not say so, or where anything at all could not be looked at.
+    They are orphaned now, were seen to be so by the sweep before, and have been reported with this instance and this
+    silence for long enough. None where the policy does not say so, or where anything at all could not be looked at.
     """
-    if not deletions.orphaned_machines or not report.complete:
-        return Doomed()
+    if not deletions.orphaned_machines or not report.complete or before is None:
+        return ()
+    seen = {each.finding.identity for each in before.findings if each.standing in {Standing.NEW, Standing.STILL}}
     known = [
         each.finding
         for each in report.findings
-        if each.finding.key == MACHINE_ORPHANED.key and each.standing is Standing.STILL
+        if each.finding.key == MACHINE_ORPHANED.key
+        and each.standing is Standing.STILL
+        and each.finding.identity in seen
+        and each.finding.evidence.get("beyond_doubt") == "yes"
+        and report.started_at - each.first_seen >= TIME_TO_OBJECT
     ]
-    known.sort(key=lambda finding: (finding.evidence.get("status_since", ""), finding.subject))
-    most = most_of(report.looked.get("machines", 0), deletions)
-    return Doomed(findings=tuple(known[:most]), kept_back=max(len(known) - most, 0))
+
+    def order(finding: SweepFinding) -> tuple[bool, str, str]:
+        stopped = finding.evidence["machine"] == before.stopped_at
+        return stopped, finding.evidence["status_since"], finding.subject
+
+    return tuple(sorted(known, key=order))
 
 
 def most_of(machines: int, deletions: Deletions) -> int:
@@ -43,17 +49,29 @@ def most_of(machines: int, deletions: Deletions) -> int:
     return min(deletions.machines_per_run, max(share, 1))
 
 
-def surprise(finding: SweepFinding, machine: ArcMachine, state: InstanceState, now: datetime, limit: timedelta) -> str:
+@dataclass(frozen=True, kw_only=True)
+class SeenAgain:
+    """A machine just before its deletion, with the state of its instance and our connectors of its account."""
+
+    machine: ArcMachine
+    state: InstanceState
+    connectors: Sequence[Connector]
+
+
+def surprise(finding: SweepFinding, seen: SeenAgain, now: datetime, limit: timedelta) -> str:
     """Why a machine that was to be deleted is not what was found; empty where it still is."""
-    if not machine.is_defenders:
-        return "it is not Defender's any more"
-    if machine.account != finding.account or machine.instance != finding.evidence.get("instance"):
-        return "its tags name another instance now"
+    machine, evidence = seen.machine, finding.evidence
     since = machine.status_since.isoformat() if machine.status_since is not None else ""
-    if machine.status != finding.evidence.get("status") or since != finding.evidence.get("status_since"):
-        return f"its state has changed: {machine.status} since {since}"
-    if not machine.is_silent(now, limit):
-        return "it is not silent for long enough"
-    if state is not InstanceState.GONE:
-        return f"its instance is {state}"
-    return ""
+    same = (machine.account, machine.instance) == (finding.account, evidence["instance"])
+    unchanged = (machine.status, since) == (evidence["status"], evidence["status_since"])
+    group = machine.machine_id.lower().partition("/providers/")[0]
+    connected = any(str(each.connector_id).lower().startswith(f"{group}/providers/") for each in seen.connectors)
+    found = (
+        (machine.is_defenders and machine.is_beyond_doubt, "it is not plainly Defender's any more"),
+        (same, "its tags name another instance now"),
+        (unchanged, f"its state has changed: {machine.status} since {since}"),
+        (machine.is_silent(now, limit), "it is not silent for long enough"),
+        (seen.state is InstanceState.GONE, f"its instance is {seen.state}"),
+        (connected, "no connector of ours for its account stands in its resource group"),
+    )
+    return next((why for holds, why in found if not holds), "")

@@ -91,13 +91,11 @@ class SweepKind:
 class Gap:
     """What could not be looked at, so that nothing may be concluded from its absence.
 
-    Without `area` it concerns all areas, without `account` all accounts.
+    Without `area` it concerns all areas, without `account` all accounts. A `told` one is a finding itself, so that the
+    sweep is complete all the same.
     """
 
     reason: str
     area: Area | None = None
     account: str = ""
-
-    def hides(self, finding: SweepFinding) -> bool:
-        """Whether the finding may be there still, unseen."""
-        return (self.area is None or self.area is finding.area) and self.account in {"", finding.account}
+    told: bool = False

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY, HEALTH_UNKNOWN, NOTHING_DISCOVERED
 
-HEALTHY, NOT_HEALTHY = "healthy", "nothealthy"
+NOT_HEALTHY = "nothealthy"
 REPORT_AFTER = timedelta(hours=24)
 """A new connector has no report; after that it should have one."""
 _MARKUP = re.compile(r"<[^>]*>")

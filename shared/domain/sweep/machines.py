@@ -7,12 +7,14 @@ the multicloud connector's (PublicCloudConnectorsResourceId); Microsoft.HybridCo
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.domain.accounts import is_account_id
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import (
     MACHINE_DISCONNECTED,
@@ -29,6 +31,7 @@ _NEEDED = {
     "instanceid": "InstanceId",
     DEFENDERS_TAG: "MDFCSecurityConnector",
 }
+_INSTANCE = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 _SILENT = {"disconnected", "expired"}
 """`Expired` stands in no published list of states, and in data."""
 
@@ -65,6 +68,17 @@ class ArcMachine:
         return self.tags.get("instanceid", "")
 
     @property
+    def can_be_asked_for(self) -> bool:
+        """Whether its tags name an account and an instance as AWS writes them: what AWS never wrote is never found."""
+        return is_account_id(self.account) and _INSTANCE.fullmatch(self.instance) is not None
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """Whether it has every tag of Defender's, and the name that Defender gives: its instance's id."""
+        tagged = all(self.tags.get(tag) for tag in _NEEDED) and self.tags["cloud"] == "AWS"
+        return tagged and self.can_be_asked_for and self.machine_id.rpartition("/")[2] == self.instance
+
+    @property
     def is_defenders(self) -> bool:
         """Whether Defender onboarded it, from AWS; what the multicloud connector has made is none of ours."""
         return is_defenders(self.tags)
@@ -84,7 +98,7 @@ def suspects(machines: Iterable[ArcMachine], now: datetime, limit: timedelta) ->
     """The instances that their own cloud has to be asked for: account → instance ids."""
     found: dict[str, set[str]] = defaultdict(set)
     for machine in machines:
-        if machine.is_defenders and machine.is_silent(now, limit) and machine.account and machine.instance:
+        if machine.is_defenders and machine.is_silent(now, limit) and machine.can_be_asked_for:
             found[machine.account].add(machine.instance)
     return dict(found)
 
@@ -118,19 +132,24 @@ def _silent(machine: ArcMachine, state: InstanceState, now: datetime) -> SweepFi
     days = (now - machine.status_since).days if machine.status_since is not None else 0
     since = f"it has been {machine.status} for {days} days"
     evidence = {
+        "machine": machine.machine_id,
         "status": machine.status,
         "status_since": machine.status_since.isoformat() if machine.status_since is not None else "",
         "instance": machine.instance,
         "instance_state": str(state),
     }
     kind = MACHINE_ORPHANED if state is InstanceState.GONE else MACHINE_DISCONNECTED
+    subject = machine.machine_id
+    if kind is MACHINE_ORPHANED:  # with another instance, or silent since another time, it is another finding
+        subject = f"{subject}#{machine.instance}@{evidence['status_since']}"
+        evidence["beyond_doubt"] = "yes" if machine.is_beyond_doubt else "no"
     told = {
         InstanceState.GONE: "its instance is gone",
         InstanceState.STOPPED: "its instance is stopped",
         InstanceState.RUNNING: "its instance is running",
         InstanceState.UNKNOWN: "whether its instance is there could not be told",
     }
-    return kind.about(machine.machine_id, f"{since}; {told[state]}", account=machine.account, evidence=evidence)
+    return kind.about(subject, f"{since}; {told[state]}", account=machine.account, evidence=evidence)
 
 
 def _duplicates(machines: Iterable[ArcMachine]) -> Iterator[SweepFinding]:

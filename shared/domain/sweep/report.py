@@ -47,7 +47,10 @@ class SliceResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepReport:
-    """One whole sweep. `complete`: everything could be looked at."""
+    """One whole sweep. `complete`: everything could be looked at.
+
+    `stopped_at` is the machine at which the deletion of orphans was ended, and why.
+    """
 
     run: str
     started_at: datetime
@@ -60,6 +63,8 @@ class SweepReport:
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    stopped_at: str = ""
+    stopped_because: str = ""
 
     @property
     def open(self) -> tuple[Tracked, ...]:
@@ -75,9 +80,13 @@ class SweepReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What the planner knew of a run: its name, which sorts by time, when it began, and what it could not list."""
+    """What the planner knew of a run: its name, which sorts by time, when it began, and what it could not list.
+
+    `plan` names the slices that count: of two planners of one run only one is heard.
+    """
 
     run: str
+    plan: str = ""
     started_at: datetime
     policy_hash: str
     slices: int
@@ -94,8 +103,8 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         gaps += result.gaps
         looked.update(result.looked)
         asked += result.asked
-    if gaps:
-        incomplete = _incomplete(gaps)
+    if lacking := [gap for gap in gaps if not gap.told]:
+        incomplete = _incomplete(lacking)
         found[incomplete.identity] = incomplete
     return SweepReport(
         run=facts.run,
@@ -103,7 +112,7 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         ended_at=now,
         policy_hash=facts.policy_hash,
         slices=facts.slices,
-        complete=not gaps,
+        complete=not lacking,
         findings=tracked(found, before, gaps, facts.started_at),
         gaps=tuple(gaps),
         looked=dict(looked),

@@ -26,13 +26,16 @@ class MachineRef:
 class Slice:
     """What one slice looks at, counted from 1: accounts, or machines by their ids.
 
-    `instances_read` says whether the accounts' stack instances could be listed; `mode_switch` why nothing new is
-    made. `exclusions` is what the policy means for the Organization connector, where its account is in the slice.
+    `unaskable` are accounts of machines that the organization does not list as active: they are not asked for
+    instances. `instances_read` says whether the accounts' stack instances could be listed; `mode_switch` why nothing
+    new is made. `exclusions` is what the policy means for the Organization connector, where its account is in the
+    slice.
     """
 
     number: int
     accounts: tuple[AccountSubject, ...] = ()
     machines: tuple[str, ...] = ()
+    unaskable: frozenset[str] = frozenset()
     instances_read: bool = True
     mode_switch: Finding | None = None
     exclusions: Exclusions = field(default_factory=Exclusions)
@@ -44,9 +47,9 @@ def cut_accounts(subjects: Sequence[AccountSubject], size: int = SUBJECTS) -> It
     return (tuple(ordered[first : first + size]) for first in range(0, len(ordered), size))
 
 
-def cut_machines(machines: Iterable[MachineRef], size: int = SUBJECTS) -> Iterator[tuple[str, ...]]:
+def cut_machines(machines: Iterable[MachineRef], size: int = SUBJECTS) -> Iterator[tuple[MachineRef, ...]]:
     """Machines by account and instance, so many at a time; those of one instance are never parted."""
-    current: list[str] = []
+    current: list[MachineRef] = []
     last: tuple[str, str] | None = None
     for machine in sorted(machines, key=lambda each: (each.account, each.instance, each.machine_id)):
         instance = (machine.account, machine.instance)
@@ -54,7 +57,7 @@ def cut_machines(machines: Iterable[MachineRef], size: int = SUBJECTS) -> Iterat
         if len(current) >= size and not together:
             yield tuple(current)
             current = []
-        current.append(machine.machine_id)
+        current.append(machine)
         last = instance
     if current:
         yield tuple(current)

@@ -1,0 +1,176 @@
+"""The accounts of one slice of a sweep: what they have, what they should have, and what is asked for again."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from shared.application.plan import with_tags
+from shared.application.requests import SWEEP, Cause, Report, correlation_id_for, request_for
+from shared.application.sweep_ports import SweepPorts
+from shared.domain.accounts import Account, Provider
+from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId
+from shared.domain.ledger import AccountKey, AccountRecord, State
+from shared.domain.placement import is_ours
+from shared.domain.policy import decide
+from shared.domain.preview import Action, plan_account, plan_departed
+from shared.domain.preview_checks import Known
+from shared.domain.stack_sets import InstanceState as StackState
+from shared.domain.standing import parent_account
+from shared.domain.sweep.coverage import AccountSubject, Looked, coverage_findings, role_findings
+from shared.domain.sweep.findings import Area, Gap, SweepFinding
+from shared.domain.sweep.health import Watched, discovery_findings, health_findings
+from shared.domain.sweep.identity import identity_findings
+from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
+from shared.domain.sweep.prerequisites import trial_findings
+from shared.domain.sweep.slices import Slice
+from shared.errors import RollcallError
+from shared.messages.sweep_slice import SweepSlice
+
+logger = logging.getLogger(__name__)
+
+
+class SweptAccounts:
+    """The accounts of one slice, with the connectors that stand for them."""
+
+    def __init__(self, part: Slice, message: SweepSlice, ports: SweepPorts) -> None:
+        """`part` is the slice that `message` names."""
+        self._part = part
+        self._message = message
+        self._ports = ports
+        self._policy = ports.policy.current()
+        self._now = ports.clock.now()
+        self.asked: list[str] = []
+        self.looked: dict[str, int] = {}
+        self.gaps: list[Gap] = []
+        self._tagged: dict[str, Account] = {}
+
+    def findings(self) -> Iterator[SweepFinding]:
+        """Everything that is found about them; repairs are asked for on the way."""
+        connectors = self._connectors()
+        ours: list[Watched] = []
+        for subject in self._part.accounts:
+            looked = self._look(subject, connectors)
+            if looked is None:
+                continue
+            yield from coverage_findings(looked, self._policy, self._now)
+            if self._part.instances_read:
+                yield from role_findings(looked, self._policy, self._now)
+            for each in looked.connectors:
+                if is_ours(each, self._policy):
+                    yield from trial_findings(each, self._now)
+            self._repair(looked)
+            ours += self._watched(looked)
+        self.looked = {"accounts": len(self._part.accounts), "connectors": len(ours)}
+        yield from self._health(ours)
+
+    def _connectors(self) -> Mapping[str, list[Connector]]:
+        wanted = {subject.account.account_id for subject in self._part.accounts}
+        wanted |= {parent_account(self._policy, account_id) for account_id in wanted} - {""}
+        found: dict[str, list[Connector]] = defaultdict(list)
+        for each in self._ports.tenant.connectors_of(sorted(wanted)):
+            if each.environment == ENVIRONMENT:
+                found[each.hierarchy_identifier].append(each)
+        return found
+
+    def _look(self, subject: AccountSubject, connectors: Mapping[str, list[Connector]]) -> Looked | None:
+        """What there is of an account; None, and a gap, where its connector or its tags cannot be read any more."""
+        account_id = subject.account.account_id
+        record = self._record(account_id)
+        try:
+            present = connectors.get(account_id) or self._remembered(record)
+            account = self._with_tags(subject)
+        except RollcallError as error:
+            self.gaps.append(Gap(reason=error.reason, account=account_id))
+            return None
+        ours = [each for each in present if is_ours(each, self._policy)]
+        if not subject.listed and ours:
+            planned = plan_departed(self._policy, ours[0])
+            return Looked(subject=subject, planned=planned, connectors=present, record=record)
+        known = Known(
+            parents=connectors.get(parent_account(self._policy, account_id), ()),
+            exclusions=self._part.exclusions,
+            mode_switch=self._part.mode_switch,
+        )
+        planned = plan_account(self._policy, account, present, known)
+        self._tagged[account_id] = account
+        subject = AccountSubject(account=account, listed=subject.listed, instance=subject.instance)
+        return Looked(subject=subject, planned=planned, connectors=present, record=record)
+
+    def _with_tags(self, subject: AccountSubject) -> Account:
+        if not subject.listed:
+            return subject.account
+        return with_tags(subject.account, self._policy, self._ports.listing)
+
+    def _remembered(self, record: AccountRecord | None) -> list[Connector]:
+        """The connector that the ledger names and Resource Graph does not show: that leaves out what may not be read.
+
+        Resource Manager tells a connector that is gone from one that we may not see. Raises our errors only.
+        """
+        if record is None or not record.connector_id:
+            return []
+        actual = self._ports.connectors.find(ConnectorId.parse(record.connector_id))
+        return [actual] if actual is not None else []
+
+    def _record(self, account_id: str) -> AccountRecord | None:
+        return self._ports.ledger.find(AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id))
+
+    def _repair(self, looked: Looked) -> None:
+        """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there."""
+        action, repairs = looked.planned.action, self._policy.repairs
+        wanted = (action is Action.CREATE and repairs.missing_connectors) or (
+            action is Action.CHANGE and repairs.drifted_connectors
+        )
+        account = looked.subject.account
+        if not wanted or not (account.is_management or looked.subject.instance is StackState.CURRENT):
+            return
+        if self._policy.organization_account == account.account_id and self._policy.uses_tags:
+            return  # its list of excluded accounts is the daily comparison's business, which reads tags
+        self._ask(account)
+        self.asked.append(account.account_id)
+
+    def _ask(self, account: Account) -> None:
+        cause = Cause(
+            event_id=f"sweep/{self._message.run}/{account.account_id}",
+            source=SWEEP,
+            occurred_at=self._now,
+            correlation_id=correlation_id_for(account.account_id),
+        )
+        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=self._now)
+        self._ports.sender.send(request_for(account, self._policy, cause, report))
+
+    def _watched(self, looked: Looked) -> Iterator[Watched]:
+        connected_at = looked.record.connected_at if looked.record is not None else None
+        for each in looked.connectors:
+            if is_ours(each, self._policy):
+                connector_id = str(each.connector_id)
+                yield Watched(connector_id=connector_id, account=looked.account_id, connected_at=connected_at)
+
+    def _health(self, ours: Sequence[Watched]) -> Iterator[SweepFinding]:
+        if not ours:
+            return
+        ids = [each.connector_id for each in ours]
+        reports = self._ports.health.reports_of(ids)
+        discovered = self._ports.health.discovered_by(ids)
+        hours = self._policy.sweep.discovery_hours
+        for each in ours:
+            if each.connector_id.lower() not in reports:  # what was wrong with it may be so still
+                self.gaps.append(Gap(reason="no health report", area=Area.HEALTH, account=each.account, told=True))
+            unhealthy = list(health_findings(each, reports.get(each.connector_id.lower(), ()), self._now))
+            yield from unhealthy
+            listed = each.account in self._tagged
+            if listed and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
+                yield from self._diagnosed(each.account)
+            yield from discovery_findings(each, discovered.get(each.connector_id.lower(), {}), hours, self._now)
+
+    def _diagnosed(self, account_id: str) -> Iterator[SweepFinding]:
+        """Why Defender may call the account's connector unhealthy, seen in the account itself."""
+        profile = decide(self._policy, self._tagged[account_id]).profile
+        try:
+            seen = self._ports.identities.inspect(account_id, sorted(profile.roles()))
+        except RollcallError as error:
+            logger.warning("account_not_diagnosed", extra={"hierarchy_identifier": account_id, "reason": error.reason})
+            self.gaps.append(Gap(reason=error.reason, area=Area.HEALTH, account=account_id))
+            return
+        yield from identity_findings(account_id, profile, self._policy.tenant_id, seen)

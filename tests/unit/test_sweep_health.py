@@ -1,0 +1,102 @@
+"""The daily sweep on fakes: Defender's word on connectors, and a look into accounts that it calls unhealthy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from shared.domain.roles import AUDIENCE_OF
+from shared.domain.sweep.findings import Area
+from shared.domain.sweep.health import HealthIssue, HealthReport
+from shared.domain.sweep.identity import THUMBPRINT, ProviderSeen, RoleSeen
+from shared.domain.sweep.report import Standing
+from tests.fakes.sweep import SweepWorld
+from tests.unit.test_sweep import found, world
+
+__all__ = ["world"]
+
+SESSION = "MicrosoftDefenderForClouds_"
+
+
+def test_each_issue_of_an_unhealthy_connector_is_a_finding(world: SweepWorld) -> None:
+    connector = str(world.tenant.connectors[0].connector_id).lower()
+    issues = (
+        HealthIssue(key="a", name="no StackSet", steps="<ol><li>Compare <b>the names</b>.</li></ol>"),
+        HealthIssue(key="b", name="no role"),
+    )
+    world.health.reports[connector] = (HealthReport(connector_id=connector, code="NotHealthy", issues=issues),)
+    report = world.sweep()
+    assert report is not None
+    assert [each.finding.reason for each in report.open] == [
+        "Defender calls it unhealthy: no StackSet",
+        "Defender calls it unhealthy: no role",
+    ]
+    assert report.open[0].finding.remedy == "Compare the names . Runbook: connector-unhealthy."
+
+
+def unhealthy(world: SweepWorld, number: int) -> str:
+    """Makes Defender call that account's connector unhealthy; the account's id."""
+    connector = world.tenant.connectors[number]
+    known = str(connector.connector_id).lower()
+    report = HealthReport(connector_id=known, code="NotHealthy", issues=(HealthIssue(key="a", name="no access"),))
+    world.health.reports[known] = (report,)
+    return connector.hierarchy_identifier
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "told"),
+    [
+        ({"provider": None}, "provider-wrong", "is not there"),
+        (
+            {"provider": ProviderSeen(client_ids=frozenset(), thumbprints=frozenset({THUMBPRINT}))},
+            "provider-wrong",
+            "lacks the client ids api://",
+        ),
+        (
+            {"provider": ProviderSeen(client_ids=frozenset(AUDIENCE_OF.values()), thumbprints=frozenset())},
+            "provider-wrong",
+            "lacks the thumbprint",
+        ),
+        ({"CspmMonitorAws": None}, "role-wrong", "CspmMonitorAws: it is not there"),
+        ({"CspmMonitorAws": RoleSeen()}, "role-wrong", "audience"),
+        (
+            {
+                "CspmMonitorAws": RoleSeen(
+                    audiences=frozenset(AUDIENCE_OF.values()), session_names=frozenset({f"{SESSION}another"})
+                )
+            },
+            "role-wrong",
+            "RoleSessionName",
+        ),
+    ],
+)
+def test_an_unhealthy_account_is_looked_into(world: SweepWorld, changed: dict[str, Any], key: str, told: str) -> None:
+    account_id = unhealthy(world, 0)
+    world.identities.changes[account_id] = changed
+    report = world.sweep()
+    assert report is not None
+    assert found(report) == Counter([("connector-unhealthy", account_id), (key, account_id)])
+    assert told in next(each.finding.reason for each in report.open if each.finding.key == key)
+    assert world.identities.asked == [account_id]  # the healthy ones are left alone
+
+
+def test_an_unhealthy_account_that_gives_no_answer_is_a_gap(world: SweepWorld) -> None:
+    account_id = unhealthy(world, 0)
+    world.identities.unreachable.add(account_id)
+    report = world.sweep()
+    assert report is not None
+    assert [(gap.area, gap.account) for gap in report.gaps] == [(Area.HEALTH, account_id)]
+
+
+def test_an_unhealthy_connector_without_a_report_is_not_resolved(world: SweepWorld) -> None:
+    account_id = unhealthy(world, 0)
+    known = str(world.tenant.connectors[0].connector_id).lower()
+    world.sweep()
+    del world.health.reports[known]
+    report = world.sweep()
+    assert report is not None
+    assert report.complete
+    assert found(report, Standing.UNSEEN) == Counter([("connector-unhealthy", account_id)])
+    assert found(report, Standing.NEW) == Counter([("health-unknown", account_id)])

@@ -1,0 +1,143 @@
+"""A sweep is planned once, by one planner, and what never came to its end is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from shared.application.plan_sweep import ask_for_sweep, plan_sweep
+from shared.application.sweep_slice import sweep_slice
+from shared.application.sweep_store import SweepStore
+from shared.domain.policy import Policy
+from shared.domain.sweep.report import Standing
+from shared.errors import ConfigurationError, TransientError
+from tests.fakes.sweep import SweepWorld
+from tests.fixtures.read import account
+from tests.unit.test_sweep import IDS, OLD, found, world
+
+__all__ = ["world"]
+
+
+@pytest.mark.parametrize(
+    ("what", "method"),
+    [
+        ("listing", "list_accounts"),
+        ("tenant", "list_connectors"),
+        ("tenant", "list_machines"),
+        ("stacks", "list_states"),
+    ],
+)
+def test_what_cannot_be_listed_makes_the_sweep_incomplete_and_resolves_nothing(
+    world: SweepWorld, what: str, method: str
+) -> None:
+    world.tenant.connectors.pop(0)
+    del world.stacks.states[IDS[1]]
+    first = found(world.sweep())
+    getattr(world, what).failures.plan(method, ConfigurationError("denied", setting="the role"))
+    report = world.sweep()
+    assert report is not None
+    assert not report.complete
+    assert ("sweep-incomplete", "") in found(report)
+    assert found(report, Standing.RESOLVED) == Counter()
+    assert found(report, Standing.UNSEEN, Standing.STILL) == first
+    assert world.log.last is not None
+    assert world.log.last.failed == 1
+
+
+def test_a_sweep_that_never_ended_is_told_by_the_next(world: SweepWorld) -> None:
+    world.sweep()
+    message = ask_for_sweep(world.queue, world.clock)
+    sweep_slice(message, world.ports)
+    world.queue.messages.clear()  # the rest went to the poison queue
+    world.clock.advance(86_400)
+    report = world.sweep()
+    assert [each.finding.key for each in report.open] == ["sweep-unfinished"] if report else False
+    assert report is not None
+    assert message.run in report.open[0].finding.reason
+
+
+def test_days_without_a_sweep_are_told(world: SweepWorld) -> None:
+    world.sweep()
+    world.clock.advance(3 * 86_400)
+    report = world.sweep()
+    assert report is not None
+    assert [each.finding.key for each in report.open] == ["sweep-missed"]
+    assert world.sweep() is not None
+
+
+def test_a_thousand_accounts_are_ten_slices(policy: Policy) -> None:
+    world = SweepWorld(policy)
+    for number in range(1000):
+        world.add(account(f"{number:012d}", joined_at=OLD))
+    message = ask_for_sweep(world.queue, world.clock)
+    sweep_slice(message, world.ports)
+    facts = SweepStore(world.documents, message.run).find_facts()
+    assert facts is not None
+    assert facts.slices == 10
+    report = world.work()
+    assert report is not None
+    assert report.looked["accounts"] == 1000
+
+
+def test_a_sweep_that_cannot_be_planned_says_so(world: SweepWorld) -> None:
+    message = ask_for_sweep(world.queue, world.clock)
+    world.documents.failures.plan("put", TransientError("busy"))
+    with pytest.raises(TransientError):
+        sweep_slice(message, world.ports)
+    report = sweep_slice(message, world.ports, last_try=True)
+    assert report is not None
+    assert (report.complete, report.slices) == (False, 0)
+    assert "could not be planned" in report.gaps[0].reason
+
+
+def test_of_two_planners_only_one_is_heard(world: SweepWorld) -> None:
+    """The second lists less: nothing of what it writes is looked at."""
+    message = ask_for_sweep(world.queue, world.clock)
+    world.queue.messages.clear()
+    facts = f"runs/{message.run}/facts.json"
+    plan_sweep(message, world.ports)
+    first = world.documents.kept.pop(facts)  # the second begins before the first has ended
+    listed = world.listing.list_accounts()
+    world.listing.list_accounts = lambda: listed[:2]  # type: ignore[method-assign]
+    put = world.documents.put
+
+    def too_late(name: str, content: bytes, *, over: str | None = None) -> bool:
+        if name == facts:
+            world.documents.kept[facts] = first
+        return put(name, content, over=over)
+
+    world.documents.put = too_late  # type: ignore[method-assign]
+    plan_sweep(message, world.ports)
+    report = world.work()
+    assert report is not None
+    assert report.looked["accounts"] == len(IDS)
+    assert report.complete
+
+
+def test_a_sweep_that_only_lacks_its_report_gets_it_from_the_next(world: SweepWorld) -> None:
+    message = ask_for_sweep(world.queue, world.clock)
+    sweep_slice(message, world.ports)
+    [part] = [each for each in world.queue.messages if each.slice]
+    world.queue.messages.clear()
+    world.documents.failures.plan("put", None, TransientError("busy"))  # its result, then its report
+    with pytest.raises(TransientError):
+        sweep_slice(part, world.ports)
+    world.clock.advance(86_400)
+    report = world.sweep()
+    assert report is not None
+    assert report.open == ()
+    assert SweepStore(world.documents, message.run).find_report() is not None
+
+
+def test_a_sweep_that_still_runs_is_not_called_unfinished_and_a_dead_one_is_told_for_a_week(world: SweepWorld) -> None:
+    dead = ask_for_sweep(world.queue, world.clock)
+    sweep_slice(dead, world.ports)
+    world.queue.messages.clear()
+    world.clock.advance(3600)
+    assert found(world.sweep()) == Counter()
+    for day in range(1, 10):
+        world.clock.advance(86_400 if day > 1 else 7200)
+        report = world.sweep()
+        told = [key for key, _ in found(report)]
+        assert told == (["sweep-unfinished"] if day < 8 else []), day
