@@ -113,10 +113,11 @@ class _Listings:
 
     def _account_slices(self) -> Iterator[Slice]:
         accounts = self._had(self._ports.listing.list_accounts, None)
+        if accounts is not None:
+            self._active = frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
         connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
         if accounts is None or connectors is None:
             return
-        self._active = frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
         states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
         known = states or {}
         subjects = [AccountSubject(account=each, instance=known.get(each.account_id)) for each in accounts]
@@ -154,7 +155,7 @@ class _Listings:
         found = self._had(lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES) or ()
         for cut in cut_machines(found):
             accounts = {each.account for each in cut}
-            unaskable = accounts - self._active if self._active is not None else accounts
+            unaskable = accounts - self._active if self._active is not None else set()
             yield Slice(number=0, machines=tuple(each.machine_id for each in cut), unaskable=frozenset(unaskable))
 
     def _had(self, listing: Callable[[], _Found], area: Area | None) -> _Found | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.domain.sweep.machines import ArcMachine, InstanceState
+from shared.errors import PermanentError
 from tests.fakes.sweep_machines import ACCOUNT, instance_of, machine, swept, world_with
 
 
@@ -62,6 +63,17 @@ def test_what_aws_never_wrote_is_not_gone(tags: dict[str, Any]) -> None:
         assert "machine-orphaned" not in {each.finding.key for each in report.open}
     assert world.tenant.deleted == []
     assert world.instances.asked == []
+
+
+@pytest.mark.parametrize("method", ["list_accounts", "list_connectors"])
+def test_without_a_listing_every_account_is_asked(method: str) -> None:
+    world = world_with(machine("ghost"))
+    swept(world)
+    for each in (world.listing, world.tenant):
+        each.failures.plan(method, PermanentError("for good"))
+    report = swept(world)
+    assert [each.finding.key for each in report.open if each.finding.key.startswith("machine")] == ["machine-orphaned"]
+    assert world.tenant.deleted == []
 
 
 def renamed(ghost: ArcMachine) -> ArcMachine:
