@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,35 +16,26 @@ from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
-from shared.adapters.aws.dead_letters import dead_letter_queues
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.management_account import AwsManagementAccount
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_destination import S3PolicyDestination
 from shared.adapters.aws.policy_store import S3PolicyStore
-from shared.adapters.aws.queue_gauge import SqsGauge
 from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.template_bucket import S3TemplateBucket
-from shared.adapters.azure.caller import caller_of
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.automations import ArmAutomations
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
-from shared.adapters.ledger.parked_bodies import TableParkedBodies
-from shared.adapters.ledger.sweep_documents import BlobDocuments
-from shared.adapters.ledger.sweep_log import TableSweepLog
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
-from shared.adapters.queue.depth import StorageQueueGauge
-from shared.adapters.queue.poison_queue import StoragePoisonQueue
 from shared.adapters.queue.storage_queue import StorageRequestQueue
-from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
 from shared.application.offboard import OffboardPorts
@@ -53,9 +43,7 @@ from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
 from shared.application.publish_template import TemplatePorts
 from shared.application.reconcile import ReconcilePorts
-from shared.application.replay_ports import GivenUpQueue, ReplayPorts
 from shared.application.request_onboarding import WaitPorts
-from shared.application.status import QueueGauge
 from shared.application.subscription_plans import SubscriptionPorts
 from shared.domain.connectors import ENVIRONMENT
 from shared.domain.policy import Policy
@@ -69,7 +57,7 @@ BUS_REGION = "us-east-1"  # Organizations' events appear there only
 
 
 _NAMES_A_DEPLOYMENT = ("ROLLCALL_LEDGER", "ROLLCALL_POLICY", "ROLLCALL_PUBLISH")
-_AWS = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20)
+AWS = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
 _REMEDY = "Set them, or start a sandbox with `rollcall sandbox up`."
@@ -112,14 +100,14 @@ def credential() -> TokenCredential:
 def policy_destination(url: str) -> PolicyDestination:
     """Where a policy is published to: `s3://bucket/key`, or a blob's https address."""
     if url.startswith("s3://"):
-        return S3PolicyDestination(boto3.client("s3", config=_AWS), url)
+        return S3PolicyDestination(boto3.client("s3", config=AWS), url)
     return BlobPolicyDestination(credential(), url)
 
 
 @cache
 def account_directory() -> AwsOrganization:
     """The organization, as the AWS credentials of this shell may read it."""
-    return AwsOrganization(boto3.client("organizations", region_name=BUS_REGION, config=_AWS), SystemClock())
+    return AwsOrganization(boto3.client("organizations", region_name=BUS_REGION, config=AWS), SystemClock())
 
 
 @cache
@@ -127,11 +115,12 @@ def ledger() -> TableLedger:
     """The ledger of the deployment. Raises ConfigurationError where none is named."""
     chosen = settings().ledger
     if chosen is None:
-        raise _missing("ROLLCALL_LEDGER__TABLESERVICEURI")
+        raise missing("ROLLCALL_LEDGER__TABLESERVICEURI")
     return TableLedger(credential(), table_endpoint=chosen.tableserviceuri)
 
 
-def _missing(setting: str) -> ConfigurationError:
+def missing(setting: str) -> ConfigurationError:
+    """That a command needs a setting which nobody made."""
     return ConfigurationError(
         f"settings missing or wrong: {setting}",
         setting=setting,
@@ -156,7 +145,7 @@ def policy_source(origin: str | None) -> CachedPolicySource:
     if origin.startswith("https://"):
         store = BlobPolicyStore(credential(), origin)
     elif origin.startswith("s3://"):
-        store = S3PolicyStore(boto3.client("s3", config=_AWS), origin)
+        store = S3PolicyStore(boto3.client("s3", config=AWS), origin)
     else:
         store = FilePolicyStore(Path(origin))
     return CachedPolicySource(store, origin=origin, clock=SystemClock())
@@ -164,7 +153,7 @@ def policy_source(origin: str | None) -> CachedPolicySource:
 
 def plan_ports(policy: str | None) -> PlanPorts:
     """What `rollcall plan` reads from; `policy` as in `policy_source`."""
-    organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=AWS)
     return PlanPorts(
         policy=policy_source(policy),
         listing=AwsAccountListing(organizations, SystemClock()),
@@ -208,33 +197,34 @@ def connected_accounts() -> frozenset[str]:
 def reconcile_ports() -> ReconcilePorts:
     """What `rollcall backfill` works with."""
     chosen, clock = settings(), SystemClock()
-    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
-    organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=AWS)
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=AWS)
     return ReconcilePorts(
         listing=AwsAccountListing(organizations, clock),
         instances=CloudFormationStackSets(cloudformation, organizations, name=chosen.stack_set_name, region=BUS_REGION),
         management=CloudFormationManagementStack(cloudformation, name=chosen.management_stack_name),
         events=event_bus(),
-        sender=_sender(),
+        sender=request_sender(),
         policy=policy_source(None),
         clock=clock,
     )
 
 
-def _sender() -> StorageRequestQueue:
+def request_sender() -> StorageRequestQueue:
+    """The queue `onboarding`. Raises ConfigurationError where no storage account is named."""
     queue = settings().queue
     if queue is None:
-        raise _missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
+        raise missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
     return StorageRequestQueue(credential(), queue_endpoint=queue.queueserviceuri, name=queue.name)
 
 
 def offboard_ports() -> OffboardPorts:
     """What `rollcall offboard` works with."""
     chosen, clock = settings(), SystemClock()
-    sender = _sender()
-    organizations = boto3.client("organizations", region_name=BUS_REGION, config=_AWS)
-    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
-    sts = boto3.client("sts", region_name=BUS_REGION, config=_AWS)
+    sender = request_sender()
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=AWS)
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=AWS)
+    sts = boto3.client("sts", region_name=BUS_REGION, config=AWS)
     return OffboardPorts(
         directory=account_directory(),
         connectors=connectors(),
@@ -251,109 +241,19 @@ def offboard_ports() -> OffboardPorts:
     )
 
 
-def replay_ports(queue: str) -> ReplayPorts:
-    """What `rollcall replay` works with: all queues of given-up messages, or the one named."""
-    return ReplayPorts(
-        queues=tuple(given_up_queues(queue)),
-        sender=_sender(),
-        ledger=ledger(),
-        policy=policy_source(None),
-        clock=SystemClock(),
-        actor=caller_of(credential()),
-        hidden_seconds=settings().replay.hidden_seconds,
-    )
-
-
-def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
-    """All queues of given-up messages, or the one named.
-
-    Who has no AWS credentials is told that AWS's are left out; naming one of them needs credentials.
-    """
-    chosen = settings()
-    if chosen.queue is None or chosen.ledger is None:
-        raise _missing(
-            "ROLLCALL_QUEUE__QUEUESERVICEURI" if chosen.queue is None else "ROLLCALL_LEDGER__TABLESERVICEURI"
-        )
-    poison = StoragePoisonQueue(
-        credential(),
-        queue_endpoint=chosen.queue.queueserviceuri,
-        bodies=TableParkedBodies(credential(), table_endpoint=chosen.ledger.tableserviceuri),
-        name=chosen.queue.name,
-    )
-    if name in {"", poison.name}:
-        yield poison
-    if not name and not _has_aws_credentials():
-        progress.print("[yellow]AWS's dead-letter queues are left out: this shell has no AWS credentials[/yellow]")
-    elif name != poison.name:
-        found = dead_letter_queues(
-            boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
-            boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
-            stack_name=chosen.stack_name,
-        )
-        yield from (each for each in found if name in {"", each.name})
-
-
-def _has_aws_credentials() -> bool:
-    return boto3.Session().get_credentials() is not None
-
-
-def clock() -> SystemClock:
-    """The computer's."""
-    return SystemClock()
-
-
-def slice_queue() -> StorageSliceQueue:
-    """The queue `sweep`. Raises ConfigurationError where no storage account is named."""
-    queue = settings().queue
-    if queue is None:
-        raise _missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
-    return StorageSliceQueue(credential(), queue_endpoint=queue.queueserviceuri)
-
-
-def sweep_documents() -> BlobDocuments:
-    """What sweeps keep. Raises ConfigurationError where no container is named."""
-    chosen = settings().sweep
-    if chosen is None:
-        raise _missing("ROLLCALL_SWEEP__CONTAINER")
-    return BlobDocuments(credential(), chosen.container)
-
-
-def sweep_log() -> TableSweepLog:
-    """When everything was swept last. Raises ConfigurationError where no ledger is named."""
-    chosen = settings().ledger
-    if chosen is None:
-        raise _missing("ROLLCALL_LEDGER__TABLESERVICEURI")
-    return TableSweepLog(credential(), table_endpoint=chosen.tableserviceuri)
-
-
-def queue_gauges() -> Iterator[QueueGauge]:
-    """How deep the queues are: Azure's where the setting names them, AWS's where the shell may ask there."""
-    chosen = settings()
-    if chosen.queue is not None:
-        yield StorageQueueGauge(credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name)
-    if _has_aws_credentials():
-        yield SqsGauge(
-            boto3.client("sqs", region_name=BUS_REGION, config=_AWS),
-            boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS),
-            boto3.client("cloudwatch", region_name=BUS_REGION, config=_AWS),
-            stack_name=chosen.stack_name,
-            clock=SystemClock(),
-        )
-
-
 def template_ports(bucket: str, key: str) -> TemplatePorts:
     """What `rollcall template publish` works with, as the AWS credentials of this shell may."""
-    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=_AWS)
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=AWS)
     name = settings().stack_set_name
     return TemplatePorts(
         account=AwsManagementAccount(
-            boto3.client("sts", region_name=BUS_REGION, config=_AWS),
-            boto3.client("iam", region_name=BUS_REGION, config=_AWS),
-            boto3.client("organizations", region_name=BUS_REGION, config=_AWS),
+            boto3.client("sts", region_name=BUS_REGION, config=AWS),
+            boto3.client("iam", region_name=BUS_REGION, config=AWS),
+            boto3.client("organizations", region_name=BUS_REGION, config=AWS),
             cloudformation,
         ),
         bucket=S3TemplateBucket(
-            boto3.client("s3", region_name=BUS_REGION, config=_AWS), bucket=bucket, key=key, region=BUS_REGION
+            boto3.client("s3", region_name=BUS_REGION, config=AWS), bucket=bucket, key=key, region=BUS_REGION
         ),
         stack_set=RoleStackSet(cloudformation, name=name),
         stack=ManagementStack(cloudformation, name=settings().management_stack_name),
@@ -364,7 +264,7 @@ def template_ports(bucket: str, key: str) -> TemplatePorts:
 def _iam_of(keys: TemporaryKeys) -> IAMClient:
     return boto3.client(
         "iam",
-        config=_AWS,
+        config=AWS,
         aws_access_key_id=keys.access_key_id,
         aws_secret_access_key=keys.secret_access_key,
         aws_session_token=keys.session_token,

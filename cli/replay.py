@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bootstrap
+from cli import queue_bootstrap
 from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
 from cli.replay_output import kept_document, messages_table, print_message
 from cli.status import account_key
@@ -68,7 +68,7 @@ def list_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     """
     wanted = _wanted([], account, provider, reason_class, older_than, newer_than)
     with progress.status("looking through the queues"):
-        found = browse(wanted, bootstrap.replay_ports(_queue(queue)))
+        found = browse(wanted, queue_bootstrap.replay_ports(_queue(queue)))
     shown = found[(page - 1) * limit : page * limit]
     totals = Counter(each.reason_class for each in found)
     if as_json:
@@ -102,7 +102,7 @@ def show_message(
     """
     [identifier] = _ids([message])
     with progress.status("looking through the queues"):
-        found = show(identifier, bootstrap.replay_ports(_queue(queue)))
+        found = show(identifier, queue_bootstrap.replay_ports(_queue(queue)))
     if found is None:
         raise RefusedError(f"no one message is {identifier}", remedy=_LOOK_AGAIN)
     if export is not None:
@@ -139,7 +139,7 @@ def run_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     if source is not None and len(wanted.message_ids) != 1:
         raise typer.BadParameter("--from needs the id of one message")
     body = None if source is None else _read(source)
-    ports = bootstrap.replay_ports(_queue(queue))
+    ports = queue_bootstrap.replay_ports(_queue(queue))
     if dry_run:
         found = _followed(run(wanted, ports, per_second=per_second, body=body, dry=True))
         _end(found, "would go back", as_json=as_json, dry=True)
@@ -173,7 +173,7 @@ def discard_messages(  # noqa: PLR0913, PLR0917 - the options of a command
     wanted = _meant(messages, _wanted(messages, account, provider, reason_class, older_than, newer_than), everything)
     if not reason.strip():
         raise typer.BadParameter("a reason is needed", param_hint="--reason")
-    ports = bootstrap.replay_ports(_queue(queue))
+    ports = queue_bootstrap.replay_ports(_queue(queue))
 
     def keep(message: GivenUp) -> None:
         line = kept_document(message) | {"discarded_by": ports.actor, "discarded_because": reason}

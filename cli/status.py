@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cli import bootstrap
+from cli import bootstrap, queue_bootstrap
 from cli.output import RefusedError, console, words, write_json
 from cli.wording import age, moment, state_text
 from shared.application.documents import entry_document, record_document
@@ -70,7 +70,7 @@ def _document(key: AccountKey | None, selected: Selected) -> dict[str, Any]:
 
 
 def _all(selected: Selected) -> RollStatus:
-    return roll_status(bootstrap.ledger(), selected, bootstrap.queue_gauges(), bootstrap.sweep_log())
+    return roll_status(bootstrap.ledger(), selected, queue_bootstrap.queue_gauges(), queue_bootstrap.sweep_log())
 
 
 def _one(key: AccountKey) -> AccountStatus:

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli import bootstrap
+from cli import queue_bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from shared.application.documents import sweep_document
 from shared.application.plan_sweep import ask_for_sweep
@@ -50,7 +50,7 @@ def sweep(
 
 
 def _last() -> SweepReport:
-    report, _ = find_latest(bootstrap.sweep_documents())
+    report, _ = find_latest(queue_bootstrap.sweep_documents())
     if report is None:
         raise RefusedError("there was no sweep yet", remedy="run `rollcall sweep`")
     return report
@@ -58,8 +58,8 @@ def _last() -> SweepReport:
 
 def _swept(minutes: float) -> SweepReport:
     """Asks for a sweep and waits for its report."""
-    documents = bootstrap.sweep_documents()
-    message = ask_for_sweep(bootstrap.slice_queue(), bootstrap.clock())
+    documents = queue_bootstrap.sweep_documents()
+    message = ask_for_sweep(queue_bootstrap.slice_queue(), queue_bootstrap.clock())
     store = SweepStore(documents, message.run)
     deadline = time.monotonic() + minutes * 60
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")

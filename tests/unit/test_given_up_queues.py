@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cli import bootstrap
+from cli import bootstrap, queue_bootstrap
 
 AWS_QUEUE = SimpleNamespace(name="account-events-dead-letters")
 
@@ -29,7 +29,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(bootstrap, "settings", lambda: deployment)
     monkeypatch.setattr(bootstrap, "credential", lambda: SimpleNamespace(get_token=None))
-    monkeypatch.setattr(bootstrap, "dead_letter_queues", dead_letters)
+    monkeypatch.setattr(queue_bootstrap, "dead_letter_queues", dead_letters)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: None)
     session = SimpleNamespace(get_credentials=lambda: facts["credentials"])
     monkeypatch.setattr(boto3, "Session", lambda: session)
@@ -46,7 +46,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     ],
 )
 def test_all_or_the_one_that_is_named(shell: dict[str, Any], name: str, expected: list[str], asked: int) -> None:
-    assert [each.name for each in bootstrap.given_up_queues(name)] == expected
+    assert [each.name for each in queue_bootstrap.given_up_queues(name)] == expected
     assert shell["asked"] == asked
 
 
@@ -54,11 +54,11 @@ def test_without_aws_credentials_the_azure_queue_is_left_and_it_is_said(
     shell: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell["credentials"] = None
-    assert [each.name for each in bootstrap.given_up_queues("")] == ["onboarding-poison"]
+    assert [each.name for each in queue_bootstrap.given_up_queues("")] == ["onboarding-poison"]
     assert shell["asked"] == 0
     assert "no AWS credentials" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_queue_of_aws_that_is_named_is_asked_for_all_the_same(shell: dict[str, Any]) -> None:
     shell["credentials"] = None  # so that AWS's own refusal is what people see
-    assert [each.name for each in bootstrap.given_up_queues(AWS_QUEUE.name)] == [AWS_QUEUE.name]
+    assert [each.name for each in queue_bootstrap.given_up_queues(AWS_QUEUE.name)] == [AWS_QUEUE.name]

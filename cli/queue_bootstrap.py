@@ -1,0 +1,114 @@
+"""What `rollcall replay`, `status` and `sweep` look at: queues and what the Function App keeps. See `bootstrap`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+
+from cli import bootstrap
+from cli.output import progress
+from shared.adapters.aws.dead_letters import dead_letter_queues
+from shared.adapters.aws.queue_gauge import SqsGauge
+from shared.adapters.azure.caller import caller_of
+from shared.adapters.clock import SystemClock
+from shared.adapters.ledger.parked_bodies import TableParkedBodies
+from shared.adapters.ledger.sweep_documents import BlobDocuments
+from shared.adapters.ledger.sweep_log import TableSweepLog
+from shared.adapters.queue.depth import StorageQueueGauge
+from shared.adapters.queue.poison_queue import StoragePoisonQueue
+from shared.adapters.queue.sweep_queue import StorageSliceQueue
+from shared.application.replay_ports import GivenUpQueue, ReplayPorts
+from shared.application.status import QueueGauge
+
+
+def replay_ports(queue: str) -> ReplayPorts:
+    """What `rollcall replay` works with: all queues of given-up messages, or the one named."""
+    return ReplayPorts(
+        queues=tuple(given_up_queues(queue)),
+        sender=bootstrap.request_sender(),
+        ledger=bootstrap.ledger(),
+        policy=bootstrap.policy_source(None),
+        clock=SystemClock(),
+        actor=caller_of(bootstrap.credential()),
+        hidden_seconds=bootstrap.settings().replay.hidden_seconds,
+    )
+
+
+def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
+    """All queues of given-up messages, or the one named.
+
+    Who has no AWS credentials is told that AWS's are left out; naming one of them needs credentials.
+    """
+    chosen = bootstrap.settings()
+    if chosen.queue is None or chosen.ledger is None:
+        raise bootstrap.missing(
+            "ROLLCALL_QUEUE__QUEUESERVICEURI" if chosen.queue is None else "ROLLCALL_LEDGER__TABLESERVICEURI"
+        )
+    poison = StoragePoisonQueue(
+        bootstrap.credential(),
+        queue_endpoint=chosen.queue.queueserviceuri,
+        bodies=TableParkedBodies(bootstrap.credential(), table_endpoint=chosen.ledger.tableserviceuri),
+        name=chosen.queue.name,
+    )
+    if name in {"", poison.name}:
+        yield poison
+    if not name and not _has_aws_credentials():
+        progress.print("[yellow]AWS's dead-letter queues are left out: this shell has no AWS credentials[/yellow]")
+    elif name != poison.name:
+        found = dead_letter_queues(
+            boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            stack_name=chosen.stack_name,
+        )
+        yield from (each for each in found if name in {"", each.name})
+
+
+def _has_aws_credentials() -> bool:
+    return boto3.Session().get_credentials() is not None
+
+
+def clock() -> SystemClock:
+    """The computer's."""
+    return SystemClock()
+
+
+def slice_queue() -> StorageSliceQueue:
+    """The queue `sweep`. Raises ConfigurationError where no storage account is named."""
+    queue = bootstrap.settings().queue
+    if queue is None:
+        raise bootstrap.missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
+    return StorageSliceQueue(bootstrap.credential(), queue_endpoint=queue.queueserviceuri)
+
+
+def sweep_documents() -> BlobDocuments:
+    """What sweeps keep. Raises ConfigurationError where no container is named."""
+    chosen = bootstrap.settings().sweep
+    if chosen is None:
+        raise bootstrap.missing("ROLLCALL_SWEEP__CONTAINER")
+    return BlobDocuments(bootstrap.credential(), chosen.container)
+
+
+def sweep_log() -> TableSweepLog:
+    """When everything was swept last. Raises ConfigurationError where no ledger is named."""
+    chosen = bootstrap.settings().ledger
+    if chosen is None:
+        raise bootstrap.missing("ROLLCALL_LEDGER__TABLESERVICEURI")
+    return TableSweepLog(bootstrap.credential(), table_endpoint=chosen.tableserviceuri)
+
+
+def queue_gauges() -> Iterator[QueueGauge]:
+    """How deep the queues are: Azure's where the setting names them, AWS's where the shell may ask there."""
+    chosen = bootstrap.settings()
+    if chosen.queue is not None:
+        yield StorageQueueGauge(
+            bootstrap.credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name
+        )
+    if _has_aws_credentials():
+        yield SqsGauge(
+            boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            boto3.client("cloudwatch", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            stack_name=chosen.stack_name,
+            clock=SystemClock(),
+        )
