@@ -80,20 +80,7 @@ class Sandbox:
         self._trust_lambdas(deployment)
         self._start_lambdas(session)
         arm = self.settings.arm_endpoint or self.azure.arm_url
-        for number in range(self.settings.function_hosts):
-            host = FunctionHost(
-                number,
-                self.folder,
-                settings,
-                self._function_settings(arm, policy_url),
-                journal=self.journal,
-                faults=self.faults,
-            )
-            self._stack.callback(host.close)
-            host.start()
-            self.function_hosts.append(host)
-        for host in self.function_hosts:
-            host.wait_until_ready()
+        self._start_hosts(settings, self._function_settings(arm, policy_url))
         admin = AdminApi(self)
         self._stack.callback(admin.stop)
         endpoints = Endpoints(
@@ -113,6 +100,22 @@ class Sandbox:
         self._write_operator_environment(arm, policy_url, f"s3://{deployment.bucket}/policy.yaml")
         endpoints.write(self.folder)
         return endpoints
+
+    def _start_hosts(self, settings: SandboxSettings, variables: dict[str, str]) -> None:
+        for number in range(self.settings.function_hosts):
+            host = FunctionHost(
+                number,
+                self.folder,
+                settings,
+                variables,
+                journal=self.journal,
+                faults=self.faults,
+            )
+            self._stack.callback(host.close)
+            host.start()
+            self.function_hosts.append(host)
+        for host in self.function_hosts:
+            host.wait_until_ready()
 
     def _start_azure(self, settings: SandboxSettings) -> None:
         self.azure = AzureCloud(
