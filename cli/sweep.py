@@ -107,7 +107,9 @@ def findings_table(findings: Sequence[Tracked], width: int) -> Table:
 
 def findings_lines(findings: Sequence[Tracked], width: int) -> Iterator[RenderableType]:
     """The table, or in a narrow terminal each finding with its reason below."""
-    if width >= ROOM_FOR_REASONS or not findings:
+    if not findings:
+        return
+    if width >= ROOM_FOR_REASONS:
         yield findings_table(findings, width)
         return
     for number, each in enumerate(findings):

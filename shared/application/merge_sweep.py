@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import timedelta
 
 from shared.application.delete_machines import delete_orphans
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, prune, put_latest
+from shared.domain.sweep.kinds import SWEEP_KINDS
 from shared.domain.sweep.report import Standing, SweepReport, reported
 from shared.domain.sweeps import Sweep
 from shared.errors import TransientError
@@ -48,6 +50,10 @@ def merge_if_last(run: str, ports: SweepPorts) -> SweepReport | None:
 
 def _tell(report: SweepReport, ports: SweepPorts, *, newest: bool) -> None:
     """Before it is the newest: a crash in between tells it twice, and never not at all."""
+    by_kind = Counter((each.finding.key, each.standing) for each in report.findings)
+    for kind in SWEEP_KINDS:
+        figures = {str(standing): by_kind[kind.key, standing] for standing in Standing}
+        logger.info("sweep_findings", extra={"run": report.run, "key": kind.key, "area": str(kind.area), **figures})
     counted = {standing: sum(each.standing is standing for each in report.findings) for standing in Standing}
     facts = {"run": report.run, "complete": report.complete, "slices": report.slices, "asked": len(report.asked)}
     facts["deleted"] = len(report.deleted)

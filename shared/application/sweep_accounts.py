@@ -119,7 +119,7 @@ class SweptAccounts:
     def _repair(self, looked: Looked) -> None:
         """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there."""
         action, repairs = looked.planned.action, self._policy.repairs
-        wanted = (action is Action.CREATE and repairs.missing_connectors) or (
+        wanted = (looked.lacks_connector(self._now) and repairs.missing_connectors) or (
             action is Action.CHANGE and repairs.drifted_connectors
         )
         account = looked.subject.account

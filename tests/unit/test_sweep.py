@@ -123,6 +123,28 @@ def test_a_new_account_is_not_missed_for_an_hour(policy: Policy) -> None:
     assert found(world.sweep()) == Counter([("connector-missing", IDS[0])])
 
 
+def test_a_new_account_that_had_its_connector_already_is_missed_at_once(policy: Policy) -> None:
+    world = SweepWorld(policy)
+    made = account(IDS[0], joined_at=NOON - timedelta(minutes=10))
+    world.add(made, connected=False)
+    report = world.sweep()
+    assert (found(report), report and report.asked) == (Counter(), ())
+    world.ledger.record(
+        HistoryEntry(
+            key=AccountKey(provider=made.provider, hierarchy_identifier=IDS[0]),
+            at=NOON,
+            step="connect:deployed",
+            result=Result.CREATED,
+            message_id="m",
+            attempt=0,
+            correlation_id="c",
+            state=State.CONNECTED,
+        )
+    )
+    report = world.sweep()
+    assert (found(report), report and report.asked) == (Counter([("connector-missing", IDS[0])]), (IDS[0],))
+
+
 def test_a_missing_connector_says_what_the_ledger_knows(policy: Policy) -> None:
     world = SweepWorld(policy)
     asked = account(IDS[0], joined_at=OLD)

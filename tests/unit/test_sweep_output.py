@@ -60,6 +60,10 @@ def test_into_a_file_each_finding_is_one_line() -> None:
     assert len(printed(10_000)) == 1 + len(FINDINGS)
 
 
+def test_where_nothing_is_found_there_is_no_empty_table() -> None:
+    assert list(findings_lines((), 120)) == []
+
+
 def test_the_summary_says_what_is_not_known() -> None:
     lines = summary(REPORT)
     assert lines[0] == "2 high · 1 medium; looked at 3 accounts in 0 s"

@@ -14,6 +14,7 @@ from shared.application.sweep_ports import Document
 from shared.application.sweep_slice import sweep_slice
 from shared.application.sweep_store import SweepStore, find_latest
 from shared.domain.policy import Policy
+from shared.domain.sweep.kinds import SWEEP_KINDS
 from shared.domain.sweep.report import Standing
 from shared.domain.sweeps import Sweep
 from shared.errors import TransientError
@@ -172,6 +173,21 @@ def test_what_is_told_before_it_is_the_newest_is_told_again_after_a_crash(world:
     world.documents.put, world.log.record = killed, counted  # type: ignore[method-assign]
     assert world.sweep() is not None
     assert len(told) == 2
+
+
+def test_each_kind_has_its_figures_in_the_log_even_where_there_are_none(
+    world: SweepWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = world.tenant.connectors.pop()
+    with caplog.at_level("INFO"):
+        world.sweep()
+        world.tenant.connectors.append(lost)
+        world.sweep()
+    lines = [vars(record) for record in caplog.records if record.message == "sweep_findings"]
+    assert [line["key"] for line in lines] == [kind.key for kind in SWEEP_KINDS] * 2
+    of_missing = [line for line in lines if line["key"] == "connector-missing"]
+    assert [(line["new"], line["still"], line["resolved"]) for line in of_missing] == [(1, 0, 0), (0, 0, 1)]
+    assert not any(line[each] for line in lines if line["key"] == "machine-orphaned" for each in Standing)
 
 
 def test_a_slice_asks_accounts_for_as_long_as_it_has_time(world: SweepWorld) -> None:

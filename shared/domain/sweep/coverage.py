@@ -60,11 +60,16 @@ class Looked:
         joined = self.subject.account.joined_at
         return joined is None or now - joined >= SETTLING
 
+    def lacks_connector(self, now: datetime) -> bool:
+        """Whether the connector that it should have is missing; a new account that never had one is on its way."""
+        had_one = self.record is not None and self.record.connected_at is not None
+        return self.planned.action is Action.CREATE and (had_one or self.is_settled(now))
+
 
 def coverage_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator[SweepFinding]:
     """Missing, refused, orphaned, overdue, drifted, in the wrong place, more than one; roles that are not there."""
     planned, account_id = looked.planned, looked.account_id
-    if planned.action is Action.CREATE and looked.is_settled(now):
+    if looked.lacks_connector(now):
         yield _missing(looked)
     elif planned.action is Action.CHANGE:
         yield CONNECTOR_DRIFTED.about(
