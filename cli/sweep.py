@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cli import queue_bootstrap
@@ -60,15 +60,21 @@ def _swept(minutes: float) -> SweepReport:
     """Asks for a sweep and waits for its report."""
     documents = queue_bootstrap.sweep_documents()
     message = ask_for_sweep(queue_bootstrap.slice_queue(), queue_bootstrap.clock())
-    store = SweepStore(documents, message.run)
+    try:
+        return _awaited(SweepStore(documents, message.run), minutes)
+    except KeyboardInterrupt as stop:
+        raise RefusedError(f"sweep {message.run} goes on", remedy="see its end with `rollcall sweep --last`") from stop
+
+
+def _awaited(store: SweepStore, minutes: float) -> SweepReport:
     deadline = time.monotonic() + minutes * 60
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")
-    with Progress(*columns, TimeElapsedColumn(), console=progress, transient=True) as bar:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=progress, transient=True, disable=not progress.is_terminal) as bar:
         task = bar.add_task("waiting for the plan", total=None)
         while (report := store.find_report()) is None:
             if time.monotonic() > deadline:
                 raise RefusedError(
-                    f"sweep {message.run} has not come to its end within {minutes:g} minutes",
+                    f"sweep {store.run} has not come to its end within {minutes:g} minutes",
                     remedy="look at the log of `sweep_slice` and at the queue `sweep`; --last shows its end",
                 )
             if (facts := store.find_facts()) is not None:

@@ -18,50 +18,50 @@ class SweepStore:
     def __init__(self, documents: Documents, run: str) -> None:
         """`run` is the run's name."""
         self._documents = documents
-        self._run = run
+        self.run = run
 
     def find_facts(self) -> RunFacts | None:
         """What the planner knew; None while the run is not planned."""
-        found = self._documents.find(f"runs/{self._run}/facts.json")
+        found = self._documents.find(f"runs/{self.run}/facts.json")
         return FACTS.validate_json(found.content) if found is not None else None
 
     def put_facts(self, facts: RunFacts) -> bool:
         """Writes it once; False where another planner was faster."""
-        return self._documents.put(f"runs/{self._run}/facts.json", FACTS.dump_json(facts), over="")
+        return self._documents.put(f"runs/{self.run}/facts.json", FACTS.dump_json(facts), over="")
 
     def find_slice(self, number: int, plan: str) -> Slice | None:
         """What a slice of that plan looks at."""
-        found = self._documents.find(f"runs/{self._run}/slices/{plan}/{number}.json")
+        found = self._documents.find(f"runs/{self.run}/slices/{plan}/{number}.json")
         return SLICE.validate_json(found.content) if found is not None else None
 
     def put_slice(self, part: Slice, plan: str) -> None:
         """Writes what a slice looks at."""
-        self._documents.put(f"runs/{self._run}/slices/{plan}/{part.number}.json", SLICE.dump_json(part))
+        self._documents.put(f"runs/{self.run}/slices/{plan}/{part.number}.json", SLICE.dump_json(part))
 
     def put_result(self, result: SliceResult) -> None:
         """Writes what a slice came to; the first word counts."""
-        self._documents.put(f"runs/{self._run}/results/{result.number}.json", RESULT.dump_json(result), over="")
+        self._documents.put(f"runs/{self.run}/results/{result.number}.json", RESULT.dump_json(result), over="")
 
     def ended(self) -> frozenset[int]:
         """The numbers of the slices that have a result."""
-        names = self._documents.list_names(f"runs/{self._run}/results/")
+        names = self._documents.list_names(f"runs/{self.run}/results/")
         return frozenset(int(name.rpartition("/")[2].removesuffix(".json")) for name in names)
 
     def results(self) -> Iterator[SliceResult]:
         """All results, one after the other, in the order of their numbers."""
         for number in sorted(self.ended()):
-            found = self._documents.find(f"runs/{self._run}/results/{number}.json")
+            found = self._documents.find(f"runs/{self.run}/results/{number}.json")
             if found is not None:
                 yield RESULT.validate_json(found.content)
 
     def find_report(self) -> SweepReport | None:
         """The run's report; None while it is not made."""
-        found = self._documents.find(f"reports/{self._run}.json")
+        found = self._documents.find(f"reports/{self.run}.json")
         return REPORT.validate_json(found.content) if found is not None else None
 
     def put_report(self, report: SweepReport) -> None:
         """Writes the run's report."""
-        self._documents.put(f"reports/{self._run}.json", REPORT.dump_json(report))
+        self._documents.put(f"reports/{self.run}.json", REPORT.dump_json(report))
 
 
 def find_latest(documents: Documents) -> tuple[SweepReport | None, str]:
