@@ -65,6 +65,7 @@ class _Deletion:
         self._prefix = f"machines/{report.run}/"
         self._most = most_of(report.looked.get("machines", 0), policy.deletions)
         self._limit = timedelta(days=policy.sweep.orphaned_after_days)
+        self._regions = policy.sweep.instance_regions
 
     def deleted(self, findings: Sequence[SweepFinding]) -> Iterator[str]:
         """The machines that are gone, one by one."""
@@ -96,7 +97,8 @@ class _Deletion:
             return None
         machine, body = found
         asked = [machine.instance] if machine.can_be_asked_for and machine.account == finding.account else []
-        states = self._ports.instances.states_of(finding.account, asked) if asked else {}
+        regions = self._regions
+        states = self._ports.instances.states_of(finding.account, asked, regions) if asked else {}
         state = states.get(machine.instance, InstanceState.UNKNOWN)
         again = SeenAgain(machine=machine, state=state, connectors=self._connectors_of(finding.account))
         if why := surprise(finding, again, self._ports.clock.now(), self._limit):

@@ -109,8 +109,13 @@ class Identities(Protocol):
 class Instances(Protocol):
     """The instances behind machines, in their own accounts."""
 
-    def states_of(self, account_id: str, instance_ids: Sequence[str]) -> Mapping[str, InstanceState]:
-        """What each is. Raises TransientError, PermanentError, ConfigurationError where the account cannot be asked."""
+    def states_of(
+        self, account_id: str, instance_ids: Sequence[str], regions: Sequence[str] = ()
+    ) -> Mapping[str, InstanceState]:
+        """What each is in these regions, or in all.
+
+        Raises TransientError, PermanentError, ConfigurationError where the account cannot be asked.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

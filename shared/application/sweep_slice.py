@@ -118,7 +118,7 @@ def _states_of(
 ) -> tuple[Mapping[str, InstanceState], Gap | None]:
     """What instances are; nothing, and a gap, where their account cannot be asked: no answer is not `gone`."""
     try:
-        return ports.instances.states_of(account, wanted), None
+        return ports.instances.states_of(account, wanted, ports.policy.current().sweep.instance_regions), None
     except RollcallError as error:
         logger.warning("instances_unknown", extra={"hierarchy_identifier": account, "reason": error.reason})
         return {}, Gap(reason=error.reason, area=Area.MACHINES, account=account)

@@ -54,11 +54,15 @@ class OrganizationConnector:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepLimits:
-    """After how long the daily sweep takes something for a finding."""
+    """After how long the daily sweep takes something for a finding, and where it looks for EC2 instances.
+
+    Without `instance_regions` it asks every region of an account.
+    """
 
     discovery_hours: float = 24.0
     native_member_hours: float = 24.0
     orphaned_after_days: int = 7
+    instance_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

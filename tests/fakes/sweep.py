@@ -108,10 +108,14 @@ class FakeInstances:
         self.states: dict[tuple[str, str], InstanceState] = {}
         self.unreachable: set[str] = set()
         self.asked: list[str] = []
+        self.regions: list[tuple[str, ...]] = []
 
-    def states_of(self, account_id: str, instance_ids: Sequence[str]) -> Mapping[str, InstanceState]:
+    def states_of(
+        self, account_id: str, instance_ids: Sequence[str], regions: Sequence[str] = ()
+    ) -> Mapping[str, InstanceState]:
         """What each is."""
         self.asked.append(account_id)
+        self.regions.append(tuple(regions))
         if account_id in self.unreachable:
             raise TransientError(f"account {account_id} does not answer")
         return {each: self.states.get((account_id, each), InstanceState.GONE) for each in instance_ids}

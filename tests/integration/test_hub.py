@@ -157,3 +157,6 @@ def test_one_region_without_an_answer_is_no_answer(world: World) -> None:
 
     with pytest.raises(PermanentError):
         Ec2Instances(ec2).states_of(account_id, ["i-1"])
+    assert Ec2Instances(ec2).states_of(account_id, ["i-1"], ["us-east-1", "us-west-2"]) == {"i-1": InstanceState.GONE}
+    with pytest.raises(PermanentError, match="none of the regions"):
+        Ec2Instances(ec2).states_of(account_id, ["i-1"], ["us-esat-1"])

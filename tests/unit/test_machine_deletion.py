@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.policy import Deletions, Policy
+from shared.domain.policy import Deletions, Policy, SweepLimits
 from shared.domain.sweep.deletion import most_of
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.errors import PermanentError, TransientError
@@ -28,6 +28,14 @@ def test_a_machine_goes_the_day_after_it_was_reported_and_its_body_is_kept() -> 
     kept = [each.content for name, each in world.documents.kept.items() if name.startswith("machines/")]
     assert kept == [repr(ghost).encode()]
     assert [each.standing for each in swept(world).findings] == ["resolved"]
+
+
+def test_instances_are_looked_for_where_the_policy_says_they_may_be() -> None:
+    regions = ("eu-west-1", "us-east-1")
+    world = world_with(machine("ghost"), policy=replace(deleting(), sweep=SweepLimits(instance_regions=regions)))
+    swept(world)
+    assert len(swept(world).deleted) == 1
+    assert world.instances.regions == [regions] * 3, "in each sweep, and again before it goes"
 
 
 def test_nothing_goes_where_the_policy_does_not_say_so(policy: Policy) -> None:

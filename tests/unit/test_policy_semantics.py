@@ -231,6 +231,15 @@ def governed(*rules: str, plans: str = "[defender_cspm]") -> str:
                 "5:82 warning: orphaned machines: deletes without asking",
             ],
         ),
+        (
+            "sweep: {instance_regions: [eu-west-1, cn-north-1]}\ndeletions: {orphaned_machines: true}\n",
+            [
+                "5:27 warning: an instance in any other region counts as gone, and its machine may be deleted",
+                "5:39 error: connectors reach no region of that partition: cn-north-1",
+                "6:32 warning: orphaned machines: deletes without asking",
+            ],
+        ),
+        ("sweep: {instance_regions: [eu-west-1]}\n", []),
         ("profiles:\n  own: {extends: recommended}\n", ["6:8 warning: profile 'own' is not used"]),
         (
             f"profiles:\n  own: {{extends: base}}\n  base: {{plans: [servers]}}\n{ONE_RULE}",
@@ -254,7 +263,8 @@ def test_sovereign_clouds_are_refused(location: str) -> None:
     + ["default_profile: {a: b}\n", "rules:\n  - {match: [a], profile: [b], target: {}}\n", "exclusions: []\n"]
     + ["profiles: {a: {plans: {servers: [x]}, governance: {a: b}, standards: 1, extends: [b]}}\n"]
     + ["profiles: {a: {governance: [{owner: a}, {owner: a}]}}\n", "targets: {a: {location: 1}}\n"]
-    + ["profiles: {a: {plans: [{a: b}, [c]], governance: [1]}}\n", "organization_connector: 1\nmode: member\n"],
+    + ["profiles: {a: {plans: [{a: b}, [c]], governance: [1]}}\n", "organization_connector: 1\nmode: member\n"]
+    + ["sweep: {instance_regions: 1}\n", "sweep: [a]\n"],
 )
 def test_rules_about_what_is_said_survive_any_form(rest: str) -> None:
     assert any(" error: " in problem for problem in found(rest))

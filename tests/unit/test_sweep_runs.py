@@ -195,9 +195,9 @@ def test_a_slice_asks_accounts_for_as_long_as_it_has_time(world: SweepWorld) -> 
     world.tenant.everything = {each.machine_id: each for each in machines}
     states_of = world.instances.states_of
 
-    def slow(account_id: str, instance_ids: Sequence[str]) -> Any:
+    def slow(account_id: str, instance_ids: Sequence[str], regions: Sequence[str] = ()) -> Any:
         world.clock.advance(100)
-        return states_of(account_id, instance_ids)
+        return states_of(account_id, instance_ids, regions)
 
     world.instances.states_of = slow  # type: ignore[method-assign]
     report = world.sweep()

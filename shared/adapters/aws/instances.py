@@ -1,7 +1,7 @@
 """What became of EC2 instances, asked in their own account. Source: EC2 API 2016-11-15, DescribeInstances.
 
-An Arc machine does not say in which region its instance is, so all regions that the account has are asked. An instance
-is gone only where every one of them has answered, and none has it but as terminated.
+An Arc machine does not say in which region its instance is, so all regions that the account has are asked, or those
+that the policy names. An instance is gone only where every one of them has answered, and none has it but as terminated.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.adapters.aws.errors import translated
 from shared.domain.sweep.machines import InstanceState
+from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.client import EC2Client
@@ -35,23 +36,38 @@ class Ec2Instances:
         """`make_ec2` makes a client for an account id and a region; without a region, any will do."""
         self._make_ec2 = make_ec2
 
-    def states_of(self, account_id: str, instance_ids: Sequence[str]) -> Mapping[str, InstanceState]:
-        """What each is; raises where one region does not answer, since then nothing can be called gone."""
-        with translated(f"list the regions of account {account_id}"):
-            regions = [each["RegionName"] for each in self._make_ec2(account_id, "").describe_regions()["Regions"]]
+    def states_of(
+        self, account_id: str, instance_ids: Sequence[str], regions: Sequence[str] = ()
+    ) -> Mapping[str, InstanceState]:
+        """What each is; raises where one region does not answer, since then nothing can be called gone.
+
+        `regions` are where instances may be; without them every region that the account has is asked.
+        """
+        asked = self._regions(account_id, regions)
         found: dict[str, InstanceState] = {}
 
         def ask(region: str) -> dict[str, InstanceState]:
             return dict(self._in_region(account_id, region, instance_ids))
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for states in pool.map(ask, regions):
+            for states in pool.map(ask, asked):
                 found |= {
                     instance: state
                     for instance, state in states.items()
                     if found.get(instance, InstanceState.GONE) is InstanceState.GONE
                 }
         return {instance: found.get(instance, InstanceState.GONE) for instance in instance_ids}
+
+    def _regions(self, account_id: str, wanted: Sequence[str]) -> list[str]:
+        with translated(f"list the regions of account {account_id}"):
+            has = [each["RegionName"] for each in self._make_ec2(account_id, "").describe_regions()["Regions"]]
+        asked = [each for each in has if not wanted or each in wanted]
+        if not asked:  # nobody would be asked, and everything called gone
+            raise PermanentError(
+                f"account {account_id} has none of the regions where instances may be",
+                remedy="look at `sweep.instance_regions` in the policy",
+            )
+        return asked
 
     def _in_region(
         self, account_id: str, region: str, instance_ids: Sequence[str]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
 
-from shared.adapters.policy.profile_document import Part, ProfileDocument, built_in
+from shared.adapters.policy.profile_document import Part, ProfileDocument, Region, built_in
 from shared.domain.accounts import Provider
 from shared.domain.matching import Matcher
 from shared.domain.policy import (
@@ -133,6 +133,14 @@ class SweepDocument(Part):
         strict=True, default=24, gt=0, le=24 * 14, description="without Defender's own member"
     )
     orphaned_after_days: StrictInt = Field(default=7, ge=7, le=365, description="Arc machines; Defender itself waits 7")
+    instance_regions: list[Region] | None = Field(
+        default=None, description="where the organization may have EC2 instances; left out or empty: all are asked"
+    )
+
+    def to_domain(self) -> SweepLimits:
+        """What the sweep goes by."""
+        regions = tuple(self.instance_regions or ())
+        return SweepLimits(**self.model_dump(exclude={"instance_regions"}), instance_regions=regions)
 
 
 class RepairsDocument(Part):
@@ -222,7 +230,7 @@ class PolicyDocument(Part):
             exclusions=self.exclusions.to_domain(),
             retry_budget_hours=self.retry.budget_hours,
             prechecks=Prechecks(**self.prechecks.model_dump()),
-            sweep=SweepLimits(**self.sweep.model_dump()),
+            sweep=self.sweep.to_domain(),
             repairs=Repairs(**self.repairs.model_dump()),
             deletions=Deletions(**self.deletions.model_dump()),
             notifications=tuple(Notification(**each.model_dump()) for each in self.notifications),

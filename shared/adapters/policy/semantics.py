@@ -51,6 +51,7 @@ class _Semantics:
         yield from self._rules()
         yield from self._maximum()
         yield from self._deletions()
+        yield from self._sweep()
         yield from self._unused()
 
     def _error(self, loc: Loc, message: str, *, key: bool = False) -> Problem:
@@ -146,13 +147,16 @@ class _Semantics:
         if _map(self._setting(name, "containers")).get("audit_logs") is False:
             loc = (*here, "plans", "containers", "audit_logs")
             yield self._warning(loc, "without audit logs there is no control-plane threat detection")
-        for index, region in enumerate(_list(profile.get("regions"))):
-            if isinstance(region, str) and region.startswith(_OTHER_PARTITIONS):
-                yield self._error((*here, "regions", index), f"connectors reach no region of that partition: {region}")
+        yield from self._regions((*here, "regions"), profile.get("regions"))
         yield from self._after(name, here, profile)
         interval = profile.get("scan_interval_hours")
         if isinstance(interval, int) and 1 <= interval <= 24 and interval not in _PORTAL_INTERVALS:  # noqa: PLR2004
             yield self._warning((*here, "scan_interval_hours"), "the portal offers 4, 6, 12 and 24 hours only")
+
+    def _regions(self, here: Loc, regions: Any) -> Iterator[Problem]:
+        for index, region in enumerate(_list(regions)):
+            if isinstance(region, str) and region.startswith(_OTHER_PARTITIONS):
+                yield self._error((*here, index), f"connectors reach no region of that partition: {region}")
 
     def _setting(self, name: str, plan: str) -> Any:
         return _map(_map(self.profiles[name]).get("plans")).get(plan)
@@ -241,6 +245,12 @@ class _Semantics:
         for word, value in _map(self.document.get("deletions")).items():
             if value is True:
                 yield self._warning(("deletions", word), f"{word.replace('_', ' ')}: deletes without asking")
+
+    def _sweep(self) -> Iterator[Problem]:
+        loc, regions = ("sweep", "instance_regions"), _map(self.document.get("sweep")).get("instance_regions")
+        yield from self._regions(loc, regions)
+        if _list(regions) and _map(self.document.get("deletions")).get("orphaned_machines") is True:
+            yield self._warning(loc, "an instance in any other region counts as gone, and its machine may be deleted")
 
     def _unused(self) -> Iterator[Problem]:
         asked = [self.document.get("default_profile", "foundational"), *(rule.get("profile") for rule in self.rules)]
