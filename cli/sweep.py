@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -18,12 +18,13 @@ from shared.application.documents import sweep_document
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import SweepStore, find_latest
 from shared.domain.sweep.findings import Severity, SweepFinding
-from shared.domain.sweep.report import Standing, SweepReport, Tracked
+from shared.domain.sweep.report import OTHER, Standing, SweepReport, Tracked
 
 POLL_SECONDS = 1.0
 SEVERITY_STYLES = {Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: ""}
 KIND_WIDTH, STANDING_WIDTH, SEVERITY_WIDTH, ACCOUNT_WIDTH, GAP = 22, 8, 8, 12, 2
 ROOM_FOR_REASONS = 120
+TYPES_TOLD = 8
 
 
 def sweep(
@@ -131,12 +132,22 @@ def _about(finding: SweepFinding) -> str:
     return "" if name == finding.account else name
 
 
+def _discovered(counted: Mapping[str, int]) -> str:
+    """The most frequent types of resources, and how many resources of how many other types there are."""
+    named = [(name, count) for name, count in counted.items() if name != OTHER]
+    told = [f"{count} {name}" for name, count in named[:TYPES_TOLD]]
+    rest = sum(counted.values()) - sum(count for _, count in named[:TYPES_TOLD])
+    return " · ".join([*told, *([f"{rest} of other types"] if rest else [])])
+
+
 def summary(report: SweepReport) -> list[str]:
     """What it came to, in a few lines."""
     counted = " · ".join(f"{count} {severity}" for severity, count in report.totals.items() if count)
     looked = " · ".join(f"{count} {name}" for name, count in sorted(report.looked.items()))
     seconds = (report.ended_at - report.started_at).total_seconds()
     lines = [f"{counted or 'nothing found'}; looked at {looked or 'nothing'} in {seconds:.0f} s"]
+    if report.discovered:
+        lines.append(f"discovered: {_discovered(report.discovered)}")
     if report.asked:
         lines.append(f"asked for again: {', '.join(report.asked)}")
     if report.deleted:

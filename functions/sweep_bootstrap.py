@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from functions import bootstrap
 from shared.adapters.aws.account_identity import IamIdentities
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubStackStates
+from shared.adapters.aws.instance_profiles import Ec2Profiles
 from shared.adapters.aws.instances import Ec2Instances
 from shared.adapters.azure.errors import translated
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.arc_machines import ArmMachines
 from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.queue.depth import StorageQueueGauge
+from shared.adapters.resource_graph.advice import GraphAdvice
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant
 from shared.application.sweep_ports import SweepPorts
 from shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.client import EC2Client
 
 REGION = "us-east-1"
 """Where the StackSet makes its instances: IAM is global."""
@@ -30,6 +36,11 @@ def sweep_ports() -> SweepPorts:
     if chosen.sweep is None:
         raise ConfigurationError("the setting is missing", setting="ROLLCALL_SWEEP__CONTAINER")
     graph = ResourceGraph(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint, patient=clock)
+
+    def ec2(account_id: str, region: str) -> EC2Client:
+        client: EC2Client = hub.client("ec2", account_id=account_id, region=region)
+        return client
+
     onboarding = bootstrap.onboard_ports()
     return SweepPorts(
         documents=BlobDocuments(bootstrap.credential(), chosen.sweep.container),
@@ -38,7 +49,9 @@ def sweep_ports() -> SweepPorts:
         health=GraphHealth(graph),
         listing=HubAccountListing(hub, clock),
         stack_instances=HubStackStates(hub, name=chosen.stack_set_name, region=REGION),
-        instances=Ec2Instances(lambda account_id, region: hub.client("ec2", account_id=account_id, region=region)),
+        instances=Ec2Instances(ec2),
+        advice=GraphAdvice(graph),
+        profiles=Ec2Profiles(ec2),
         identities=IamIdentities(lambda account_id: hub.client("iam", account_id=account_id)),
         machines=ArmMachines(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint),
         connectors=onboarding.connectors,

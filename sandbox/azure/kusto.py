@@ -1,7 +1,8 @@
 """The small part of the Kusto query language that Rollcall's Resource Graph queries use.
 
 `where` (and, or, not, ==, !=, =~, !~, in, in~, has, contains, startswith), `extend`, `project`, `order by`,
-`limit` and `take`, `summarize` with count(); the functions tolower, tostring, isempty, isnotempty, extract.
+`limit` and `take`, `summarize` with count(), `distinct` with columns; the functions tolower, tostring, isempty,
+isnotempty, extract.
 Anything else is refused.
 Source: Azure Resource Graph "Understanding the query language".
 """
@@ -124,6 +125,18 @@ def _summarize(parser: Parser) -> Step:
     return counted
 
 
+def _distinct(parser: Parser) -> Step:
+    """`distinct COLUMN, …`: each combination of their values once."""
+    columns = parser.listed(parser.column)
+    parser.columns = {name for name, _ in columns}
+
+    def once(rows: list[Row]) -> list[Row]:
+        found = dict.fromkeys(tuple(text_of(value(row)) for _, value in columns) for row in rows)
+        return [dict(zip((name for name, _ in columns), values, strict=True)) for values in found]
+
+    return once
+
+
 _OPERATORS: dict[str, Callable[[Parser], Step]] = {
     "where": _where,
     "project": _project,
@@ -131,6 +144,7 @@ _OPERATORS: dict[str, Callable[[Parser], Step]] = {
     "order": _order,
     "sort": _order,
     "summarize": _summarize,
+    "distinct": _distinct,
     "limit": _limit,
     "take": _limit,
 }

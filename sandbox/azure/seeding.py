@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.azure.assessments import Status, assessment_of
 from sandbox.azure.classic_connectors import Answer
 from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.locks import Level
@@ -64,6 +65,16 @@ class SeedClassicConnector(_Part):
     subscription_id: str | None = None
 
 
+class SeedAssessment(_Part):
+    """What Defender says of an AWS resource that it discovered through a connector."""
+
+    connector: str = Field(description="the connector's id")
+    resource: str = Field(description="service, type, name and region: ec2-instance-i-0123456789abcdef0-us-east-1")
+    resource_type: str = Field(description="ec2instance, ekscluster, …")
+    key: str = Field(description="the recommendation's key")
+    status: Status = "Healthy"
+
+
 class AzureSeed(_Part):
     """The parts of a seed that belong to Azure."""
 
@@ -75,6 +86,7 @@ class AzureSeed(_Part):
     locks: list[SeedLock] = Field(default_factory=list)
     pricings: list[SeedPricing] = Field(default_factory=list)
     classic_connectors: list[SeedClassicConnector] = Field(default_factory=list)
+    assessments: list[SeedAssessment] = Field(default_factory=list)
     classic_answer: Answer | None = Field(default=None, description="how their list is answered")
 
 
@@ -106,6 +118,10 @@ def plant(azure: AzureCloud, seed: AzureSeed) -> None:
         change(role.identity, role.role, role.scope or f"/subscriptions/{azure.subscription_id}")
     for resource in seed.resources:
         azure.resources.put(resource)
+    for found in seed.assessments:
+        azure.resources.put(
+            assessment_of(found.connector, found.resource, found.resource_type, key=found.key, status=found.status)
+        )
     for lock in seed.locks:
         azure.locks.put(lock.scope, lock.name, lock.level, lock.notes)
     for pricing in seed.pricings:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from shared.application.plan import with_tags
 from shared.application.requests import SWEEP, Cause, Report, correlation_id_for, request_for
+from shared.application.sweep_advice import advice_on
 from shared.application.sweep_ports import SweepPorts
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
-from shared.domain.policy import decide
+from shared.domain.policy import Verdict, decide
 from shared.domain.preview import Action, plan_account, plan_departed
 from shared.domain.preview_checks import Known
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.standing import parent_account
+from shared.domain.sweep.advice import Equipped
 from shared.domain.sweep.coverage import AccountSubject, Looked, coverage_findings, role_findings
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.health import Watched, discovery_findings, health_findings
@@ -43,6 +45,7 @@ class SweptAccounts:
         self._now = ports.clock.now()
         self.asked: list[str] = []
         self.looked: dict[str, int] = {}
+        self.discovered: Counter[str] = Counter()
         self.gaps: list[Gap] = []
         self._tagged: dict[str, Account] = {}
 
@@ -162,7 +165,19 @@ class SweptAccounts:
             listed = each.account in self._tagged
             if listed and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
                 yield from self._diagnosed(each.account)
-            yield from discovery_findings(each, discovered.get(each.connector_id.lower(), {}), hours, self._now)
+            found = discovered.get(each.connector_id.lower(), {})
+            self.discovered.update(found)
+            yield from discovery_findings(each, found, hours, self._now)
+        equipped = tuple(self._equipped(ours, discovered))
+        yield from advice_on(equipped, self._ports, hours, self.gaps, since=self._now)
+
+    def _equipped(self, ours: Sequence[Watched], discovered: Mapping[str, Mapping[str, int]]) -> Iterator[Equipped]:
+        """The connectors of accounts that the policy includes, with their profiles."""
+        for each in ours:
+            decision = decide(self._policy, self._tagged[each.account]) if each.account in self._tagged else None
+            if decision is not None and decision.verdict is Verdict.INCLUDE:
+                found = discovered.get(each.connector_id.lower(), {})
+                yield Equipped(watched=each, profile=decision.profile, discovered=found)
 
     def _diagnosed(self, account_id: str) -> Iterator[SweepFinding]:
         """Why Defender may call the account's connector unhealthy, seen in the account itself."""

@@ -11,6 +11,7 @@ from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.stack_sets import InstanceState as StackState
+from shared.domain.sweep.advice import Assessed, RunningInstances
 from shared.domain.sweep.health import HealthReport
 from shared.domain.sweep.identity import IdentitySeen
 from shared.domain.sweep.machines import ArcMachine, InstanceState
@@ -72,7 +73,30 @@ class SweptHealth(Protocol):
         """Health reports by connector id in lower case."""
 
     def discovered_by(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
-        """How many resources were assessed, by connector id in lower case and by type."""
+        """How many resources were assessed, by connector id in lower case and by type.
+
+        A type begins with the AWS service's name: `ekscluster`, `ecr/repository`; `unknown` where nothing says it.
+        """
+
+
+class SweptAdvice(Protocol):
+    """What Defender and Arc say of resources. Both raise TransientError, PermanentError, ConfigurationError."""
+
+    def assessed(self, connector_ids: Sequence[str], keys: Sequence[str]) -> Mapping[str, Mapping[str, Assessed]]:
+        """Assessments of these recommendations, by connector id and by key, both in lower case."""
+
+    def sql_machines_of(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many Arc machines with SQL Server there are, by the account that their tags name."""
+
+
+class InstanceProfiles(Protocol):
+    """EC2 instances in their own accounts, and whether they have an instance profile."""
+
+    def running_of(self, account_id: str, regions: Sequence[str] = ()) -> RunningInstances:
+        """Those that run in these regions, or in all.
+
+        Raises TransientError, PermanentError, ConfigurationError where the account does not say.
+        """
 
 
 class ConnectorReader(Protocol):
@@ -129,6 +153,8 @@ class SweepPorts:
     listing: AccountListing
     stack_instances: StackStates
     instances: Instances
+    advice: SweptAdvice
+    profiles: InstanceProfiles
     identities: Identities
     machines: Machines
     connectors: ConnectorReader

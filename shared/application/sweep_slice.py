@@ -79,19 +79,26 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
     gaps: list[Gap] = []
     asked: list[str] = []
     looked: dict[str, int] = {}
+    discovered: dict[str, int] = {}
     if part.accounts:
         accounts = SweptAccounts(part, message, ports)
         findings += accounts.findings()
         asked += accounts.asked
         gaps += accounts.gaps
         looked |= accounts.looked
+        discovered |= accounts.discovered
     if part.machines:
         found, unanswered, number = _machines(part, ports)
         findings += found
         gaps += unanswered
         looked["machines"] = number
     return SliceResult(
-        number=part.number, findings=tuple(findings), gaps=tuple(gaps), looked=looked, asked=tuple(asked)
+        number=part.number,
+        findings=tuple(findings),
+        gaps=tuple(gaps),
+        looked=looked,
+        asked=tuple(asked),
+        discovered=discovered,
     )
 
 

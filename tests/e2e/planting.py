@@ -1,6 +1,7 @@
 """Plants what a file names into a running sandbox, behind the product's back, and says what a sweep has to find.
 
-The words that a file may use for an account's `then` are the keys of `DEEDS`; a machine says its instance (running,
+The words that a file may use for an account's `then` are the keys of `DEEDS`; `unit` is the path of its organizational
+unit, the root where it has none; a machine says its instance (running,
 stopped, terminated, absent), its `status`, for how many `days`, and which tags it is `without`.
 """
 
@@ -18,6 +19,7 @@ import boto3
 import yaml
 
 from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.sweep.kinds import ARC_ASSESSMENT, SSM_ASSESSMENT
 from tests.e2e.roll import Roll
 
 AMI = "ami-12c6146b"  # one that moto knows
@@ -57,7 +59,10 @@ class Planter:
         planted = Planted()
         long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
         for each in asked.get("accounts", []):
-            planted.accounts[each["name"]] = each.get("id") or self.roll.plant_account(each["name"], joined_at=long_ago)
+            where = {"parent_id": self.roll.make_unit(*each["unit"].split("/"))} if "unit" in each else {}
+            planted.accounts[each["name"]] = each.get("id") or self.roll.plant_account(
+                each["name"], joined_at=long_ago, **where
+            )
         onboarded = [each for each in asked.get("accounts", []) if each.get("onboarded", "id" not in each)]
         for each in onboarded:
             self.roll.ask_onboarding(planted.accounts[each["name"]])
@@ -186,6 +191,25 @@ class Planter:
             iam.delete_role_policy(RoleName=name, PolicyName=policy)
         iam.delete_role(RoleName=name)
 
+    def unmanaged_machines(self, account_id: str) -> None:
+        """Defender has discovered two machines and nothing else; one is managed, none is connected to Azure Arc."""
+        unmanaged = self.instance(account_id, "running")
+        connector = self.body_of(account_id)["id"]
+        statuses = {SSM_ASSESSMENT: ("Unhealthy", "Healthy"), ARC_ASSESSMENT: ("Unhealthy", "Unhealthy")}
+        self.roll.seed(
+            assessments=[
+                {
+                    "connector": connector,
+                    "resource": f"ec2-instance-{instance}-{REGION}",
+                    "resource_type": "ec2instance",
+                    "key": key,
+                    "status": status,
+                }
+                for key, by_machine in statuses.items()
+                for instance, status in zip((unmanaged, "i-00000000000000001"), by_machine, strict=True)
+            ]
+        )
+
     def second_connector(self, account_id: str) -> None:
         self.connector(account_id, f"copy-{account_id}", rollcall=self.organization)
 
@@ -213,6 +237,7 @@ DEEDS: dict[str, Callable[[Planter, str], None]] = {
     "drop-offering": Planter.drop_offering,
     "report-unhealthy": Planter.report_unhealthy,
     "delete-role": Planter.delete_role,
+    "unmanaged-machines": Planter.unmanaged_machines,
     "second-connector": Planter.second_connector,
     "connector-by-hand": Planter.connector_by_hand,
     "foreign-connector": Planter.foreign_connector,

@@ -28,6 +28,7 @@ from tests.fakes.connectors import FakeConnectors
 from tests.fakes.failures import Failures
 from tests.fakes.ledger import FakeLedger, FakeSweepLog
 from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.sweep_advice import FakeAdvice, FakeProfiles
 from tests.fakes.sweep_store import FakeDocuments, FakeSliceQueue
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
@@ -180,6 +181,8 @@ class SweepWorld:
     manager: FakeConnectors = field(default_factory=FakeConnectors)
     health: FakeHealth = field(default_factory=FakeHealth)
     instances: FakeInstances = field(default_factory=FakeInstances)
+    advice: FakeAdvice = field(default_factory=FakeAdvice)
+    profiles: FakeProfiles = field(default_factory=FakeProfiles)
     identities: FakeIdentities = field(default_factory=FakeIdentities)
     stacks: FakeStackStates = field(default_factory=FakeStackStates)
     ledger: FakeLedger = field(default_factory=FakeLedger)
@@ -203,6 +206,8 @@ class SweepWorld:
             listing=self.listing,
             stack_instances=self.stacks,
             instances=self.instances,
+            advice=self.advice,
+            profiles=self.profiles,
             identities=self.identities,
             machines=self.tenant,
             connectors=self.manager,

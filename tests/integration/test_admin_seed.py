@@ -40,6 +40,7 @@ def seed(admin: str, **parts: Any) -> requests.Response:
 
 def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
     own, other = azure.subscription_id, "7a1cf2c4-64be-4d04-b4a4-0f5b9a6d1e11"
+    connector = f"/subscriptions/{own}/resourceGroups/g/providers/Microsoft.Security/securityConnectors/c"
     machine = {"id": f"/subscriptions/{own}/resourceGroups/g/providers/N/machines/m", "name": "m", "type": "N/machines"}
     answer = seed(
         admin,
@@ -51,6 +52,9 @@ def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
         resources=[machine],
         locks=[{"scope": f"/subscriptions/{own}", "level": "ReadOnly", "notes": "audit"}],
         pricings=[{"name": "CloudPosture", "properties": {"pricingTier": "Standard"}}],
+        assessments=[
+            {"connector": connector, "resource": "eks-cluster-c-us-east-1", "resource_type": "ekscluster", "key": "k"}
+        ],
         classic_connectors=[{"name": "old", "authentication_details": {"authenticationType": "awsCreds"}}],
     )
     assert (answer.status_code, answer.json()) == (200, {"accounts": []})
@@ -62,6 +66,10 @@ def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
     assert azure.resources.find_resource_group(other, "RG-OTHER") is not None
     assert azure.directory.allows(azure.directory.get(FUNCTIONS), "Any/thing/write", f"/subscriptions/{own}")
     assert azure.resources.find(machine["id"]) == machine
+    below = f"{connector}/securityentitydata/aws-eks-cluster-c-us-east-1/providers/Microsoft.Security/assessments/k"
+    assessment = azure.resources.find(below)
+    assert assessment is not None
+    assert assessment["properties"]["status"]["code"] == "Healthy"
     [lock] = azure.locks.reaching(f"/subscriptions/{own}")
     assert lock["properties"] == {"level": "ReadOnly", "notes": "audit"}
     assert azure.pricings.get(own, "CloudPosture")["properties"] == {"pricingTier": "Standard"}
@@ -75,6 +83,10 @@ def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
         ({"subscriptions": [{"state": "Asleep"}]}, 400),
         ({"locks": [{"scope": "/subscriptions/s", "level": "NotSpecified"}]}, 400),
         ({"classic_answer": "maybe"}, 400),
+        (
+            {"assessments": [{"connector": "c", "resource": "r", "resource_type": "t", "key": "k", "status": "Ill"}]},
+            400,
+        ),
         ({"roles": [{"identity": FUNCTIONS, "role": "Emperor"}]}, 404),
         ({"roles": [{"identity": "nobody", "role": "Owner"}]}, 404),
         ({"pricings": [{"name": "Servers", "properties": {}}]}, 404),

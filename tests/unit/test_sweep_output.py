@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,9 @@ from cli.sweep import findings_lines, summary
 from shared.application.documents import sweep_document
 from shared.domain.sweep.findings import Gap
 from shared.domain.sweep.kinds import CONNECTOR_MISSING, MACHINE_ORPHANED, SWEEP_INCOMPLETE
-from shared.domain.sweep.report import Standing, SweepReport, Tracked
+from shared.domain.sweep.report import SliceResult, Standing, SweepReport, Tracked
+from shared.messages.sweep_documents import REPORT as REPORT_DOCUMENT
+from shared.messages.sweep_documents import RESULT
 from tests.fakes.clock import NOON
 
 ACCOUNT = "012345678901"
@@ -70,7 +73,28 @@ def test_the_summary_says_what_is_not_known() -> None:
     assert lines[-1] == "the sweep is incomplete: what it did not see is not gone"
 
 
+def test_what_was_discovered_is_one_short_line() -> None:
+    counted = {f"type{number}": 50 - number for number in range(40)} | {"other": 7}
+    [line] = [each for each in summary(replace(REPORT, discovered=counted)) if each.startswith("discovered")]
+    rest = sum(counted.values()) - sum(50 - number for number in range(8))
+    assert line.startswith("discovered: 50 type0 · 49 type1 · ")
+    assert line.endswith(f" · 43 type7 · {rest} of other types")
+    few = summary(replace(REPORT, discovered={"ec2instance": 3, "s3bucket": 1}))
+    assert "discovered: 3 ec2instance · 1 s3bucket" in few
+    assert not any("discovered" in each for each in summary(REPORT))
+
+
+def test_a_document_from_before_types_were_counted_is_read() -> None:
+    was = json.loads(REPORT_DOCUMENT.dump_json(REPORT))
+    assert was.pop("discovered") == {}
+    assert REPORT_DOCUMENT.validate_json(json.dumps(was)) == REPORT
+    result = json.loads(RESULT.dump_json(SliceResult(number=1, discovered={"ec2instance": 1})))
+    del result["discovered"]
+    assert RESULT.validate_json(json.dumps(result)) == SliceResult(number=1)
+
+
 def test_the_document_has_every_identity_and_is_json() -> None:
     document = json.loads(json.dumps(sweep_document(REPORT), default=str))
     assert [each["identity"] for each in document["findings"]] == [each.identity for each in FINDINGS]
+    assert document["discovered"] == {}
     assert document["totals"] == {"high": 2, "medium": 1, "low": 0}

@@ -54,37 +54,58 @@ def test_a_report_that_says_nothing_breaks_nothing(properties: Any) -> None:
     assert [report.code for reports in found.values() for report in reports] == [""]
 
 
-def test_assessments_are_counted_by_connector_and_type() -> None:
-    rows = [
-        {"connector": CONNECTOR.lower(), "kind": "ec2", "found": 3},
-        {"connector": CONNECTOR.lower(), "kind": "", "found": 2},
-    ]
-    graph = Graph(*rows)
-    assert GraphHealth(graph).discovered_by([CONNECTOR]) == {CONNECTOR.lower(): {"ec2": 3, "unknown": 2}}  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("service", "kind", "name"),
+    [
+        ("eks", "microsoft.security/securityconnectors/ekscluster", "ekscluster"),
+        ("ecr", "repository", "ecr/repository"),
+        ("", "microsoft.security/securityconnectors/rdsdb", "rdsdb"),
+        ("eks", "", "eks"),
+        ("", "", "unknown"),
+    ],
+)
+def test_a_type_begins_with_its_service_whichever_word_says_it(service: str, kind: str, name: str) -> None:
+    row = {"connector": CONNECTOR.lower(), "service": service, "kind": kind, "found": 3}
+    graph = Graph(row)
+    assert GraphHealth(graph).discovered_by([CONNECTOR]) == {CONNECTOR.lower(): {name: 3}}  # type: ignore[arg-type]
     assert "summarize" in graph.asked[0]
 
 
-def test_the_simulator_counts_what_stands_below_a_connector_and_nothing_else() -> None:
+def test_rows_of_one_type_add_up() -> None:
+    rows = [
+        {"connector": CONNECTOR.lower(), "service": service, "kind": "ec2instance", "found": 2}
+        for service in ("", "ec2")
+    ]
+    assert GraphHealth(Graph(*rows)).discovered_by([CONNECTOR])[CONNECTOR.lower()] == {"ec2instance": 4}  # type: ignore[arg-type]
+
+
+def test_the_simulator_counts_each_resource_below_a_connector_once_and_nothing_else() -> None:
     graph = Graph()
     GraphHealth(graph).discovered_by([CONNECTOR])  # type: ignore[arg-type]
+
+    def assessed(source: str, resource: str, kind: str, key: str = "k") -> dict[str, Any]:
+        details = {"Source": source, "ResourceType": kind}
+        return {
+            "id": f"{resource}/providers/Microsoft.Security/assessments/{key}",
+            "type": "microsoft.security/assessments",
+            "properties": {"resourceDetails": details},
+        }
+
     below = f"{CONNECTOR}/securityentitydata/aws-ec2-instance-i-1"
-
-    def assessed(source: str, resource: str, kind: str) -> dict[str, Any]:
-        details = {"Source": source, "Id": resource, "ResourceType": kind}
-        return {"type": "microsoft.security/assessments", "properties": {"resourceDetails": details}}
-
     rows = [
-        assessed("Aws", below, "ec2"),
-        assessed("Aws", f"{below}2", "EC2"),
-        assessed("Aws", f"{CONNECTOR}/securityentitydata/b", "s3"),
-        assessed("Aws", f"{CONNECTOR}2/securityentitydata/b", "s3"),
-        assessed("Azure", below, "ec2"),
+        assessed("Aws", below, "x/ec2instance"),
+        assessed("AWS", below, "x/EC2instance", "another"),
+        assessed("Aws", f"{below}2", "x/ec2instance"),
+        assessed("Aws", f"{CONNECTOR}/securityentitydata/aws-s3-bucket-b", "x/s3bucket"),
+        assessed("Aws", f"{CONNECTOR}2/securityentitydata/aws-s3-bucket-b", "x/s3bucket"),
+        assessed("Azure", below, "x/ec2instance"),
+        assessed("Aws", CONNECTOR, "securityconnectors"),
         assessed("Aws", "", ""),
     ]
-    query = parse(graph.asked[0], frozenset({"type", "properties"}))
+    query = parse(graph.asked[0], frozenset({"id", "type", "properties"}))
     assert query.run(rows) == [
-        {"connector": CONNECTOR.lower(), "kind": "ec2", "found": 2},
-        {"connector": CONNECTOR.lower(), "kind": "s3", "found": 1},
+        {"connector": CONNECTOR.lower(), "service": "ec2", "kind": "x/ec2instance", "found": 2},
+        {"connector": CONNECTOR.lower(), "service": "s3", "kind": "x/s3bucket", "found": 1},
     ]
 
 

@@ -29,6 +29,22 @@ _STATES = {
 }
 
 
+def regions_of(account_id: str, make_ec2: Callable[[str, str], EC2Client], wanted: Sequence[str]) -> list[str]:
+    """The regions that the account has, of those that are wanted; without any wanted, all. Raises where there is none.
+
+    Nobody would be asked then, and everything called gone.
+    """
+    with translated(f"list the regions of account {account_id}"):
+        has = [each["RegionName"] for each in make_ec2(account_id, "").describe_regions()["Regions"]]
+    asked = [each for each in has if not wanted or each in wanted]
+    if not asked:
+        raise PermanentError(
+            f"account {account_id} has none of the regions where instances may be",
+            remedy="look at `sweep.instance_regions` in the policy",
+        )
+    return asked
+
+
 class Ec2Instances:
     """Instances of member accounts."""
 
@@ -43,7 +59,7 @@ class Ec2Instances:
 
         `regions` are where instances may be; without them every region that the account has is asked.
         """
-        asked = self._regions(account_id, regions)
+        asked = regions_of(account_id, self._make_ec2, regions)
         found: dict[str, InstanceState] = {}
 
         def ask(region: str) -> dict[str, InstanceState]:
@@ -57,17 +73,6 @@ class Ec2Instances:
                     if found.get(instance, InstanceState.GONE) is InstanceState.GONE
                 }
         return {instance: found.get(instance, InstanceState.GONE) for instance in instance_ids}
-
-    def _regions(self, account_id: str, wanted: Sequence[str]) -> list[str]:
-        with translated(f"list the regions of account {account_id}"):
-            has = [each["RegionName"] for each in self._make_ec2(account_id, "").describe_regions()["Regions"]]
-        asked = [each for each in has if not wanted or each in wanted]
-        if not asked:  # nobody would be asked, and everything called gone
-            raise PermanentError(
-                f"account {account_id} has none of the regions where instances may be",
-                remedy="look at `sweep.instance_regions` in the policy",
-            )
-        return asked
 
     def _in_region(
         self, account_id: str, region: str, instance_ids: Sequence[str]

@@ -24,6 +24,7 @@ class Area(StrEnum):
     DRIFT = "drift"
     DISCOVERY = "discovery"
     MACHINES = "machines"
+    ADVICE = "advice"
     PREREQUISITES = "prerequisites"
     SWEEP = "sweep"
 

@@ -7,6 +7,11 @@ from shared.domain.sweep.findings import Area, Severity, SweepKind
 
 _DEFENDER = "https://learn.microsoft.com/azure/defender-for-cloud"
 _ARC = "https://learn.microsoft.com/azure/azure-arc/servers"
+_RECOMMENDATION = "https://portal.azure.com/#blade/Microsoft_Azure_Security/RecommendationsBlade/assessmentKey"
+SSM_ASSESSMENT = "4be5393d-cc33-4ef7-acae-80295bc3ae35"
+"""The key of "EC2 instances should be managed by AWS Systems Manager"."""
+ARC_ASSESSMENT = "231dee23-84db-44d2-bd9d-c32fbcfb42a3"
+"""The key of "EC2 instances should be connected to Azure Arc"."""
 
 CONNECTOR_MISSING = SweepKind(
     key="connector-missing",
@@ -127,6 +132,45 @@ MACHINE_DUPLICATE = SweepKind(
     severity=Severity.LOW,
     remedy="Delete the machine whose agent is not connected.",
     link=f"{_ARC}/agent-overview",
+)
+SSM_MISSING = SweepKind(
+    key="ssm-missing",
+    area=Area.ADVICE,
+    severity=Severity.MEDIUM,
+    remedy="Let Systems Manager manage the instances that the recommendation lists: SSM Agent installed, and the "
+    "rights of AmazonSSMManagedInstanceCore; until then Defender cannot connect them to Azure Arc.",
+    link=f"{_RECOMMENDATION}/{SSM_ASSESSMENT}",
+)
+SSM_PROFILE_MISSING = SweepKind(
+    key="ssm-profile-missing",
+    area=Area.ADVICE,
+    severity=Severity.LOW,
+    remedy="Attach an instance profile with AmazonSSMManagedInstanceCore, run Defender's association of Systems "
+    "Manager again, or switch Default Host Management Configuration on.",
+    link="https://docs.aws.amazon.com/systems-manager/latest/userguide/fleet-manager-default-host-management-configuration.html",
+)
+ARC_MISSING = SweepKind(
+    key="arc-missing",
+    area=Area.ADVICE,
+    severity=Severity.LOW,
+    remedy="Mend Systems Manager where `ssm-missing` is found, too; else connect the instances that the recommendation "
+    "lists by hand, as its own steps say.",
+    link=f"{_RECOMMENDATION}/{ARC_ASSESSMENT}",
+)
+CLUSTER_MISSING = SweepKind(
+    key="cluster-missing",
+    area=Area.ADVICE,
+    severity=Severity.LOW,
+    remedy="Nothing where clusters are still to come; else give the account a profile without Containers.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+SQL_MISSING = SweepKind(
+    key="sql-missing",
+    area=Area.ADVICE,
+    severity=Severity.LOW,
+    remedy="Nothing where databases are still to come; else see whether machines with SQL Server are connected to "
+    "Azure Arc, or give the account a profile without Databases.",
+    link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
 TRIAL_ENDS = SweepKind(
     key="trial-ends",

@@ -11,6 +11,11 @@ from enum import StrEnum
 from shared.domain.sweep.findings import Gap, Severity, SweepFinding
 from shared.domain.sweep.kinds import SWEEP_INCOMPLETE
 
+TYPES = 40
+"""How many types of discovered resources a report names."""
+OTHER = "other"
+"""All other types together."""
+
 
 class Standing(StrEnum):
     """What a finding is, compared with the sweep before.
@@ -36,20 +41,25 @@ class Tracked:
 
 @dataclass(frozen=True, kw_only=True)
 class SliceResult:
-    """What one slice came to. `looked` counts what was looked at, by name; `asked` who was asked for again."""
+    """What one slice came to. `looked` counts what was looked at, by name; `asked` who was asked for again.
+
+    `discovered` counts the resources that Defender has assessed through the connectors, by type.
+    """
 
     number: int
     findings: tuple[SweepFinding, ...] = ()
     gaps: tuple[Gap, ...] = ()
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    discovered: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepReport:
     """One whole sweep. `complete`: everything could be looked at.
 
-    `stopped_at` is the machine at which the deletion of orphans was ended, and why.
+    `stopped_at` is the machine at which the deletion of orphans was ended, and why. `discovered` has the most frequent
+    types of resources, and the rest of them together as `other`.
     """
 
     run: str
@@ -65,6 +75,7 @@ class SweepReport:
     deleted: tuple[str, ...] = ()
     stopped_at: str = ""
     stopped_because: str = ""
+    discovered: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> tuple[Tracked, ...]:
@@ -97,12 +108,13 @@ class RunFacts:
 def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepReport | None, now: datetime) -> SweepReport:
     """The report of a run whose slices have all ended; `before` is the report of the sweep before."""
     found: dict[str, SweepFinding] = {each.identity: each for each in facts.findings}
-    gaps, looked, asked = list(facts.gaps), Counter[str](), list[str]()
+    gaps, looked, asked, discovered = list(facts.gaps), Counter[str](), list[str](), Counter[str]()
     for result in results:
         found |= {each.identity: each for each in result.findings}
         gaps += result.gaps
         looked.update(result.looked)
         asked += result.asked
+        discovered.update(result.discovered)
     if lacking := [gap for gap in gaps if not gap.told]:
         incomplete = _incomplete(lacking)
         found[incomplete.identity] = incomplete
@@ -117,7 +129,14 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         gaps=tuple(gaps),
         looked=dict(looked),
         asked=tuple(asked),
+        discovered=_most_frequent(discovered),
     )
+
+
+def _most_frequent(counted: Mapping[str, int]) -> dict[str, int]:
+    ordered = sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+    rest = sum(count for _, count in ordered[TYPES:])
+    return dict(ordered[:TYPES]) | ({OTHER: rest} if rest else {})
 
 
 def _incomplete(gaps: Sequence[Gap]) -> SweepFinding:

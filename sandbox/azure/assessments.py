@@ -1,0 +1,34 @@
+"""Microsoft.Security/assessments of AWS resources, as far as Resource Graph shows them.
+
+Source: envelope and `resourceDetails.Source`, `Id` as recorded for Azure's own resources (API version 2020-01-01); the
+id below the connector as Microsoft's pages on sub-assessments show it; `ResourceType` as people have measured it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sandbox.azure.resources import Document
+
+TYPE = "Microsoft.Security/assessments"
+Status = Literal["Healthy", "Unhealthy", "NotApplicable"]
+
+
+def assessment_of(connector_id: str, resource: str, resource_type: str, *, key: str, status: Status) -> Document:
+    """What the recommendation `key` says of a resource, such as `ec2-instance-i-0123456789abcdef0-us-east-1`."""
+    resource_id = f"{connector_id}/securityentitydata/aws-{resource}"
+    return {
+        "id": f"{resource_id}/providers/{TYPE}/{key}",
+        "name": key,
+        "type": TYPE,
+        "properties": {
+            "resourceDetails": {
+                "Source": "AWS",
+                "Id": resource_id,
+                "ResourceType": f"microsoft.security/securityconnectors/{resource_type}",
+            },
+            "displayName": key,
+            "status": {"code": status, "cause": "", "description": ""},
+            "additionalData": {},
+        },
+    }
