@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,6 @@ def sweep_ports() -> SweepPorts:
     if chosen.sweep is None:
         raise ConfigurationError("the setting is missing", setting="ROLLCALL_SWEEP__CONTAINER")
     graph = ResourceGraph(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint, patient=clock)
-
-    def ec2(account_id: str, region: str) -> EC2Client:
-        client: EC2Client = hub.client("ec2", account_id=account_id, region=region)
-        return client
-
     onboarding = bootstrap.onboard_ports()
     return SweepPorts(
         documents=BlobDocuments(bootstrap.credential(), chosen.sweep.container),
@@ -49,9 +45,9 @@ def sweep_ports() -> SweepPorts:
         health=GraphHealth(graph),
         listing=HubAccountListing(hub, clock),
         stack_instances=HubStackStates(hub, name=chosen.stack_set_name, region=REGION),
-        instances=Ec2Instances(ec2),
+        instances=Ec2Instances(_ec2_of(hub)),
         advice=GraphAdvice(graph),
-        profiles=Ec2Profiles(ec2),
+        profiles=Ec2Profiles(_ec2_of(hub)),
         identities=IamIdentities(lambda account_id: hub.client("iam", account_id=account_id)),
         machines=ArmMachines(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint),
         connectors=onboarding.connectors,
@@ -64,6 +60,10 @@ def sweep_ports() -> SweepPorts:
         policy=onboarding.policy,
         clock=clock,
     )
+
+
+def _ec2_of(hub: Hub) -> Callable[[str, str], EC2Client]:
+    return lambda account_id, region: hub.client("ec2", account_id=account_id, region=region)
 
 
 def _hub() -> Hub:

@@ -262,6 +262,8 @@ def test_what_is_not_simulated_fails_loudly(world: World) -> None:
         "resources | where type ==",
         "nothing | take 1",
         "resources | project x",
+        "resources | distinct x",
+        "resources | distinct name | where type == ''",
     ):
         answer = call(world, "POST", GRAPH, {"query": query}, version="2021-03-01")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
