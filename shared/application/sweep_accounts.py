@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from shared.application.diagnose import Diagnosis
 from shared.application.plan import with_tags
 from shared.application.requests import SWEEP, Cause, Report, correlation_id_for, request_for
+from shared.application.sweep_compliance import compliance_findings
 from shared.application.sweep_ports import SweepPorts
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
-from shared.domain.policy import decide
 from shared.domain.preview import Action, plan_account, plan_departed
 from shared.domain.preview_checks import Known
 from shared.domain.stack_sets import InstanceState as StackState
@@ -21,14 +21,11 @@ from shared.domain.standing import parent_account
 from shared.domain.sweep.coverage import AccountSubject, Looked, coverage_findings, role_findings
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.health import Watched, discovery_findings, health_findings
-from shared.domain.sweep.identity import identity_findings
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
 from shared.domain.sweep.prerequisites import trial_findings
 from shared.domain.sweep.slices import Slice
 from shared.errors import RollcallError
 from shared.messages.sweep_slice import SweepSlice
-
-logger = logging.getLogger(__name__)
 
 
 class SweptAccounts:
@@ -50,6 +47,7 @@ class SweptAccounts:
         """Everything that is found about them; repairs are asked for on the way."""
         connectors = self._connectors()
         ours: list[Watched] = []
+        seen: list[Looked] = []
         for subject in self._part.accounts:
             looked = self._look(subject, connectors)
             if looked is None:
@@ -60,9 +58,13 @@ class SweptAccounts:
             for each in looked.connectors:
                 if is_ours(each, self._policy):
                     yield from trial_findings(each, self._now)
-            self._repair(looked)
+            self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
             ours += self._watched(looked)
+            seen.append(looked)
         self.looked = {"accounts": len(self._part.accounts), "connectors": len(ours)}
+        for looked, finding in compliance_findings(seen, self._policy, self._ports.compliance, self._now):
+            yield finding
+            self._repair(looked, drifted=True)
         yield from self._health(ours)
 
     def _connectors(self) -> Mapping[str, list[Connector]]:
@@ -116,14 +118,17 @@ class SweptAccounts:
     def _record(self, account_id: str) -> AccountRecord | None:
         return self._ports.ledger.find(AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id))
 
-    def _repair(self, looked: Looked) -> None:
-        """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there."""
-        action, repairs = looked.planned.action, self._policy.repairs
-        wanted = (action is Action.CREATE and repairs.missing_connectors) or (
-            action is Action.CHANGE and repairs.drifted_connectors
-        )
-        account = looked.subject.account
-        if not wanted or not (account.is_management or looked.subject.instance is StackState.CURRENT):
+    def _repair(self, looked: Looked, *, drifted: bool) -> None:
+        """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there.
+
+        Once for an account: a request sees to the connector and to what follows it.
+        """
+        account, repairs = looked.subject.account, self._policy.repairs
+        missing = looked.planned.action is Action.CREATE
+        wanted = (missing and repairs.missing_connectors) or (drifted and repairs.drifted_connectors)
+        if not wanted or account.account_id in self.asked:
+            return
+        if not (account.is_management or looked.subject.instance is StackState.CURRENT):
             return
         if self._policy.organization_account == account.account_id and self._policy.uses_tags:
             return  # its list of excluded accounts is the daily comparison's business, which reads tags
@@ -154,23 +159,15 @@ class SweptAccounts:
         reports = self._ports.health.reports_of(ids)
         discovered = self._ports.health.discovered_by(ids)
         hours = self._policy.sweep.discovery_hours
+        diagnosis = Diagnosis(self._policy, self._ports.identities, self._ports.templates)
         for each in ours:
             if each.connector_id.lower() not in reports:  # what was wrong with it may be so still
                 self.gaps.append(Gap(reason="no health report", area=Area.HEALTH, account=each.account, told=True))
             unhealthy = list(health_findings(each, reports.get(each.connector_id.lower(), ()), self._now))
-            yield from unhealthy
-            listed = each.account in self._tagged
-            if listed and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
-                yield from self._diagnosed(each.account)
+            account = self._tagged.get(each.account)
+            if account is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
+                yield from diagnosis.of(account, unhealthy)
+            else:
+                yield from unhealthy
             yield from discovery_findings(each, discovered.get(each.connector_id.lower(), {}), hours, self._now)
-
-    def _diagnosed(self, account_id: str) -> Iterator[SweepFinding]:
-        """Why Defender may call the account's connector unhealthy, seen in the account itself."""
-        profile = decide(self._policy, self._tagged[account_id]).profile
-        try:
-            seen = self._ports.identities.inspect(account_id, sorted(profile.roles()))
-        except RollcallError as error:
-            logger.warning("account_not_diagnosed", extra={"hierarchy_identifier": account_id, "reason": error.reason})
-            self.gaps.append(Gap(reason=error.reason, area=Area.HEALTH, account=account_id))
-            return
-        yield from identity_findings(account_id, profile, self._policy.tenant_id, seen)
+        self.gaps += diagnosis.gaps

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.adapters.resource_graph.query import ResourceGraph
+from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.sweep.health import HealthIssue, HealthReport
 from shared.domain.sweep.machines import ArcMachine, is_defenders
 from shared.domain.sweep.slices import MachineRef
-from shared.errors import PermanentError
 
 _CONNECTORS = "resources | where type =~ 'microsoft.security/securityconnectors'"
 _LIST_CONNECTORS = (
@@ -52,7 +51,6 @@ _LIST_MACHINES = (
     f"{_MACHINES} | where tostring(tags) contains 'MDFCSecurityConnector' | project id, tags | order by id asc"
 )
 _MACHINES_OF = f"{_MACHINES} | where tolower(id) in ({{names}}) | project id, tags, properties | order by id asc"
-_PLAIN = re.compile(r"[^'\\\n]+")
 
 
 class GraphTenant:
@@ -77,7 +75,7 @@ class GraphTenant:
 
     def connectors_of(self, account_ids: Sequence[str]) -> tuple[Connector, ...]:
         """With everything that they say."""
-        query = _CONNECTORS_OF.format(names=_quoted(account_ids))
+        query = _CONNECTORS_OF.format(names=quoted(account_ids))
         rows = self._graph.rows(query, doing=f"read the connectors of {len(account_ids)} account(s)")
         return tuple(Connector(connector_id=ConnectorId.parse(row["id"]), body=row) for row in rows)
 
@@ -92,7 +90,7 @@ class GraphTenant:
 
     def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
         """With tags and state."""
-        query = _MACHINES_OF.format(names=_quoted([each.lower() for each in machine_ids]))
+        query = _MACHINES_OF.format(names=quoted([each.lower() for each in machine_ids]))
         rows = self._graph.rows(query, doing=f"read {len(machine_ids)} Arc machine(s)")
         return tuple(machine_of(row) for row in rows)
 
@@ -117,7 +115,7 @@ class GraphHealth:
 
     def reports_of(self, connector_ids: Sequence[str]) -> Mapping[str, tuple[HealthReport, ...]]:
         """All reports whose scope is connectors."""
-        query = _REPORTS_OF.format(names=_quoted([each.lower() for each in connector_ids]))
+        query = _REPORTS_OF.format(names=quoted([each.lower() for each in connector_ids]))
         found: dict[str, list[HealthReport]] = defaultdict(list)
         for row in self._graph.rows(query, doing=f"read the health of {len(connector_ids)} connector(s)"):
             report = _report(row.get("properties") or {})
@@ -126,7 +124,7 @@ class GraphHealth:
 
     def discovered_by(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """Assessments by the connector that they came through and the type of the resource."""
-        query = _DISCOVERED_BY.format(names=_quoted([each.lower() for each in connector_ids]))
+        query = _DISCOVERED_BY.format(names=quoted([each.lower() for each in connector_ids]))
         found: dict[str, Counter[str]] = defaultdict(Counter)
         for row in self._graph.rows(query, doing=f"count what {len(connector_ids)} connector(s) discovered"):
             found[str(row["connector"])][str(row.get("kind") or "unknown")] += int(row["found"])
@@ -153,14 +151,6 @@ def _issue(found: dict[str, Any]) -> HealthIssue:
         steps=str(found.get("remediationSteps") or ""),
         values=tuple(map(str, found.get("securityValues") or ())),
     )
-
-
-def _quoted(names: Sequence[str]) -> str:
-    """Names as a list of strings of the query language. Raises PermanentError where one could end its string."""
-    wrong = next((name for name in names if not _PLAIN.fullmatch(name)), None)
-    if wrong is not None:
-        raise PermanentError(f"not a name for a query: {wrong!r}")
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _lower(tags: Any) -> dict[str, str]:
