@@ -12,6 +12,7 @@ from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubStackStates
 from shared.adapters.aws.instance_profiles import Ec2Profiles
 from shared.adapters.aws.instances import Ec2Instances
+from shared.adapters.aws.member_templates import MemberTemplates
 from shared.adapters.azure.errors import translated
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.arc_machines import ArmMachines
@@ -20,6 +21,7 @@ from shared.adapters.queue.depth import StorageQueueGauge
 from shared.adapters.resource_graph.advice import GraphAdvice
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant
+from shared.adapters.resource_graph.swept_compliance import GraphCompliance
 from shared.application.sweep_ports import SweepPorts
 from shared.errors import ConfigurationError
 
@@ -43,12 +45,19 @@ def sweep_ports() -> SweepPorts:
         slices=bootstrap.slice_queue(),
         tenant=GraphTenant(graph),
         health=GraphHealth(graph),
+        compliance=GraphCompliance(graph),
         listing=HubAccountListing(hub, clock),
         stack_instances=HubStackStates(hub, name=chosen.stack_set_name, region=REGION),
         instances=Ec2Instances(_ec2_of(hub)),
         advice=GraphAdvice(graph),
         profiles=Ec2Profiles(_ec2_of(hub)),
         identities=IamIdentities(lambda account_id: hub.client("iam", account_id=account_id)),
+        templates=MemberTemplates(
+            lambda account_id: hub.client("cloudformation", account_id=account_id),
+            name=chosen.stack_set_name,
+            region=REGION,
+            clock=clock,
+        ),
         machines=ArmMachines(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint),
         connectors=onboarding.connectors,
         ledger=onboarding.ledger,

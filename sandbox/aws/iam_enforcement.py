@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.cloudformation.models import cloudformation_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import Role
 from moto.organizations.models import organizations_backends
@@ -65,11 +66,26 @@ def _resource(facts: RequestFacts, account_id: str) -> str | None:
         return _account_arn(given["AccountId"])
     if facts.operation == "AssumeRole" and "RoleArn" in given:
         return str(given["RoleArn"])
-    if facts.service == "cloudformation" and "StackSetName" in given:
+    return _stack_or_set(facts, account_id) if facts.service == "cloudformation" else None
+
+
+def _stack_or_set(facts: RequestFacts, account_id: str) -> str | None:
+    given = facts.parameters
+    if "StackSetName" in given:
         for stack_set in active().stack_sets.of(account_id, facts.region):
             if given["StackSetName"] in {stack_set.name, stack_set.id, stack_set.arn}:
                 return stack_set.arn
+    elif facts.operation == "GetTemplate" and "StackName" in given:
+        return _stack_arn(given["StackName"], account_id, facts.region)
     return None
+
+
+def _stack_arn(name_or_id: str, account_id: str, region: str) -> str:
+    """A stack's ARN; of a name that no stack has, as IAM is asked about it."""
+    if name_or_id.startswith("arn:"):
+        return name_or_id
+    named = [each for each in cloudformation_backends[account_id][region].stacks.values() if each.name == name_or_id]
+    return named[0].stack_id if named else f"arn:aws:cloudformation:{region}:{account_id}:stack/{name_or_id}/*"
 
 
 def _account_arn(member_id: str) -> str | None:

@@ -27,15 +27,13 @@ _QUOTA, _QUOTA_SECONDS = 15, 5.0
 _MAX_ROWS = 1000
 _SECURITY_TABLE = (
     "microsoft.security/assessments",
+    "microsoft.security/governancerules",
     "microsoft.security/healthreports",
     "microsoft.security/pricings",
     "microsoft.security/regulatorycompliancestandards",
-)
-_NOT_INDEXED = {
-    "microsoft.authorization/locks",
-    "microsoft.security/governancerules",
     "microsoft.security/standardassignments",
-}
+)
+_NOT_INDEXED = {"microsoft.authorization/locks"}
 _NULL_COLUMNS = ("sku", "plan", "identity", "zones", "extendedLocation")
 _COLUMNS = frozenset(
     {

@@ -8,8 +8,8 @@ from shared.domain.aftercare import (
     assignment_body,
     assignment_id,
     rule_body,
+    rule_differences,
     rule_id,
-    says_the_same,
 )
 from shared.domain.connectors import ConnectorId
 from shared.domain.findings import GOVERNANCE_REFUSED, STANDARD_REFUSED, STANDARD_UNKNOWN, Finding
@@ -18,13 +18,14 @@ from shared.domain.profiles import Profile
 from shared.errors import PermanentError
 
 
-def aftercare_due(profile: Profile, record: AccountRecord | None) -> str:
+def aftercare_due(profile: Profile, record: AccountRecord | None, *, again: bool = False) -> str:
     """The digest of what has to be seen to; empty where nothing has, or where the ledger says that it was.
 
-    Only an account whose last work ended well is believed: a connector may have been made anew since.
+    Only an account whose last work ended well is believed: a connector may have been made anew since. `again`: nor is
+    the ledger, since whoever asks has reason to think that somebody changed something.
     """
     digest = aftercare_digest(profile)
-    settled = record is not None and record.state is State.CONNECTED
+    settled = not again and record is not None and record.state is State.CONNECTED
     return "" if settled and record is not None and record.aftercare == digest else digest
 
 
@@ -70,7 +71,7 @@ def _rules(connector_id: ConnectorId, profile: Profile, compliance: Compliance) 
         name, wanted = rule_id(connector_id, rule), rule_body(rule)
         try:
             actual = compliance.find_rule(connector_id, name)
-            if actual is None or not says_the_same(wanted, actual):
+            if actual is None or rule_differences(wanted, actual):
                 compliance.put_rule(connector_id, name, wanted)
         except PermanentError as error:
             findings.append(GOVERNANCE_REFUSED.found(f"governance rule {rule.name!r} was refused: {error.reason}"))

@@ -11,7 +11,7 @@ from shared.application.aftercare import aftercare_due, ensure_aftercare
 from shared.application.exclusions import ask_to_include, undisputed
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
-from shared.application.requests import SWEEP
+from shared.application.requests import OPERATOR, SWEEP
 from shared.application.settlement import Settlement
 from shared.application.write_turn import await_turn
 from shared.domain.accounts import Account, AccountState
@@ -24,6 +24,7 @@ from shared.domain.modes import mode_switch, of_other_modes
 from shared.domain.placement import Placement, beside, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked, check
+from shared.domain.profiles import Profile
 from shared.domain.standing import (
     find_foreign,
     foreign,
@@ -138,7 +139,7 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     if current is not None and (change := membership_change(current, wanted)):
         raise _refused(change)
     lacks_nothing = task.record is not None and not task.record.reason
-    due = aftercare_due(task.decision.profile, task.record)
+    due = _aftercare_due(task.decision.profile, task)
     if lacks_nothing and not due and _is_known(task) and _agrees(current, wanted, task):
         return task.settlement.finish(Result.UNCHANGED, connector_id)
     if current is None:
@@ -166,6 +167,11 @@ def _is_known(task: _Task) -> bool:
     """
     asked_by_sweep = task.request.data.source == SWEEP
     return task.record is not None and task.record.connector_id != "" and not asked_by_sweep
+
+
+def _aftercare_due(profile: Profile, task: _Task) -> str:
+    """What has to be seen to; once more where the sweep or a person asks, who may have seen that it is undone."""
+    return aftercare_due(profile, task.record, again=task.request.data.source in {SWEEP, OPERATOR})
 
 
 def _agrees(current: Connector | None, wanted: Placement, task: _Task) -> bool:
@@ -283,7 +289,7 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
 def _finish(result: Result, connector_id: ConnectorId, checked: Checked, task: _Task) -> Outcome:
     """Sees to standards and governance rules, then says that the account is connected, and what it lacks."""
     created = result is Result.CREATED
-    due = aftercare_digest(checked.profile) if created else aftercare_due(checked.profile, task.record)
+    due = aftercare_digest(checked.profile) if created else _aftercare_due(checked.profile, task)
     findings = ensure_aftercare(connector_id, checked.profile, task.ports.compliance) if due else ()
     seen_to = "" if findings else due  # what was refused is asked for again at the next look
     return task.settlement.finish(result, connector_id, findings=(*checked.notes, *findings), aftercare=seen_to)

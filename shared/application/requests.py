@@ -21,6 +21,8 @@ _NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
 
 SWEEP = "sweep"
 """The source of requests that the daily sweep makes, because it saw that a connector is missing or differs."""
+OPERATOR = "rollcall"
+"""The source of requests that a person makes with `rollcall onboard`."""
 
 
 def correlation_id_for(account_id: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from shared.application.diagnose import Diagnosis
 from shared.application.plan import with_tags
 from shared.application.requests import SWEEP, Cause, Report, correlation_id_for, request_for
 from shared.application.sweep_advice import advice_on
+from shared.application.sweep_compliance import compliance_findings
 from shared.application.sweep_ports import SweepPorts
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId
@@ -23,14 +24,11 @@ from shared.domain.sweep.advice import Equipped
 from shared.domain.sweep.coverage import AccountSubject, Looked, coverage_findings, role_findings
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.health import Watched, discovery_findings, health_findings
-from shared.domain.sweep.identity import identity_findings
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
 from shared.domain.sweep.prerequisites import trial_findings
 from shared.domain.sweep.slices import Slice
 from shared.errors import RollcallError
 from shared.messages.sweep_slice import SweepSlice
-
-logger = logging.getLogger(__name__)
 
 
 class SweptAccounts:
@@ -53,6 +51,7 @@ class SweptAccounts:
         """Everything that is found about them; repairs are asked for on the way."""
         connectors = self._connectors()
         ours: list[Watched] = []
+        seen: list[Looked] = []
         for subject in self._part.accounts:
             looked = self._look(subject, connectors)
             if looked is None:
@@ -63,9 +62,13 @@ class SweptAccounts:
             for each in looked.connectors:
                 if is_ours(each, self._policy):
                     yield from trial_findings(each, self._now)
-            self._repair(looked)
+            self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
             ours += self._watched(looked)
+            seen.append(looked)
         self.looked = {"accounts": len(self._part.accounts), "connectors": len(ours)}
+        for looked, finding in compliance_findings(seen, self._policy, self._ports.compliance, self._now):
+            yield finding
+            self._repair(looked, drifted=True)
         yield from self._health(ours)
 
     def _connectors(self) -> Mapping[str, list[Connector]]:
@@ -119,14 +122,17 @@ class SweptAccounts:
     def _record(self, account_id: str) -> AccountRecord | None:
         return self._ports.ledger.find(AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id))
 
-    def _repair(self, looked: Looked) -> None:
-        """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there."""
-        action, repairs = looked.planned.action, self._policy.repairs
-        wanted = (looked.lacks_connector(self._now) and repairs.missing_connectors) or (
-            action is Action.CHANGE and repairs.drifted_connectors
-        )
-        account = looked.subject.account
-        if not wanted or not (account.is_management or looked.subject.instance is StackState.CURRENT):
+    def _repair(self, looked: Looked, *, drifted: bool) -> None:
+        """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there.
+
+        Once for an account: a request sees to the connector and to what follows it.
+        """
+        account, repairs = looked.subject.account, self._policy.repairs
+        missing = looked.lacks_connector(self._now)
+        wanted = (missing and repairs.missing_connectors) or (drifted and repairs.drifted_connectors)
+        if not wanted or account.account_id in self.asked:
+            return
+        if not (account.is_management or looked.subject.instance is StackState.CURRENT):
             return
         if self._policy.organization_account == account.account_id and self._policy.uses_tags:
             return  # its list of excluded accounts is the daily comparison's business, which reads tags
@@ -157,17 +163,20 @@ class SweptAccounts:
         reports = self._ports.health.reports_of(ids)
         discovered = self._ports.health.discovered_by(ids)
         hours = self._policy.sweep.discovery_hours
+        diagnosis = Diagnosis(self._policy, self._ports.identities, self._ports.templates)
         for each in ours:
             if each.connector_id.lower() not in reports:  # what was wrong with it may be so still
                 self.gaps.append(Gap(reason="no health report", area=Area.HEALTH, account=each.account, told=True))
             unhealthy = list(health_findings(each, reports.get(each.connector_id.lower(), ()), self._now))
-            yield from unhealthy
-            listed = each.account in self._tagged
-            if listed and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
-                yield from self._diagnosed(each.account)
+            account = self._tagged.get(each.account)
+            if account is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
+                yield from diagnosis.of(account, unhealthy)
+            else:
+                yield from unhealthy
             found = discovered.get(each.connector_id.lower(), {})
             self.discovered.update(found)
             yield from discovery_findings(each, found, hours, self._now)
+        self.gaps += diagnosis.gaps
         equipped = tuple(self._equipped(ours, discovered))
         yield from advice_on(equipped, self._ports, hours, self.gaps, since=self._now)
 
@@ -178,14 +187,3 @@ class SweptAccounts:
             if decision is not None and decision.verdict is Verdict.INCLUDE:
                 found = discovered.get(each.connector_id.lower(), {})
                 yield Equipped(watched=each, profile=decision.profile, discovered=found)
-
-    def _diagnosed(self, account_id: str) -> Iterator[SweepFinding]:
-        """Why Defender may call the account's connector unhealthy, seen in the account itself."""
-        profile = decide(self._policy, self._tagged[account_id]).profile
-        try:
-            seen = self._ports.identities.inspect(account_id, sorted(profile.roles()))
-        except RollcallError as error:
-            logger.warning("account_not_diagnosed", extra={"hierarchy_identifier": account_id, "reason": error.reason})
-            self.gaps.append(Gap(reason=error.reason, area=Area.HEALTH, account=account_id))
-            return
-        yield from identity_findings(account_id, profile, self._policy.tenant_id, seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
 from shared.application.rewrap import SweepLog
@@ -12,11 +12,16 @@ from shared.application.status import QueueGauge
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.advice import Assessed, RunningInstances
+from shared.domain.sweep.compliance import Assignment
 from shared.domain.sweep.health import HealthReport
 from shared.domain.sweep.identity import IdentitySeen
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.domain.sweep.slices import MachineRef
+from shared.domain.sweep.templates import InstanceSeen
 from shared.messages.sweep_slice import SweepSlice
+
+JsonBody = Mapping[str, Any]
+"""A resource as Resource Manager writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +104,16 @@ class InstanceProfiles(Protocol):
         """
 
 
+class SweptCompliance(Protocol):
+    """What belongs to connectors, as Resource Graph shows it. Both raise TransientError, ConfigurationError."""
+
+    def assignments_of(self, connector_ids: Sequence[str]) -> tuple[Assignment, ...]:
+        """The standards that are assigned to these connectors."""
+
+    def rules_of(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, JsonBody]]:
+        """Governance rules by connector id and by their own GUID, both in lower case."""
+
+
 class ConnectorReader(Protocol):
     """Security connectors in Resource Manager, to look at."""
 
@@ -130,6 +145,16 @@ class Identities(Protocol):
         """What there is. Raises TransientError, PermanentError, ConfigurationError where it cannot be asked."""
 
 
+class MemberTemplates(Protocol):
+    """The StackSet's instances in member accounts, with what their stacks are made of."""
+
+    def inspect(self, account_id: str) -> InstanceSeen | None:
+        """The account's instance, its stack's template and the StackSet's; None where it has no instance.
+
+        Raises TransientError, PermanentError, ConfigurationError where one of both accounts cannot be asked.
+        """
+
+
 class Instances(Protocol):
     """The instances behind machines, in their own accounts."""
 
@@ -150,12 +175,14 @@ class SweepPorts:
     slices: SliceSender
     tenant: SweptTenant
     health: SweptHealth
+    compliance: SweptCompliance
     listing: AccountListing
     stack_instances: StackStates
     instances: Instances
     advice: SweptAdvice
     profiles: InstanceProfiles
     identities: Identities
+    templates: MemberTemplates
     machines: Machines
     connectors: ConnectorReader
     ledger: Ledger

@@ -71,7 +71,26 @@ def rule_body(rule: GovernanceRule) -> dict[str, Any]:
     }
 
 
-def says_the_same(wanted: dict[str, Any], actual: dict[str, Any]) -> bool:
-    """Whether a rule that exists says everything that the wanted one does."""
-    have = actual.get("properties") or {}
-    return all(have.get(key) == value for key, value in wanted["properties"].items())
+def rule_differences(wanted: dict[str, Any], actual: dict[str, Any]) -> tuple[str, ...]:
+    """The properties in which a rule that exists says something else than the wanted one; what it says besides is left.
+
+    The values of a condition are JSON in a string, which may be written in more than one way.
+    """
+    have = _plain(actual.get("properties") or {})
+    return tuple(
+        name for name, value in wanted["properties"].items() if (have.get(name.lower()) or False) != _plain(value)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A value that is equal to another where both mean the same: names of properties have no case."""
+    if isinstance(value, dict):
+        return {str(name).lower(): _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

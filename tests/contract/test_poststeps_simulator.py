@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -309,6 +310,39 @@ def test_requests_and_answers_fit_the_openapi_files(
     assert problems(automation(world), *file, "Automation") == []
     found = problems(automations("PUT", "notify", automation(world)), *file, "Automation", **received)
     assert found == ["$.properties: unknown property metadata"]  # live answers have it, the specification does not
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "definition"),
+    [
+        ("standardAssignments", STANDARDS, "StandardAssignment"),
+        ("governanceRules", RULES, "GovernanceRule"),
+    ],
+)
+def test_resource_graph_shows_what_hangs_on_connectors(  # noqa: PLR0913 - fixtures and parameters
+    world: World,
+    connect: Callable[..., str],
+    problems: Callable[..., list[str]],
+    kind: str,
+    version: str,
+    definition: str,
+) -> None:
+    """Source: "Azure Resource Graph table and resource type reference", table securityresources."""
+    connector, name = connect(FREE, CSPM), str(uuid.uuid4())
+    body = rule() if kind == "governanceRules" else assignment(standards_of(world, connector)["PCI DSS 4.0.1"])
+    ask = children(world, connector, kind, version)
+    assert ask("PUT", name, body).status_code == 201
+    of_kind = f"securityresources | where type =~ 'microsoft.security/{kind}' and name == '{name}'"
+    path, query = "/providers/Microsoft.ResourceGraph/resources", {"query": f"{of_kind} | project id, name, properties"}
+    rows: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 20
+    while not rows and time.monotonic() < deadline:
+        rows = world.ask("POST", path, query, version="2021-03-01").json()["data"]
+        time.sleep(0.5)
+    [row] = rows
+    found = ask("GET", name).json()
+    assert row == {key: found[key] for key in ("id", "name", "properties")}
+    assert problems(row, kind, version, definition, request=False) == []
 
 
 def test_the_examples_of_the_openapi_files_are_accepted(

@@ -10,17 +10,22 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import yaml
+from azure.data.tables import TableClient, UpdateMode
 
+from sandbox.azure.directory import FUNCTIONS
+from sandbox.azure.governance_rules import TYPE as RULES
+from sandbox.azure.standards import ASSIGNMENTS, DEFAULT
 from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.roles import AUDIENCE_OF, PROVIDER_HOST, Role
 from shared.domain.sweep.kinds import ARC_ASSESSMENT, SSM_ASSESSMENT
-from tests.e2e.roll import Roll
+from tests.e2e.roll import Identity, Roll
 
 AMI = "ami-12c6146b"  # one that moto knows
 REGION = "us-east-1"
@@ -59,10 +64,7 @@ class Planter:
         planted = Planted()
         long_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
         for each in asked.get("accounts", []):
-            where = {"parent_id": self.roll.make_unit(*each["unit"].split("/"))} if "unit" in each else {}
-            planted.accounts[each["name"]] = each.get("id") or self.roll.plant_account(
-                each["name"], joined_at=long_ago, **where
-            )
+            planted.accounts[each["name"]] = each.get("id") or self.account(each, long_ago)
         onboarded = [each for each in asked.get("accounts", []) if each.get("onboarded", "id" not in each)]
         for each in onboarded:
             self.roll.ask_onboarding(planted.accounts[each["name"]])
@@ -80,6 +82,11 @@ class Planter:
             planted.machines[each["name"]] = self.machine(home, each)
             planted.expected += [Expected(key, home) for key in each["found"]]
         return planted
+
+    def account(self, asked: dict[str, Any], joined_at: str) -> str:
+        """An account of the organization, in its unit or directly under the root."""
+        names = [name for name in asked.get("unit", "").split("/") if name]
+        return self.roll.plant_account(asked["name"], joined_at=joined_at, parent_id=self.roll.make_unit(*names))
 
     def body_of(self, account_id: str) -> dict[str, Any]:
         """The connector of an account, as Resource Manager has it."""
@@ -138,10 +145,14 @@ class Planter:
 
     def ec2(self, account_id: str) -> Any:
         """EC2 in a member account."""
+        return self.inside(account_id, "ec2")
+
+    def inside(self, account_id: str, service: str) -> Any:
+        """A service of a member account."""
         role = f"arn:aws:iam::{account_id}:role/OrganizationAccountAccessRole"
         keys = self.roll.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-        return boto3.client(
-            "ec2",
+        return boto3.client(  # type: ignore[call-overload]  # by name
+            service,
             endpoint_url=self.roll.sandbox.aws.url,
             region_name=REGION,
             aws_access_key_id=keys["AccessKeyId"],
@@ -210,6 +221,55 @@ class Planter:
             ]
         )
 
+    def take_client_id(self, account_id: str) -> None:
+        iam, arn = self.roll.inside(account_id), f"arn:aws:iam::{account_id}:oidc-provider/{PROVIDER_HOST}"
+        known = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # moto takes no single one away
+        self.roll.plant_provider(account_id, *(each for each in known if each != AUDIENCE_OF[Role.CSPM_MONITOR]))
+
+    def change_template(self, account_id: str) -> None:
+        instance = self.roll.client("cloudformation").describe_stack_instance(
+            StackSetName="rollcall-member-roles", StackInstanceAccount=account_id, StackInstanceRegion=REGION
+        )["StackInstance"]
+        client, stack = self.inside(account_id, "cloudformation"), instance["StackId"]
+        template = client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+        parameters = client.describe_stacks(StackName=stack)["Stacks"][0]["Parameters"]
+        client.update_stack(
+            StackName=stack,
+            TemplateBody=f"{template}# mended by hand\n",
+            Parameters=[{"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in parameters],
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+
+    def move_connector(self, account_id: str) -> None:
+        body, elsewhere = copy.deepcopy(self.body_of(account_id)), "rg-elsewhere"
+        self.roll.seed(subscriptions=[{"resource_groups": [elsewhere]}])
+        self.resources.delete(body["id"])
+        place = replace(ConnectorId.parse(body["id"]), resource_group=elsewhere)
+        self.put(body | {"id": str(place)})
+
+    def grow_older(self, account_id: str) -> None:
+        """The account was connected two hours ago: what follows its connector is not missed at once."""
+        ledger = TableClient(
+            self.roll.sandbox.azure.table_url, "accounts", credential=Identity(self.roll.sandbox, FUNCTIONS)
+        )
+        with ledger:
+            line = ledger.get_entity("aws", account_id)
+            line["connected_at"] = datetime.now(UTC) - timedelta(hours=2)
+            ledger.update_entity(line, mode=UpdateMode.REPLACE)
+
+    def unassign_standard(self, account_id: str) -> None:
+        [ours] = [
+            each
+            for each in self.resources.of_type(ASSIGNMENTS, self.body_of(account_id)["id"])
+            if each["properties"]["displayName"] != DEFAULT
+        ]
+        self.resources.delete(ours["id"])
+
+    def change_rule(self, account_id: str) -> None:
+        [rule] = self.resources.of_type(RULES, self.body_of(account_id)["id"])
+        self.put(rule | {"properties": rule["properties"] | {"rulePriority": 900}})
+
     def second_connector(self, account_id: str) -> None:
         self.connector(account_id, f"copy-{account_id}", rollcall=self.organization)
 
@@ -238,6 +298,12 @@ DEEDS: dict[str, Callable[[Planter, str], None]] = {
     "report-unhealthy": Planter.report_unhealthy,
     "delete-role": Planter.delete_role,
     "unmanaged-machines": Planter.unmanaged_machines,
+    "take-client-id": Planter.take_client_id,
+    "change-template": Planter.change_template,
+    "move-connector": Planter.move_connector,
+    "grow-older": Planter.grow_older,
+    "unassign-standard": Planter.unassign_standard,
+    "change-rule": Planter.change_rule,
     "second-connector": Planter.second_connector,
     "connector-by-hand": Planter.connector_by_hand,
     "foreign-connector": Planter.foreign_connector,

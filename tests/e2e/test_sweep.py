@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from sandbox.azure.directory import FUNCTIONS
+from sandbox.azure.governance_rules import TYPE as RULES
 from sandbox.azure.machines import TYPE as MACHINES
 from sandbox.faults import Fault, FaultKind, Hold
 from sandbox.policy_upload import publish_policy, sample_policy
@@ -102,7 +103,7 @@ def test_what_is_planted_is_found_mended_and_resolved(world: World, planted: Pla
     assert first["complete"], first["gaps"]
     assert found(first) == expected
     assert {each["standing"] for each in first["findings"]} == {"new"}
-    repaired = [planted.accounts[name] for name in ("lost-a-plan", "lost-its-connector")]
+    repaired = [planted.accounts[name] for name in ("lost-a-plan", "lost-its-connector", "lost-a-standard")]
     assert sorted(first["asked"]) == sorted(repaired)
 
     world.roll.wait_until_drained()
@@ -112,6 +113,9 @@ def test_what_is_planted_is_found_mended_and_resolved(world: World, planted: Pla
     assert found(second, "new") == Counter()
     resolved = found(second, "resolved")
     assert resolved == Counter({pair: 1 for pair in expected if pair[1] in repaired})
+    regulated = planted.accounts["lost-a-standard"]
+    [mended] = world.roll.sandbox.azure.resources.of_type(RULES, world.roll.connectors(regulated)[0]["id"])
+    assert mended["properties"]["rulePriority"] == 100
     assert found(second, "still") == expected - resolved
     assert world.sweep("--last")["run"] == second["run"]
 

@@ -65,7 +65,11 @@ class FakeCompliance:
         """The ids of those that are assigned."""
         self.failures.strike("list_assigned")
         mine = (body for key, body in self.assignments.items() if key.startswith(f"{connector_id}/"))
-        return frozenset(body["properties"]["assignedStandard"]["id"] for body in mine)
+        return frozenset(
+            body["properties"]["assignedStandard"]["id"]
+            for body in mine
+            if body["properties"].get("effect") not in {"Exempt", "Attest"}
+        )
 
     def assign(self, connector_id: ConnectorId, assignment: str, body: dict[str, Any]) -> None:
         """Assigns one."""

@@ -21,6 +21,7 @@ from shared.domain.sweep.identity import THUMBPRINT, IdentitySeen, ProviderSeen,
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.domain.sweep.report import SweepReport
 from shared.domain.sweep.slices import MachineRef
+from shared.domain.sweep.templates import InstanceSeen
 from shared.errors import RollcallError, TransientError
 from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakePolicySource
 from tests.fakes.clock import FakeClock
@@ -28,7 +29,9 @@ from tests.fakes.connectors import FakeConnectors
 from tests.fakes.failures import Failures
 from tests.fakes.ledger import FakeLedger, FakeSweepLog
 from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.subscriptions import FakeCompliance
 from tests.fakes.sweep_advice import FakeAdvice, FakeProfiles
+from tests.fakes.sweep_compliance import FakeSweptCompliance
 from tests.fakes.sweep_store import FakeDocuments, FakeSliceQueue
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
@@ -145,6 +148,33 @@ class FakeIdentities:
         )
 
 
+class FakeTemplates:
+    """Stack instances with the StackSet's template, until a test changes one."""
+
+    def __init__(self) -> None:
+        self.changes: dict[str, dict[str, str]] = {}
+        self.without_instance: set[str] = set()
+        self.unreachable: set[str] = set()
+        self.asked: list[str] = []
+
+    def inspect(self, account_id: str) -> InstanceSeen | None:
+        """The account's."""
+        self.asked.append(account_id)
+        if account_id in self.unreachable:
+            raise TransientError(f"account {account_id} does not answer")
+        if account_id in self.without_instance:
+            return None
+        current = InstanceSeen(
+            status="CURRENT",
+            detailed_status="SUCCEEDED",
+            reason="",
+            stack=f"StackSet-roles-{account_id}",
+            template_hash="aa",
+            stack_set_hash="aa",
+        )
+        return replace(current, **self.changes.get(account_id, {}))
+
+
 class FakeStackStates:
     """States of stack instances."""
 
@@ -184,6 +214,7 @@ class SweepWorld:
     advice: FakeAdvice = field(default_factory=FakeAdvice)
     profiles: FakeProfiles = field(default_factory=FakeProfiles)
     identities: FakeIdentities = field(default_factory=FakeIdentities)
+    templates: FakeTemplates = field(default_factory=FakeTemplates)
     stacks: FakeStackStates = field(default_factory=FakeStackStates)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     sender: FakeRequestQueue = field(default_factory=FakeRequestQueue)
@@ -193,6 +224,7 @@ class SweepWorld:
 
     def __post_init__(self) -> None:
         self.listing = FakeAccountListing(self.directory)
+        self.compliance = FakeSweptCompliance(FakeCompliance())
         self.source = FakePolicySource(self.policy)
 
     @property
@@ -203,12 +235,14 @@ class SweepWorld:
             slices=self.queue,
             tenant=self.tenant,
             health=self.health,
+            compliance=self.compliance,
             listing=self.listing,
             stack_instances=self.stacks,
             instances=self.instances,
             advice=self.advice,
             profiles=self.profiles,
             identities=self.identities,
+            templates=self.templates,
             machines=self.tenant,
             connectors=self.manager,
             ledger=self.ledger,

@@ -13,9 +13,13 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from sandbox.cloud import HUB_TEMPLATE
 from shared.domain.roles import PROVIDER_HOST, Role
+from tests.infra.test_aws_template import ran
 
 READER_TEMPLATE = HUB_TEMPLATE.with_name("reader-role.yaml")
 READS = {
+    "cloudformation:DescribeStackInstance",
+    "cloudformation:DescribeStackSet",
+    "cloudformation:GetTemplate",
     "cloudformation:ListStackInstances",
     "ec2:DescribeInstances",
     "ec2:DescribeRegions",
@@ -104,3 +108,38 @@ def test_every_role_of_defenders_may_be_looked_at(role: Role) -> None:
 def test_only_defenders_provider_may_be_looked_at() -> None:
     [looking] = [each for each in statements() if each["Action"] == "iam:GetOpenIDConnectProvider"]
     assert looking["Resource"]["Fn::Sub"].endswith(f":oidc-provider/{PROVIDER_HOST}")
+
+
+def test_only_the_stacks_of_one_stack_set_may_be_read() -> None:
+    [reading] = [each for each in statements() if each["Action"] == "cloudformation:GetTemplate"]
+    assert reading["Resource"]["Fn::Sub"].endswith(":stack/StackSet-${StackSetName}-*/*")
+    default = yaml_parse(READER_TEMPLATE.read_text(encoding="utf-8"))["Parameters"]["StackSetName"]["Default"]
+    assert default == yaml_parse(HUB_TEMPLATE.read_text(encoding="utf-8"))["Parameters"]["StackSetName"]["Default"]
+
+
+def test_parliament_finds_nothing(tmp_path: Path) -> None:
+    """Actions exist, and know the resources that they are granted on, by the Service Authorization Reference."""
+    for number, statement in enumerate(statements()):
+        resolved = {**statement, "Resource": [_plain(each) for each in _list(statement["Resource"])]}
+        resolved.pop("Condition", None)  # a global key, which the linter knows of no action
+        document = {"Version": "2012-10-17", "Statement": [resolved]}
+        (tmp_path / f"{number}.json").write_text(json.dumps(document), encoding="utf-8")
+    assert ran("parliament", "--json", "--directory", str(tmp_path)) == ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _plain(resource: Any) -> str:
+    text = resource if isinstance(resource, str) else resource["Fn::Sub"]
+    names = {
+        "AWS::Partition": "aws",
+        "AWS::AccountId": "012345678901",
+        "OrganizationId": "o-exampleorg1",
+        "ReaderRoleName": "rollcall-reader",
+        "StackSetName": "rollcall-member-roles",
+    }
+    for name, value in names.items():
+        text = text.replace(f"${{{name}}}", value)
+    return str(text)

@@ -30,19 +30,19 @@ RIGHT = {"iss": f"https://sts.windows.net/{TENANT}/", "aud": "api://rollcall-aws
 class World:
     """An organization with the hub deployed; `claims` are what the identity's token says, None of a forged one."""
 
-    def __init__(self, cloud: AwsCloud, journal: Journal) -> None:
-        self.cloud, self.journal = cloud, journal
+    def __init__(self, cloud: AwsCloud, journal: Journal, *, reader: str = READER_ROLE) -> None:
+        self.cloud, self.journal, self.reader = cloud, journal, reader
         self.clock = FakeClock(datetime.now(UTC))
         self.claims: dict[str, Any] | None = dict(RIGHT)
         cloud.prepare_organization()
         cloud.believe(lambda _: self.claims)
         self._session = boto3.Session("testing", "testing", region_name=cloud.region)
-        organization = self.client("organizations").describe_organization()["Organization"]["Id"]
+        self.organization = self.client("organizations").describe_organization()["Organization"]["Id"]
         parameters = {
             "TenantId": TENANT,
             "IdentityObjectId": IDENTITY,
-            "OrganizationId": organization,
-            "ReaderRoleName": READER_ROLE,
+            "OrganizationId": self.organization,
+            "ReaderRoleName": reader,
         }
         self.client("cloudformation").create_stack(
             StackName="hub",
@@ -54,11 +54,11 @@ class World:
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self.cloud.url)  # type: ignore[call-overload]  # by name
 
-    def hub(self, *, role: str = "rollcall-reader-hub", reader: str = READER_ROLE) -> Hub:
+    def hub(self, *, role: str = "rollcall-reader-hub", reader: str = "") -> Hub:
         return Hub(
             lambda: "a.token.of-ours",
             hub_role_arn=f"arn:aws:iam::{self.cloud.management_account_id}:role/{role}",
-            reader_role=reader,
+            reader_role=reader or self.reader,
             region=self.cloud.region,
             clock=self.clock,
         )

@@ -13,7 +13,8 @@ from shared.domain.sweep.health import HealthIssue, HealthReport
 from shared.domain.sweep.identity import THUMBPRINT, ProviderSeen, RoleSeen
 from shared.domain.sweep.report import Standing
 from tests.fakes.sweep import SweepWorld
-from tests.unit.test_sweep import found, world
+from tests.fixtures.read import account
+from tests.unit.test_sweep import OLD, found, world
 
 __all__ = ["world"]
 
@@ -100,3 +101,67 @@ def test_an_unhealthy_connector_without_a_report_is_not_resolved(world: SweepWor
     assert report.complete
     assert found(report, Standing.UNSEEN) == Counter([("connector-unhealthy", account_id)])
     assert found(report, Standing.NEW) == Counter([("health-unknown", account_id)])
+
+
+def test_a_stack_with_another_template_than_its_stack_set_is_found(world: SweepWorld) -> None:
+    account_id = unhealthy(world, 0)
+    world.templates.changes[account_id] = {"template_hash": "bb", "status": "OUTDATED", "reason": "AWS's own words"}
+    report = world.sweep()
+    assert found(report) == Counter([("connector-unhealthy", account_id), ("template-differs", account_id)])
+    assert report is not None
+    told = {"stack_instance": "OUTDATED (SUCCEEDED)", "stack_instance_reason": "AWS's own words"}
+    told["stack"] = f"StackSet-roles-{account_id}"
+    evidence = {each.finding.key: each.finding.evidence for each in report.open}
+    assert evidence["template-differs"] == {"template": "bb", "template_of_stack_set": "aa", **told}
+    assert evidence["connector-unhealthy"] == {"issue": "a", **told}
+    assert world.templates.asked == [account_id]  # the healthy ones are left alone
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"template_hash": ""}, "it is not there"),
+        ({"template_hash": "", "stack": "", "status": "INOPERABLE", "detailed_status": "FAILED"}, ""),
+        ({"template_hash": "bb", "detailed_status": "RUNNING"}, ""),
+        ({"template_hash": "bb", "detailed_status": "PENDING"}, ""),
+        ({"template_hash": "bb", "detailed_status": "FAILED"}, "its template is not that of the StackSet"),
+    ],
+    ids=["stack gone", "no stack", "under way", "about to be", "failed"],
+)
+def test_only_a_stack_that_is_settled_can_have_the_wrong_template(
+    world: SweepWorld, changed: dict[str, str], told: str
+) -> None:
+    account_id = unhealthy(world, 0)
+    world.templates.changes[account_id] = changed
+    report = world.sweep()
+    assert report is not None
+    reasons = [each.finding.reason for each in report.open if each.finding.key == "template-differs"]
+    assert [each.partition(": ")[2] for each in reasons] == ([told] if told else [])
+    [issue] = [each.finding for each in report.open if each.finding.key == "connector-unhealthy"]
+    assert issue.evidence["stack_instance"].startswith(changed.get("status", "CURRENT"))
+
+
+def test_a_stack_that_cannot_be_read_hides_nothing_of_the_roles(world: SweepWorld) -> None:
+    account_id = unhealthy(world, 0)
+    world.templates.changes[account_id] = {"template_hash": "bb"}
+    world.sweep()
+    world.templates.unreachable.add(account_id)
+    world.identities.changes[account_id] = {"provider": None}
+    report = world.sweep()
+    assert report is not None
+    assert [(gap.area, gap.account) for gap in report.gaps] == [(Area.HEALTH, account_id)]
+    assert found(report, Standing.UNSEEN) == Counter([("template-differs", account_id)])
+    assert found(report, Standing.NEW) == Counter([("provider-wrong", account_id), ("sweep-incomplete", "")])
+
+
+def test_where_no_stack_set_made_the_roles_no_template_is_compared(world: SweepWorld) -> None:
+    account_id = unhealthy(world, 0)
+    world.templates.without_instance.add(account_id)
+    assert found(world.sweep()) == Counter([("connector-unhealthy", account_id)])
+
+
+def test_the_management_account_has_no_stack_instance(world: SweepWorld) -> None:
+    account_id = unhealthy(world, 0)
+    world.directory.add(account(account_id, joined_at=OLD, is_management=True))
+    assert ("connector-unhealthy", account_id) in found(world.sweep())
+    assert (world.templates.asked, world.identities.asked) == ([], [account_id])

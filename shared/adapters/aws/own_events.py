@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-OWN_SOURCE = "rollcall"
+from shared.application.requests import OPERATOR
+
+OWN_SOURCE = OPERATOR
 ONBOARD_REQUESTED = "Account Onboarding Requested"
 RECONCILE_SOURCE = "rollcall.reconcile"
 RECONCILE_REQUESTED = "Reconciliation Requested"

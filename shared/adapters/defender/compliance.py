@@ -16,6 +16,8 @@ from shared.domain.connectors import ConnectorId
 STANDARDS_API = "2024-08-01"
 GOVERNANCE_API = "2022-01-01-preview"
 _PLAN_TOO_LOW = frozenset({401})
+_OF_ONE_ASSESSMENT = frozenset({"exempt", "attest"})
+"""Effects of assignments that say something of one assessment of a standard, and assign none."""
 
 
 class ArmCompliance:
@@ -39,7 +41,12 @@ class ArmCompliance:
         found = self._arm.list(
             path, STANDARDS_API, doing="list the standards that are assigned", refused_by=_PLAN_TOO_LOW
         )
-        standards = ((each.get("properties") or {}).get("assignedStandard") or {} for each in found)
+        assigning = (each.get("properties") or {} for each in found)
+        standards = (
+            properties.get("assignedStandard") or {}
+            for properties in assigning
+            if str(properties.get("effect")).lower() not in _OF_ONE_ASSESSMENT
+        )
         return frozenset(str(standard["id"]) for standard in standards if standard.get("id"))
 
     def assign(self, connector_id: ConnectorId, assignment: str, body: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from shared.adapters.resource_graph.query import ResourceGraph
-from shared.adapters.resource_graph.swept import ASSESSMENTS, CONNECTOR_OF, quoted
+from shared.adapters.resource_graph.query import ResourceGraph, quoted
+from shared.adapters.resource_graph.swept import ASSESSMENTS, CONNECTOR_OF
 from shared.domain.sweep.advice import Assessed
 
 _ASSESSED = (

@@ -7,7 +7,8 @@ another page; `resultTruncated` was recorded as "false" beside one.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -18,7 +19,7 @@ from shared.adapters.azure.errors import translated
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
 from shared.application.ports import Clock
-from shared.errors import TransientError
+from shared.errors import PermanentError, TransientError
 
 API_VERSION = "2021-03-01"
 PAGE_SIZE = 1000
@@ -26,6 +27,7 @@ MOST_TRIES = 8
 LONGEST_WAIT_SECONDS = 10.0
 _RESETS_AFTER = "x-ms-user-quota-resets-after"
 _TOO_MANY = 429
+_PLAIN = re.compile(r"[^'\\\n]+")
 
 
 class ResourceGraph:
@@ -81,6 +83,14 @@ class ResourceGraph:
             self._patient.sleep(waiting + random.uniform(0, number))  # noqa: S311 - so that not all wake at once
             response = self._client.send_request(request)
         return response
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Names as a list of strings of the query language. Raises PermanentError where one could end its string."""
+    wrong = next((name for name in names if not _PLAIN.fullmatch(name)), None)
+    if wrong is not None:
+        raise PermanentError(f"not a name for a query: {wrong!r}")
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _seconds(text: str) -> float:

@@ -15,13 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.adapters.resource_graph.query import ResourceGraph
+from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.sweep.advice import UNKNOWN_TYPE
 from shared.domain.sweep.health import HealthIssue, HealthReport
 from shared.domain.sweep.machines import ArcMachine, is_defenders
 from shared.domain.sweep.slices import MachineRef
-from shared.errors import PermanentError
 
 _CONNECTORS = "resources | where type =~ 'microsoft.security/securityconnectors'"
 _LIST_CONNECTORS = (
@@ -58,7 +57,6 @@ _LIST_MACHINES = (
     f"{_MACHINES} | where tostring(tags) contains 'MDFCSecurityConnector' | project id, tags | order by id asc"
 )
 _MACHINES_OF = f"{_MACHINES} | where tolower(id) in ({{names}}) | project id, tags, properties | order by id asc"
-_PLAIN = re.compile(r"[^'\\\n]+")
 
 
 class GraphTenant:
@@ -174,14 +172,6 @@ def _issue(found: dict[str, Any]) -> HealthIssue:
         steps=str(found.get("remediationSteps") or ""),
         values=tuple(map(str, found.get("securityValues") or ())),
     )
-
-
-def quoted(names: Sequence[str]) -> str:
-    """Names as a list of strings of the query language. Raises PermanentError where one could end its string."""
-    wrong = next((name for name in names if not _PLAIN.fullmatch(name)), None)
-    if wrong is not None:
-        raise PermanentError(f"not a name for a query: {wrong!r}")
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _lower(tags: Any) -> dict[str, str]:

@@ -90,12 +90,34 @@ ROLE_WRONG = SweepKind(
     remedy="Bring the role back to what the member template makes: detect drift of the account's stack, then mend it.",
     link=f"{_DEFENDER}/concept-authentication-architecture-aws",
 )
+TEMPLATE_DIFFERS = SweepKind(
+    key="template-differs",
+    area=Area.HEALTH,
+    severity=Severity.HIGH,
+    remedy="Run `rollcall onboard` where the instance is outdated or has failed; else update the StackSet for this "
+    "account, with its template as it is.",
+    link="https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStackSet.html",
+)
 CONNECTOR_DRIFTED = SweepKind(
     key="connector-drifted",
     area=Area.DRIFT,
     severity=Severity.MEDIUM,
     remedy="Run `rollcall onboard` for the account, or change the policy.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
+)
+STANDARD_UNASSIGNED = SweepKind(
+    key="standard-unassigned",
+    area=Area.DRIFT,
+    severity=Severity.MEDIUM,
+    remedy="Run `rollcall onboard` for the account, or take the standard out of its profile.",
+    link=f"{_DEFENDER}/update-regulatory-compliance-packages",
+)
+GOVERNANCE_DRIFTED = SweepKind(
+    key="governance-drifted",
+    area=Area.DRIFT,
+    severity=Severity.MEDIUM,
+    remedy="Run `rollcall onboard` for the account, or change the rule in its profile.",
+    link=f"{_DEFENDER}/governance-rules",
 )
 NOTHING_DISCOVERED = SweepKind(
     key="nothing-discovered",
