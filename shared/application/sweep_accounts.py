@@ -23,6 +23,7 @@ from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.health import Watched, discovery_findings, health_findings
 from shared.domain.sweep.identity import identity_findings
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
+from shared.domain.sweep.paid_plans import PlanUse, added_up, use_of
 from shared.domain.sweep.prerequisites import trial_findings
 from shared.domain.sweep.slices import Slice
 from shared.errors import RollcallError
@@ -43,6 +44,7 @@ class SweptAccounts:
         self._now = ports.clock.now()
         self.asked: list[str] = []
         self.looked: dict[str, int] = {}
+        self.plans: Mapping[str, PlanUse] = {}
         self.gaps: list[Gap] = []
         self._tagged: dict[str, Account] = {}
 
@@ -60,6 +62,7 @@ class SweptAccounts:
             for each in looked.connectors:
                 if is_ours(each, self._policy):
                     yield from trial_findings(each, self._now)
+                    self.plans = added_up((self.plans, use_of(each, self._now)))
             self._repair(looked)
             ours += self._watched(looked)
         self.looked = {"accounts": len(self._part.accounts), "connectors": len(ours)}

@@ -102,6 +102,7 @@ def test_what_is_planted_is_found_mended_and_resolved(world: World, planted: Pla
     assert first["complete"], first["gaps"]
     assert found(first) == expected
     assert {each["standing"] for each in first["findings"]} == {"new"}
+    assert first["plans"]["defender_cspm"]["on_trial"] >= 1
     repaired = [planted.accounts[name] for name in ("lost-a-plan", "lost-its-connector")]
     assert sorted(first["asked"]) == sorted(repaired)
 

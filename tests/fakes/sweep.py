@@ -28,6 +28,7 @@ from tests.fakes.connectors import FakeConnectors
 from tests.fakes.failures import Failures
 from tests.fakes.ledger import FakeLedger, FakeSweepLog
 from tests.fakes.queues import FakeRequestQueue
+from tests.fakes.sweep_prerequisites import FakeRights, FakeSweptSubscriptions
 from tests.fakes.sweep_store import FakeDocuments, FakeSliceQueue
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
@@ -181,12 +182,14 @@ class SweepWorld:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     sender: FakeRequestQueue = field(default_factory=FakeRequestQueue)
     gauge: FakeGauge = field(default_factory=FakeGauge)
+    rights: FakeRights = field(default_factory=FakeRights)
     log: FakeSweepLog = field(default_factory=FakeSweepLog)
     directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
 
     def __post_init__(self) -> None:
         self.listing = FakeAccountListing(self.directory)
         self.source = FakePolicySource(self.policy)
+        self.subscriptions = FakeSweptSubscriptions(self.tenant, self.source)
 
     @property
     def ports(self) -> SweepPorts:
@@ -204,7 +207,9 @@ class SweepWorld:
             connectors=self.manager,
             ledger=self.ledger,
             sender=self.sender,
-            gauge=self.gauge,
+            gauges=(self.gauge,),
+            subscriptions=self.subscriptions,
+            rights=self.rights,
             sweeps=self.log,
             policy=self.source,
             clock=self.clock,

@@ -16,7 +16,9 @@ from shared.domain.roles import PROVIDER_HOST, Role
 
 READER_TEMPLATE = HUB_TEMPLATE.with_name("reader-role.yaml")
 READS = {
+    "cloudformation:DescribeStacks",
     "cloudformation:ListStackInstances",
+    "cloudwatch:GetMetricData",
     "ec2:DescribeInstances",
     "ec2:DescribeRegions",
     "iam:GetOpenIDConnectProvider",
@@ -26,9 +28,11 @@ READS = {
     "organizations:ListOrganizationalUnitsForParent",
     "organizations:ListRoots",
     "organizations:ListTagsForResource",
+    "sqs:GetQueueAttributes",
     "sts:AssumeRole",
 }
 WITHOUT_RESOURCES = {
+    "cloudwatch:GetMetricData",
     "ec2:DescribeInstances",
     "ec2:DescribeRegions",
     "organizations:ListAccounts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -12,6 +13,7 @@ from cli.sweep import findings_lines, summary
 from shared.application.documents import sweep_document
 from shared.domain.sweep.findings import Gap
 from shared.domain.sweep.kinds import CONNECTOR_MISSING, MACHINE_ORPHANED, SWEEP_INCOMPLETE
+from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import Standing, SweepReport, Tracked
 from tests.fakes.clock import NOON
 
@@ -70,3 +72,14 @@ def test_the_document_has_every_identity_and_is_json() -> None:
     document = json.loads(json.dumps(sweep_document(REPORT), default=str))
     assert [each["identity"] for each in document["findings"]] == [each.identity for each in FINDINGS]
     assert document["totals"] == {"high": 2, "medium": 1, "low": 0}
+
+
+def test_the_summary_counts_paid_plans_where_there_are_any() -> None:
+    assert not any(line.startswith("paid plans") for line in summary(REPORT))
+    plans = {"databases": PlanUse(connectors=1), "servers": PlanUse(connectors=12, billed=9, on_trial=3)}
+    lines = summary(replace(REPORT, plans=plans))
+    assert lines[1] == (
+        "paid plans: databases on 1 connector(s), 0 past the trial · servers on 12 connector(s), 9 past the trial"
+    )
+    document = json.loads(json.dumps(sweep_document(replace(REPORT, plans=plans)), default=str))
+    assert document["plans"]["servers"] == {"connectors": 12, "billed": 9, "on_trial": 3}

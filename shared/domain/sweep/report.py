@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from shared.domain.sweep.findings import Gap, Severity, SweepFinding
 from shared.domain.sweep.kinds import SWEEP_INCOMPLETE
+from shared.domain.sweep.paid_plans import PlanUse, added_up
 
 
 class Standing(StrEnum):
@@ -36,13 +37,17 @@ class Tracked:
 
 @dataclass(frozen=True, kw_only=True)
 class SliceResult:
-    """What one slice came to. `looked` counts what was looked at, by name; `asked` who was asked for again."""
+    """What one slice came to. `looked` counts what was looked at, by name; `asked` who was asked for again.
+
+    `plans` is the use of paid plans, by the policy's word for each.
+    """
 
     number: int
     findings: tuple[SweepFinding, ...] = ()
     gaps: tuple[Gap, ...] = ()
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    plans: Mapping[str, PlanUse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,7 @@ class SweepReport:
     gaps: tuple[Gap, ...] = ()
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    plans: Mapping[str, PlanUse] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     stopped_at: str = ""
     stopped_because: str = ""
@@ -98,11 +104,13 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
     """The report of a run whose slices have all ended; `before` is the report of the sweep before."""
     found: dict[str, SweepFinding] = {each.identity: each for each in facts.findings}
     gaps, looked, asked = list(facts.gaps), Counter[str](), list[str]()
+    plans: Mapping[str, PlanUse] = {}
     for result in results:
         found |= {each.identity: each for each in result.findings}
         gaps += result.gaps
         looked.update(result.looked)
         asked += result.asked
+        plans = added_up((plans, result.plans))
     if lacking := [gap for gap in gaps if not gap.told]:
         incomplete = _incomplete(lacking)
         found[incomplete.identity] = incomplete
@@ -117,6 +125,7 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         gaps=tuple(gaps),
         looked=dict(looked),
         asked=tuple(asked),
+        plans=plans,
     )
 
 
