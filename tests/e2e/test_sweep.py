@@ -157,6 +157,15 @@ def test_nothing_is_deleted_or_resolved_until_everything_was_looked_at(world: Wo
         assert world.machines() == everybody, name
         assert report["deleted"] == [], name
 
+    reader = {"identity": FUNCTIONS, "role": "Reader", "scope": world.roll.sandbox.azure.directory.root_scope}
+    world.roll.seed(roles=[reader | {"action": "revoke"}])
+    blind = world.sweep()
+    world.roll.seed(roles=[reader])
+    assert not blind["complete"]
+    assert ("subscription-unseen", "") in found(blind)
+    assert found(blind, "resolved") == Counter()
+    assert world.machines() == everybody
+
     for _ in range(2):  # seen again, and reported by the sweep before, but not for a day
         complete = world.sweep()
         assert complete["complete"], complete["gaps"]

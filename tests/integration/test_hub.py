@@ -207,6 +207,10 @@ def test_another_stacks_queues_and_a_closed_door_are_problems(world: World) -> N
     queues_of(world, "another")
     found = HubQueueGauge(world.hub(), stack_name="another", clock=world.clock).measure()
     assert {bool(each.problem) for each in found} == {True}
+    plain = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {SqsManagedSseEnabled: true}}}"
+    world.client("cloudformation").create_stack(StackName="rollcall", TemplateBody=plain)
+    [without] = HubQueueGauge(world.hub(), stack_name="rollcall", clock=world.clock).measure()
+    assert without.problem == "stack rollcall names no dead-letter queue"
     world.claims = None
     [shut] = HubQueueGauge(world.hub(), stack_name="rollcall", clock=world.clock).measure()
     assert shut == QueueDepth(name=shut.name, given_up=True, problem=shut.problem)

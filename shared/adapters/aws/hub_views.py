@@ -60,9 +60,14 @@ class HubQueueGauge:
         self._clock = clock
 
     def measure(self) -> Sequence[QueueDepth]:
-        """The depths; one with a problem where nobody lets us in."""
+        """The depths; one with a problem where nobody lets us in, or where the stack has no such queue."""
         try:
             clients = self._hub.client("sqs"), self._hub.client("cloudformation"), self._hub.client("cloudwatch")
         except RollcallError as error:
-            return [QueueDepth(name="dead-letter queues of AWS's side", given_up=True, problem=error.reason)]
-        return SqsGauge(*clients, stack_name=self._stack_name, clock=self._clock, given_up_only=True).measure()
+            return [_unknown(error.reason)]
+        gauge = SqsGauge(*clients, stack_name=self._stack_name, clock=self._clock, given_up_only=True)
+        return gauge.measure() or [_unknown(f"stack {self._stack_name} names no dead-letter queue")]
+
+
+def _unknown(problem: str) -> QueueDepth:
+    return QueueDepth(name="dead-letter queues of AWS's side", given_up=True, problem=problem)
