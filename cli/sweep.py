@@ -18,6 +18,7 @@ from shared.application.documents import sweep_document
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import SweepStore, find_latest
 from shared.domain.sweep.findings import Severity, SweepFinding
+from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import OTHER, Standing, SweepReport, Tracked
 
 POLL_SECONDS = 1.0
@@ -148,6 +149,8 @@ def summary(report: SweepReport) -> list[str]:
     lines = [f"{counted or 'nothing found'}; looked at {looked or 'nothing'} in {seconds:.0f} s"]
     if report.discovered:
         lines.append(f"discovered: {_discovered(report.discovered)}")
+    if report.plans:
+        lines.append(f"paid plans: {' · '.join(_used(word, use) for word, use in report.plans.items())}")
     if report.asked:
         lines.append(f"asked for again: {', '.join(report.asked)}")
     if report.deleted:
@@ -162,3 +165,7 @@ def summary(report: SweepReport) -> list[str]:
     if not report.complete:
         lines.append("the sweep is incomplete: what it did not see is not gone")
     return lines
+
+
+def _used(word: str, use: PlanUse) -> str:
+    return f"{word} on {use.connectors} connector(s), {use.billed} past the trial"

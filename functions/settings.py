@@ -105,5 +105,6 @@ class Settings(BaseSettings):
     sweep: SweepSettings | None = None
     hub: HubSettings | None = None
     reader_role: str = "rollcall-reader"
+    stack_name: str = "rollcall"
     stack_set_name: str = "rollcall-member-roles"
     pacing: PacingSettings = Field(default_factory=PacingSettings)

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 from functions import bootstrap
 from shared.adapters.aws.account_identity import IamIdentities
 from shared.adapters.aws.hub import Hub
-from shared.adapters.aws.hub_views import HubAccountListing, HubStackStates
+from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge, HubStackStates
 from shared.adapters.aws.instance_profiles import Ec2Profiles
 from shared.adapters.aws.instances import Ec2Instances
 from shared.adapters.aws.member_templates import MemberTemplates
 from shared.adapters.azure.errors import translated
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.arc_machines import ArmMachines
+from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.queue.depth import StorageQueueGauge
+from shared.adapters.queue.sweep_queue import SWEEP
 from shared.adapters.resource_graph.advice import GraphAdvice
+from shared.adapters.resource_graph.prerequisites import GraphSubscriptions
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant
 from shared.adapters.resource_graph.swept_compliance import GraphCompliance
@@ -62,9 +65,12 @@ def sweep_ports() -> SweepPorts:
         connectors=onboarding.connectors,
         ledger=onboarding.ledger,
         sender=onboarding.queue,
-        gauge=StorageQueueGauge(
-            bootstrap.credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name
+        gauges=(
+            *_storage_gauges(chosen.queue.queueserviceuri, chosen.queue.name),
+            HubQueueGauge(hub, stack_name=chosen.stack_name, clock=clock),
         ),
+        subscriptions=GraphSubscriptions(graph),
+        rights=ArmSubscriptions(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint, clock=clock),
         sweeps=bootstrap.rewrap_ports().sweeps,
         policy=onboarding.policy,
         clock=clock,
@@ -73,6 +79,15 @@ def sweep_ports() -> SweepPorts:
 
 def _ec2_of(hub: Hub) -> Callable[[str, str], EC2Client]:
     return lambda account_id, region: hub.client("ec2", account_id=account_id, region=region)
+
+
+def _storage_gauges(endpoint: str, onboarding: str) -> tuple[StorageQueueGauge, ...]:
+    """Nobody makes the poison queue of `sweep` but the host, when it needs it."""
+    credential = bootstrap.credential()
+    return (
+        StorageQueueGauge(credential, queue_endpoint=endpoint, name=onboarding),
+        StorageQueueGauge(credential, queue_endpoint=endpoint, name=SWEEP, poison_may_be_absent=True),
+    )
 
 
 def _hub() -> Hub:

@@ -27,6 +27,7 @@ from sandbox.aws.request_facts import RequestFacts
 # Operations whose permission has another name.
 _ACTIONS = {
     "lambda:Invoke": "lambda:InvokeFunction",
+    "monitoring:GetMetricData": "cloudwatch:GetMetricData",
     "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjects": "s3:ListBucket",

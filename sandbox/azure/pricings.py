@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +126,11 @@ class Pricings:
         if changed_at is not None and time.monotonic() - changed_at < self.gap_seconds:
             text = "Another update operation is in progress. Please retry in a few minutes"
             raise RefusalError(409, {"error": {"code": "Conflict", "message": text}})
+
+
+def untouched(subscription_id: str) -> Iterator[Document]:
+    """Every plan as it is until somebody changes it."""
+    return (_document(subscription_id, plan, _free(plan)) for plan in _PLANS)
 
 
 def for_version(document: Document, version: str) -> Document:

@@ -1,6 +1,7 @@
 """Azure Resource Graph: late, paged, and silent about what the caller may not read.
 
-Source: Microsoft.ResourceGraph/resources, API version 2021-03-01, and live answers of it.
+Source: Microsoft.ResourceGraph/resources, API version 2021-03-01, and live answers of it; for subscriptions and plans
+that nobody touched the sample queries of its documentation.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sandbox.azure.answers import RefusalError
 from sandbox.azure.directory import Directory, Identity
 from sandbox.azure.kusto import parse
 from sandbox.azure.kusto_expressions import QueryError, Row
+from sandbox.azure.pricings import untouched
 from sandbox.azure.resources import Document, Resources
 
 API_VERSIONS = ("2021-03-01", "2021-06-01-preview", "2022-10-01", "2024-04-01")
@@ -34,6 +36,7 @@ _SECURITY_TABLE = (
     "microsoft.security/standardassignments",
 )
 _NOT_INDEXED = {"microsoft.authorization/locks"}
+_SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 _NULL_COLUMNS = ("sku", "plan", "identity", "zones", "extendedLocation")
 _COLUMNS = frozenset(
     {
@@ -71,6 +74,8 @@ class ResourceGraph:
         options = body.get("options") or {}
         if options.get("resultFormat", "objectArray") != "objectArray":
             raise _bad_request("InvalidOptions", "Only the result format objectArray is simulated.")
+        if body.get("managementGroups"):
+            raise _bad_request("InvalidOptions", "A scope of management groups is not simulated.")
         top, skip = _page(options)
         try:
             query = parse(body["query"], _COLUMNS)
@@ -115,9 +120,11 @@ class ResourceGraph:
         return headers
 
     def _rows(self, table: str, subscriptions: Any, caller: Identity) -> list[Row]:
-        if table not in {"resources", "securityresources"}:
+        if table not in {"resources", "securityresources", "resourcecontainers"}:
             raise QueryError("InvalidQuery", f"The table '{table}' is not simulated.")
         asked = {str(each).lower() for each in subscriptions} if subscriptions else None
+        if table == "resourcecontainers":
+            return [_row(each, self._directory.tenant_id) for each in self._containers(caller, asked)]
         wanted = table == "securityresources"
         return [
             _row(document, self._directory.tenant_id)
@@ -127,7 +134,7 @@ class ResourceGraph:
 
     def _readable(self, caller: Identity, subscriptions: set[str] | None) -> Iterable[Document]:
         verdicts: dict[tuple[str, str], bool] = {}
-        for document in self._resources.as_of(time.monotonic() - self.lag_seconds):
+        for document in self._known():
             subscription = _subscription(document["id"])
             if subscriptions is not None and subscription not in subscriptions:
                 continue
@@ -138,6 +145,30 @@ class ResourceGraph:
                 verdicts[key] = self._directory.allows(caller, action, scope)
             if verdicts[key] or self._directory.allows(caller, action, document["id"]):
                 yield document
+
+    def _known(self) -> Iterable[Document]:
+        """What there is, and the plans of registered subscriptions that nobody ever changed."""
+        known = {
+            document["id"].lower(): document for document in self._resources.as_of(time.monotonic() - self.lag_seconds)
+        }
+        for subscription in self._resources.subscriptions():
+            if "microsoft.security" in subscription.registered:
+                for plan in untouched(subscription.id):
+                    known.setdefault(plan["id"].lower(), plan)
+        return known.values()
+
+    def _containers(self, caller: Identity, subscriptions: set[str] | None) -> Iterable[Document]:
+        """The subscriptions that the caller may read; resource groups and management groups are not simulated."""
+        for each in self._resources.subscriptions():
+            scope = f"/subscriptions/{each.id}"
+            asked = subscriptions is None or each.id.lower() in subscriptions
+            if asked and self._directory.allows(caller, f"{_SUBSCRIPTIONS}/read", scope):
+                yield {
+                    "id": scope,
+                    "name": each.name,
+                    "type": _SUBSCRIPTIONS,
+                    "properties": {"state": each.state, "managementGroupAncestorsChain": []},
+                }
 
 
 def _subscription(resource_id: str) -> str:

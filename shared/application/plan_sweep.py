@@ -23,8 +23,8 @@ from shared.domain.stack_sets import InstanceState
 from shared.domain.sweep.coverage import AccountSubject
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.kinds import SWEEP_MISSED, SWEEP_UNFINISHED
-from shared.domain.sweep.prerequisites import given_up_finding
 from shared.domain.sweep.report import RunFacts
+from shared.domain.sweep.rights import scopes_of
 from shared.domain.sweep.slices import Slice, cut_accounts, cut_machines
 from shared.errors import RollcallError
 from shared.messages.sweep_slice import PLANNING, SweepSlice
@@ -70,15 +70,14 @@ def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts) -> RunFa
     for part in listings.slices():
         store.put_slice(part, plan)
         slices = part.number
-    given_up, unread = _given_up(ports)
     facts = RunFacts(
         run=message.run,
         plan=plan,
         started_at=message.asked_at,
         policy_hash=policy.content_hash,
         slices=slices,
-        gaps=(*listings.gaps, *unread),
-        findings=(*_about_earlier_runs(message, ports), *given_up),
+        gaps=tuple(listings.gaps),
+        findings=tuple(_about_earlier_runs(message, ports)),
     )
     return _first(facts, store)
 
@@ -104,11 +103,12 @@ class _Listings:
         self._policy = policy
         self._ports = ports
         self._active: frozenset[str] | None = None
+        self._scopes = scopes_of(policy, ())
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
         """All slices, numbered from 1."""
-        parts = (*self._account_slices(), *self._machine_slices())
+        parts = (*self._account_slices(), *self._machine_slices(), Slice(number=0, scopes=self._scopes))
         return (replace(part, number=number) for number, part in enumerate(parts, start=1))
 
     def _account_slices(self) -> Iterator[Slice]:
@@ -116,6 +116,7 @@ class _Listings:
         if accounts is not None:
             self._active = frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
         connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
+        self._scopes = scopes_of(self._policy, connectors or ())
         if accounts is None or connectors is None:
             return
         states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
@@ -166,13 +167,6 @@ class _Listings:
             logger.error("sweep_listing_failed", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
             self.gaps.append(Gap(reason=error.reason, area=area))
             return None
-
-
-def _given_up(ports: SweepPorts) -> tuple[list[SweepFinding], list[Gap]]:
-    """What queues hold that wait for a person, and which could not be asked."""
-    depths = [depth for depth in ports.gauge.measure() if depth.given_up]
-    findings = [given_up_finding(each.name, each.waiting, each.oldest_at) for each in depths if each.waiting]
-    return findings, [Gap(reason=each.problem, area=Area.PREREQUISITES) for each in depths if each.problem]
 
 
 def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[SweepFinding]:

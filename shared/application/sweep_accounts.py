@@ -25,6 +25,7 @@ from shared.domain.sweep.coverage import AccountSubject, Looked, coverage_findin
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.health import Watched, discovery_findings, health_findings
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
+from shared.domain.sweep.paid_plans import PlanUse, added_up, use_of
 from shared.domain.sweep.prerequisites import trial_findings
 from shared.domain.sweep.slices import Slice
 from shared.errors import RollcallError
@@ -44,6 +45,7 @@ class SweptAccounts:
         self.asked: list[str] = []
         self.looked: dict[str, int] = {}
         self.discovered: Counter[str] = Counter()
+        self.plans: Mapping[str, PlanUse] = {}
         self.gaps: list[Gap] = []
         self._tagged: dict[str, Account] = {}
 
@@ -62,6 +64,7 @@ class SweptAccounts:
             for each in looked.connectors:
                 if is_ours(each, self._policy):
                     yield from trial_findings(each, self._now)
+                    self.plans = added_up((self.plans, use_of(each, self._now)))
             self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
             ours += self._watched(looked)
             seen.append(looked)

@@ -10,6 +10,8 @@ from shared.application.ports import AccountListing, Clock, Ledger, PolicySource
 from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
 from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.prechecks import Permission
+from shared.domain.profiles import Plan
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.advice import Assessed, RunningInstances
 from shared.domain.sweep.compliance import Assignment
@@ -114,6 +116,29 @@ class SweptCompliance(Protocol):
         """Governance rules by connector id and by their own GUID, both in lower case."""
 
 
+class SweptSubscriptions(Protocol):
+    """What Resource Graph tells of subscriptions, by their ids in lower case.
+
+    All methods raise TransientError, ConfigurationError.
+    """
+
+    def shown(self) -> frozenset[str]:
+        """Every subscription that it shows."""
+
+    def holders(self, organization: str, management_account: str) -> Mapping[str, Mapping[Plan, int]]:
+        """How many connectors of that organization, or below that management account, have a plan; empty names none."""
+
+    def plans(self) -> Mapping[str, Mapping[str, bool]]:
+        """Whether each plan that a connector may need is on; without subscriptions of which none is shown."""
+
+
+class Rights(Protocol):
+    """What our own identity may do."""
+
+    def list_permissions(self, scope: str) -> tuple[Permission, ...]:
+        """Its permissions in a resource group. Raises TransientError, PermanentError, ConfigurationError."""
+
+
 class ConnectorReader(Protocol):
     """Security connectors in Resource Manager, to look at."""
 
@@ -187,7 +212,9 @@ class SweepPorts:
     connectors: ConnectorReader
     ledger: Ledger
     sender: RequestSender
-    gauge: QueueGauge
+    gauges: tuple[QueueGauge, ...]
+    subscriptions: SweptSubscriptions
+    rights: Rights
     sweeps: SweepLog
     policy: PolicySource
     clock: Clock

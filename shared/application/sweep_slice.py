@@ -10,9 +10,11 @@ from shared.application.merge_sweep import merge_if_last
 from shared.application.plan_sweep import plan_sweep
 from shared.application.sweep_accounts import SweptAccounts
 from shared.application.sweep_ports import SweepPorts
+from shared.application.sweep_prerequisites import SweptPrerequisites
 from shared.application.sweep_store import SweepStore
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.machines import InstanceState, machine_findings, suspects
+from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import SliceResult, SweepReport
 from shared.domain.sweep.slices import Slice
 from shared.errors import PermanentError, RollcallError
@@ -72,6 +74,8 @@ def _lost(part: Slice, reason: str) -> Iterator[Gap]:
         yield Gap(reason=reason, account=subject.account.account_id)
     if part.machines:
         yield Gap(reason=reason, area=Area.MACHINES)
+    if part.scopes:
+        yield Gap(reason=reason, area=Area.PREREQUISITES)
 
 
 def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResult:
@@ -80,6 +84,7 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
     asked: list[str] = []
     looked: dict[str, int] = {}
     discovered: dict[str, int] = {}
+    plans: Mapping[str, PlanUse] = {}
     if part.accounts:
         accounts = SweptAccounts(part, message, ports)
         findings += accounts.findings()
@@ -87,11 +92,17 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
         gaps += accounts.gaps
         looked |= accounts.looked
         discovered |= accounts.discovered
+        plans = accounts.plans
     if part.machines:
         found, unanswered, number = _machines(part, ports)
         findings += found
         gaps += unanswered
         looked["machines"] = number
+    if part.scopes:
+        needed = SweptPrerequisites(part, ports)
+        needed.look()
+        findings += needed.findings
+        gaps += needed.gaps
     return SliceResult(
         number=part.number,
         findings=tuple(findings),
@@ -99,6 +110,7 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
         looked=looked,
         asked=tuple(asked),
         discovered=discovered,
+        plans=plans,
     )
 
 

@@ -18,7 +18,7 @@ NOT_REPLAYED: dict[str, str] = {
     "arc-publiccloudconnector-put-aws-200": _PROVIDER,
     "arc-publiccloudconnectors-list-aws-200": _PROVIDER,
     "arc-solutionconfiguration-put-authorizationpending-200": _PROVIDER,
-    "arg-query-managementgroups-200": "the table ResourceContainers is not simulated: 400, as for any unknown table",
+    "arg-query-managementgroups-200": "management groups are not simulated, neither as a scope nor as rows: 400",
     "arm-403-authorizationfailed-rolewrite": "role assignments are seeded; the same envelope is replayed for a read",
     "arm-403-requestdisallowedbypolicy": "no policies in the sandbox; " + _QUOTED,
     "arm-404-2024-fullheaders": "another provider's own envelope; the error table of the adapters reads it",

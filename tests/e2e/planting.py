@@ -1,8 +1,9 @@
 """Plants what a file names into a running sandbox, behind the product's back, and says what a sweep has to find.
 
 The words that a file may use for an account's `then` are the keys of `DEEDS`; `unit` is the path of its organizational
-unit, the root where it has none; a machine says its instance (running,
-stopped, terminated, absent), its `status`, for how many `days`, and which tags it is `without`.
+unit, the root where it has none; a machine says its instance (running, stopped, terminated, absent), its `status`, for
+how many `days`, and which tags it is `without`. Under `deployment` the words are those of `DEPLOYMENT_DEEDS`, and what
+is found is no account's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import boto3
 import yaml
 from azure.data.tables import TableClient, UpdateMode
+from azure.storage.queue import QueueServiceClient
 
 from sandbox.azure.directory import FUNCTIONS
 from sandbox.azure.governance_rules import TYPE as RULES
@@ -33,7 +35,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Expected:
-    """A kind of finding and the account that it is about."""
+    """A kind of finding and the account that it is about; empty where it is about none."""
 
     key: str
     account: str
@@ -81,6 +83,10 @@ class Planter:
         for each in asked.get("machines", []):
             planted.machines[each["name"]] = self.machine(home, each)
             planted.expected += [Expected(key, home) for key in each["found"]]
+        for each in asked.get("deployment", []):
+            for word in each["then"]:
+                DEPLOYMENT_DEEDS[word](self)
+            planted.expected += [Expected(key, "") for key in each["found"]]
         return planted
 
     def account(self, asked: dict[str, Any], joined_at: str) -> str:
@@ -279,6 +285,31 @@ class Planter:
     def foreign_connector(self, account_id: str) -> None:
         self.connector(account_id, f"theirs-{account_id}", owner="somebody")
 
+    def add_paid_plan(self, account_id: str) -> None:
+        body = copy.deepcopy(self.body_of(account_id))
+        body["properties"]["offerings"].append({"offeringType": "DefenderCspmAws"})
+        self.put(body)
+
+    def end_trial(self, account_id: str) -> None:
+        body = copy.deepcopy(self.body_of(account_id))
+        ends_at = datetime.now(UTC) + timedelta(days=3)
+        body["properties"]["hierarchyIdentifierTrialEndDate"] = f"{ends_at:%Y-%m-%dT%H:%M:%S}.0000000Z"
+        self.put(body)
+
+    def switch_plan_off(self) -> None:
+        self.roll.seed(pricings=[{"name": "CloudPosture", "properties": {"pricingTier": "Free"}}])
+
+    def take_role_away(self) -> None:
+        self.roll.seed(roles=[{"identity": FUNCTIONS, "role": "User Access Administrator", "action": "revoke"}])
+
+    def give_up_slice(self) -> None:
+        credential = Identity(self.roll.sandbox, "operator")
+        with QueueServiceClient(self.roll.sandbox.azure.queue_url, credential=credential) as service:
+            service.create_queue("sweep-poison").send_message("e30=")  # as the host does when it needs it
+
+    def give_up_event(self) -> None:
+        self.roll.deliver("ReconcileDeadLetterQueue", "{}")
+
     def forget_instance(self, account_id: str) -> None:
         self.roll.client("cloudformation").delete_stack_instances(
             StackSetName="rollcall-member-roles",
@@ -308,5 +339,15 @@ DEEDS: dict[str, Callable[[Planter, str], None]] = {
     "connector-by-hand": Planter.connector_by_hand,
     "foreign-connector": Planter.foreign_connector,
     "forget-instance": Planter.forget_instance,
+    "add-paid-plan": Planter.add_paid_plan,
+    "end-trial": Planter.end_trial,
 }
 """The words of a planting file."""
+
+DEPLOYMENT_DEEDS: dict[str, Callable[[Planter], None]] = {
+    "switch-plan-off": Planter.switch_plan_off,
+    "take-role-away": Planter.take_role_away,
+    "give-up-slice": Planter.give_up_slice,
+    "give-up-event": Planter.give_up_event,
+}
+"""Its words for what belongs to no account."""

@@ -103,6 +103,7 @@ def test_what_is_planted_is_found_mended_and_resolved(world: World, planted: Pla
     assert first["complete"], first["gaps"]
     assert found(first) == expected
     assert {each["standing"] for each in first["findings"]} == {"new"}
+    assert first["plans"]["defender_cspm"]["on_trial"] >= 1
     repaired = [planted.accounts[name] for name in ("lost-a-plan", "lost-its-connector", "lost-a-standard")]
     assert sorted(first["asked"]) == sorted(repaired)
 
@@ -159,6 +160,15 @@ def test_nothing_is_deleted_or_resolved_until_everything_was_looked_at(world: Wo
         assert of_machines(found(report, "new", "still", "unseen")) == of_machines(before), name
         assert world.machines() == everybody, name
         assert report["deleted"] == [], name
+
+    reader = {"identity": FUNCTIONS, "role": "Reader", "scope": world.roll.sandbox.azure.directory.root_scope}
+    world.roll.seed(roles=[reader | {"action": "revoke"}])
+    blind = world.sweep()
+    world.roll.seed(roles=[reader])
+    assert not blind["complete"]
+    assert ("subscription-unseen", "") in found(blind)
+    assert found(blind, "resolved") == Counter()
+    assert world.machines() == everybody
 
     for _ in range(2):  # seen again, and reported by the sweep before, but not for a day
         complete = world.sweep()

@@ -32,6 +32,7 @@ from tests.fakes.queues import FakeRequestQueue
 from tests.fakes.subscriptions import FakeCompliance
 from tests.fakes.sweep_advice import FakeAdvice, FakeProfiles
 from tests.fakes.sweep_compliance import FakeSweptCompliance
+from tests.fakes.sweep_prerequisites import FakeRights, FakeSweptSubscriptions
 from tests.fakes.sweep_store import FakeDocuments, FakeSliceQueue
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
@@ -219,6 +220,7 @@ class SweepWorld:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     sender: FakeRequestQueue = field(default_factory=FakeRequestQueue)
     gauge: FakeGauge = field(default_factory=FakeGauge)
+    rights: FakeRights = field(default_factory=FakeRights)
     log: FakeSweepLog = field(default_factory=FakeSweepLog)
     directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
 
@@ -226,6 +228,7 @@ class SweepWorld:
         self.listing = FakeAccountListing(self.directory)
         self.compliance = FakeSweptCompliance(FakeCompliance())
         self.source = FakePolicySource(self.policy)
+        self.subscriptions = FakeSweptSubscriptions(self.tenant, self.source)
 
     @property
     def ports(self) -> SweepPorts:
@@ -247,7 +250,9 @@ class SweepWorld:
             connectors=self.manager,
             ledger=self.ledger,
             sender=self.sender,
-            gauge=self.gauge,
+            gauges=(self.gauge,),
+            subscriptions=self.subscriptions,
+            rights=self.rights,
             sweeps=self.log,
             policy=self.source,
             clock=self.clock,

@@ -20,7 +20,9 @@ READS = {
     "cloudformation:DescribeStackInstance",
     "cloudformation:DescribeStackSet",
     "cloudformation:GetTemplate",
+    "cloudformation:DescribeStacks",
     "cloudformation:ListStackInstances",
+    "cloudwatch:GetMetricData",
     "ec2:DescribeInstances",
     "ec2:DescribeRegions",
     "iam:GetOpenIDConnectProvider",
@@ -30,9 +32,11 @@ READS = {
     "organizations:ListOrganizationalUnitsForParent",
     "organizations:ListRoots",
     "organizations:ListTagsForResource",
+    "sqs:GetQueueAttributes",
     "sts:AssumeRole",
 }
 WITHOUT_RESOURCES = {
+    "cloudwatch:GetMetricData",
     "ec2:DescribeInstances",
     "ec2:DescribeRegions",
     "organizations:ListAccounts",
@@ -135,10 +139,12 @@ def _plain(resource: Any) -> str:
     text = resource if isinstance(resource, str) else resource["Fn::Sub"]
     names = {
         "AWS::Partition": "aws",
+        "AWS::Region": "us-east-1",
         "AWS::AccountId": "012345678901",
         "OrganizationId": "o-exampleorg1",
         "ReaderRoleName": "rollcall-reader",
         "StackSetName": "rollcall-member-roles",
+        "StackName": "rollcall",
     }
     for name, value in names.items():
         text = text.replace(f"${{{name}}}", value)

@@ -16,14 +16,28 @@ from sandbox.cloud import HUB_TEMPLATE, READER_ROLE
 from sandbox.config import SandboxSettings
 from sandbox.journal import Journal
 from shared.adapters.aws.hub import Hub
-from shared.adapters.aws.hub_views import HubAccountListing
+from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge
 from shared.adapters.aws.instances import Ec2Instances
+from shared.application.status import QueueDepth
 from shared.domain.sweep.machines import InstanceState
 from shared.errors import PermanentError, RollcallError
 from tests.fakes.clock import FakeClock
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
 IDENTITY = "00000000-0000-4000-8000-0000000000b1"
+QUEUES = """
+Resources:
+  AccountEventsQueue: {Type: AWS::SQS::Queue, Properties: {SqsManagedSseEnabled: true}}
+  AccountEventsDeadLetterQueue: {Type: AWS::SQS::Queue, Properties: {SqsManagedSseEnabled: true}}
+  StackEventsDeadLetterQueue: {Type: AWS::SQS::Queue, Properties: {SqsManagedSseEnabled: true}}
+  ReconcileDeadLetterQueue: {Type: AWS::SQS::Queue, Properties: {SqsManagedSseEnabled: true}}
+Outputs:
+  AccountEventsQueueUrl: {Value: !Ref AccountEventsQueue}
+  AccountEventsDeadLetterQueueUrl: {Value: !Ref AccountEventsDeadLetterQueue}
+  StackEventsDeadLetterQueueUrl: {Value: !Ref StackEventsDeadLetterQueue}
+  ReconcileDeadLetterQueueUrl: {Value: !Ref ReconcileDeadLetterQueue}
+"""
+"""As infra/aws/template.yaml has them: without names of their own."""
 RIGHT = {"iss": f"https://sts.windows.net/{TENANT}/", "aud": "api://rollcall-aws", "sub": IDENTITY}
 
 
@@ -160,3 +174,47 @@ def test_one_region_without_an_answer_is_no_answer(world: World) -> None:
     assert Ec2Instances(ec2).states_of(account_id, ["i-1"], ["us-east-1", "us-west-2"]) == {"i-1": InstanceState.GONE}
     with pytest.raises(PermanentError, match="none of the regions"):
         Ec2Instances(ec2).states_of(account_id, ["i-1"], ["us-esat-1"])
+
+
+def queues_of(world: World, stack_name: str = "rollcall") -> dict[str, str]:
+    cloudformation = world.client("cloudformation")
+    cloudformation.create_stack(StackName=stack_name, TemplateBody=QUEUES)
+    [stack] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+
+def test_dead_letters_are_counted_with_their_age_and_no_other_queue_is_asked(world: World) -> None:
+    urls = queues_of(world)
+    for name in ("StackEventsDeadLetterQueueUrl", "AccountEventsQueueUrl"):
+        world.client("sqs").send_message(QueueUrl=urls[name], MessageBody="{}")
+    depths = {
+        each.name: each for each in HubQueueGauge(world.hub(), stack_name="rollcall", clock=world.clock).measure()
+    }
+    assert set(depths) == {"account-events-dead-letters", "stack-events-dead-letters", "reconcile-dead-letters"}
+    assert {each.problem for each in depths.values()} == {""}
+    assert {name: each.waiting for name, each in depths.items() if each.waiting} == {"stack-events-dead-letters": 1}
+    assert depths["stack-events-dead-letters"].oldest_at is not None
+    assert all(each.given_up for each in depths.values())
+
+
+def test_the_hub_may_not_ask_other_queues_nor_take_from_these(world: World) -> None:
+    urls = queues_of(world)
+    sqs = world.hub().client("sqs")
+    with pytest.raises(Exception, match="not authorized"):
+        sqs.get_queue_attributes(QueueUrl=urls["AccountEventsQueueUrl"], AttributeNames=["All"])
+    with pytest.raises(Exception, match="not authorized"):
+        sqs.receive_message(QueueUrl=urls["StackEventsDeadLetterQueueUrl"])
+
+
+def test_another_stacks_queues_and_a_closed_door_are_problems(world: World) -> None:
+    queues_of(world, "another")
+    found = HubQueueGauge(world.hub(), stack_name="another", clock=world.clock).measure()
+    assert {bool(each.problem) for each in found} == {True}
+    plain = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {SqsManagedSseEnabled: true}}}"
+    world.client("cloudformation").create_stack(StackName="rollcall", TemplateBody=plain)
+    [without] = HubQueueGauge(world.hub(), stack_name="rollcall", clock=world.clock).measure()
+    assert without.problem == "stack rollcall names no dead-letter queue"
+    world.claims = None
+    [shut] = HubQueueGauge(world.hub(), stack_name="rollcall", clock=world.clock).measure()
+    assert shut == QueueDepth(name=shut.name, given_up=True, problem=shut.problem)
+    assert shut.problem

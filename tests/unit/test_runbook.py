@@ -16,7 +16,7 @@ from shared.application.refusals import Refusal
 from shared.domain.findings import KINDS, FindingKind
 from shared.domain.instance_failures import FAILURES, InstanceFailure
 from shared.domain.sweep.findings import SweepKind
-from shared.domain.sweep.kinds import MEMBER_OVERDUE, SWEEP_KINDS
+from shared.domain.sweep.kinds import SWEEP_KINDS
 from tests.fixtures.read import fixture
 from tests.unit.test_account_life import LEAVING
 from tests.unit.test_offboard import REFUSED
@@ -28,9 +28,17 @@ RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
 DIAGNOSES = [found for module in (reasons, aws) for found in vars(module).values() if isinstance(found, Diagnosis)]
 REFUSALS = [found for found in vars(refusals).values() if isinstance(found, Refusal)]
-SWEPT = [kind for kind in SWEEP_KINDS if kind is not MEMBER_OVERDUE]  # that one onboarding finds, too
+SWEPT = [kind for kind in SWEEP_KINDS if kind.key not in {found.key for found in KINDS}]  # not what onboarding finds
 KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS, SWEPT) for found in table]
-SWEEP_TESTS = ("machine_deletion", "machine_doubts", "sweep", "sweep_health", "sweep_planning", "sweep_runs")
+SWEEP_TESTS = (
+    "machine_deletion",
+    "machine_doubts",
+    "sweep",
+    "sweep_health",
+    "sweep_planning",
+    "sweep_prerequisites",
+    "sweep_runs",
+)
 PLANTED = "".join(
     (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
     for name in ("fixtures/sweep/planted.yaml", *(f"unit/test_{each}.py" for each in SWEEP_TESTS))

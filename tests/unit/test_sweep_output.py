@@ -13,6 +13,7 @@ from cli.sweep import findings_lines, summary
 from shared.application.documents import sweep_document
 from shared.domain.sweep.findings import Gap
 from shared.domain.sweep.kinds import CONNECTOR_MISSING, MACHINE_ORPHANED, SWEEP_INCOMPLETE
+from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import SliceResult, Standing, SweepReport, Tracked
 from shared.messages.sweep_documents import REPORT as REPORT_DOCUMENT
 from shared.messages.sweep_documents import RESULT
@@ -98,3 +99,14 @@ def test_the_document_has_every_identity_and_is_json() -> None:
     assert [each["identity"] for each in document["findings"]] == [each.identity for each in FINDINGS]
     assert document["discovered"] == {}
     assert document["totals"] == {"high": 2, "medium": 1, "low": 0}
+
+
+def test_the_summary_counts_paid_plans_where_there_are_any() -> None:
+    assert not any(line.startswith("paid plans") for line in summary(REPORT))
+    plans = {"databases": PlanUse(connectors=1), "servers": PlanUse(connectors=12, billed=9, on_trial=3)}
+    lines = summary(replace(REPORT, plans=plans))
+    assert lines[1] == (
+        "paid plans: databases on 1 connector(s), 0 past the trial · servers on 12 connector(s), 9 past the trial"
+    )
+    document = json.loads(json.dumps(sweep_document(replace(REPORT, plans=plans)), default=str))
+    assert document["plans"]["servers"] == {"connectors": 12, "billed": 9, "on_trial": 3}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.hub import Hub
+from shared.adapters.aws.queue_gauge import SqsGauge
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.application.ports import Clock
+from shared.application.status import QueueDepth
 from shared.domain.accounts import Account
 from shared.domain.stack_sets import InstanceState
+from shared.errors import RollcallError
 
 
 class HubAccountListing:
@@ -45,3 +48,26 @@ class HubStackStates:
         """Account id → state of its instance."""
         clients = self._hub.client("cloudformation"), self._hub.client("organizations")
         return CloudFormationStackSets(*clients, name=self._name, region=self._region).list_states()
+
+
+class HubQueueGauge:
+    """The dead-letter queues of one stack."""
+
+    def __init__(self, hub: Hub, *, stack_name: str, clock: Clock) -> None:
+        """`stack_name` is that of infra/aws/template.yaml."""
+        self._hub = hub
+        self._stack_name = stack_name
+        self._clock = clock
+
+    def measure(self) -> Sequence[QueueDepth]:
+        """The depths; one with a problem where nobody lets us in, or where the stack has no such queue."""
+        try:
+            clients = self._hub.client("sqs"), self._hub.client("cloudformation"), self._hub.client("cloudwatch")
+        except RollcallError as error:
+            return [_unknown(error.reason)]
+        gauge = SqsGauge(*clients, stack_name=self._stack_name, clock=self._clock, given_up_only=True)
+        return gauge.measure() or [_unknown(f"stack {self._stack_name} names no dead-letter queue")]
+
+
+def _unknown(problem: str) -> QueueDepth:
+    return QueueDepth(name="dead-letter queues of AWS's side", given_up=True, problem=problem)

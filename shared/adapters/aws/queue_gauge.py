@@ -35,9 +35,9 @@ _PERIOD_SECONDS = 60
 
 
 class SqsGauge:
-    """Each event queue and its dead-letter queue."""
+    """Each event queue and its dead-letter queue, or only the latter."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one client for each service that it asks
         self,
         sqs: SQSClient,
         cloudformation: CloudFormationClient,
@@ -45,6 +45,7 @@ class SqsGauge:
         *,
         stack_name: str,
         clock: Clock,
+        given_up_only: bool = False,
     ) -> None:
         """`stack_name` is that of infra/aws/template.yaml."""
         self._sqs = sqs
@@ -52,6 +53,7 @@ class SqsGauge:
         self._cloudwatch = cloudwatch
         self._stack_name = stack_name
         self._clock = clock
+        self._given_up_only = given_up_only
 
     def measure(self) -> Sequence[QueueDepth]:
         """The depths, with the ages of those that hold something."""
@@ -63,6 +65,7 @@ class SqsGauge:
             f"{name}{suffix}": (f"{begin}{end}Url", given_up)
             for name, begin in OUTPUTS.items()
             for suffix, end, given_up in (("", "Queue", False), ("-dead-letters", "DeadLetterQueue", True))
+            if given_up or not self._given_up_only
         }
         named = {name: (urls[output], given_up) for name, (output, given_up) in outputs.items() if output in urls}
         depths = [self._depth(name, url, given_up=given_up) for name, (url, given_up) in named.items()]

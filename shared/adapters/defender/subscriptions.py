@@ -43,6 +43,10 @@ class ArmSubscriptions:
                 known = self._facts[place] = self._read(target)
             return known
 
+    def list_permissions(self, scope: str) -> tuple[Permission, ...]:
+        """What our own identity may do in a resource group, the id of which is given; read anew each time."""
+        return tuple(self._permissions(scope))
+
     def list_plans(self, subscription_id: str) -> tuple[SubscriptionPlan, ...]:
         """Every plan of Microsoft.Security/pricings."""
         path = f"/subscriptions/{subscription_id}/providers/Microsoft.Security/pricings"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.findings import NATIVE_MEMBER_OVERDUE
+from shared.domain.findings import NATIVE_MEMBER_OVERDUE, SUBSCRIPTION_PLAN_OFF
 from shared.domain.sweep.findings import Area, Severity, SweepKind
 
 _DEFENDER = "https://learn.microsoft.com/azure/defender-for-cloud"
@@ -200,6 +200,28 @@ TRIAL_ENDS = SweepKind(
     severity=Severity.LOW,
     remedy="Nothing where its plans are to be paid for; else give the account a profile without them.",
     link="https://azure.microsoft.com/pricing/details/defender-for-cloud/",
+)
+PLAN_OFF = SweepKind(
+    key=SUBSCRIPTION_PLAN_OFF.key,
+    area=Area.PREREQUISITES,
+    severity=Severity.HIGH,
+    remedy="Switch it on with `rollcall subscription enable --plans`, or give the accounts a profile that needs none.",
+    link=SUBSCRIPTION_PLAN_OFF.link,
+)
+RIGHTS_MISSING = SweepKind(
+    key="rights-missing",
+    area=Area.PREREQUISITES,
+    severity=Severity.HIGH,
+    remedy="Give the Function App's identity the roles of docs/operations.md, section 1, there again.",
+    link="https://learn.microsoft.com/azure/role-based-access-control/role-assignments-portal",
+)
+SUBSCRIPTION_UNSEEN = SweepKind(
+    key="subscription-unseen",
+    area=Area.PREREQUISITES,
+    severity=Severity.HIGH,
+    remedy="Give the Function App's identity Reader at the tenant's root management group; where the subscription is "
+    "gone, take it out of the policy and onboard its accounts again.",
+    link="https://learn.microsoft.com/azure/governance/resource-graph/overview",
 )
 MESSAGES_GIVEN_UP = SweepKind(
     key="messages-given-up",

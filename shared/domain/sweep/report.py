@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from shared.domain.sweep.findings import Gap, Severity, SweepFinding
 from shared.domain.sweep.kinds import SWEEP_INCOMPLETE
+from shared.domain.sweep.paid_plans import PlanUse, added_up
 
 TYPES = 40
 """How many types of discovered resources a report names."""
@@ -44,6 +45,7 @@ class SliceResult:
     """What one slice came to. `looked` counts what was looked at, by name; `asked` who was asked for again.
 
     `discovered` counts the resources that Defender has assessed through the connectors, by type.
+    `plans` is the use of paid plans, by the policy's word for each.
     """
 
     number: int
@@ -52,6 +54,7 @@ class SliceResult:
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
     discovered: Mapping[str, int] = field(default_factory=dict)
+    plans: Mapping[str, PlanUse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ class SweepReport:
     gaps: tuple[Gap, ...] = ()
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    plans: Mapping[str, PlanUse] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     stopped_at: str = ""
     stopped_because: str = ""
@@ -109,12 +113,14 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
     """The report of a run whose slices have all ended; `before` is the report of the sweep before."""
     found: dict[str, SweepFinding] = {each.identity: each for each in facts.findings}
     gaps, looked, asked, discovered = list(facts.gaps), Counter[str](), list[str](), Counter[str]()
+    plans: Mapping[str, PlanUse] = {}
     for result in results:
         found |= {each.identity: each for each in result.findings}
         gaps += result.gaps
         looked.update(result.looked)
         asked += result.asked
         discovered.update(result.discovered)
+        plans = added_up((plans, result.plans))
     if lacking := [gap for gap in gaps if not gap.told]:
         incomplete = _incomplete(lacking)
         found[incomplete.identity] = incomplete
@@ -130,6 +136,7 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         looked=dict(looked),
         asked=tuple(asked),
         discovered=_most_frequent(discovered),
+        plans=plans,
     )
 
 

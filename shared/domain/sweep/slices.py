@@ -24,7 +24,7 @@ class MachineRef:
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """What one slice looks at, counted from 1: accounts, or machines by their ids.
+    """What one slice looks at, counted from 1: accounts, or machines by their ids, or `scopes`: what we need there.
 
     `unaskable` are accounts of machines that the organization does not list as active: they are not asked for
     instances. `instances_read` says whether the accounts' stack instances could be listed; `mode_switch` why nothing
@@ -35,6 +35,7 @@ class Slice:
     number: int
     accounts: tuple[AccountSubject, ...] = ()
     machines: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
     unaskable: frozenset[str] = frozenset()
     instances_read: bool = True
     mode_switch: Finding | None = None

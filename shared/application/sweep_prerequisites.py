@@ -1,0 +1,97 @@
+"""The slice of a sweep that looks at what the deployment needs: rights, sight, plans of subscriptions, its queues."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from shared.application.sweep_ports import SweepPorts
+from shared.domain.connectors import ConnectorId
+from shared.domain.ledger import State
+from shared.domain.sweep.findings import Area, Gap, SweepFinding
+from shared.domain.sweep.prerequisites import given_up_finding, plan_findings, rights_finding, unseen_finding
+from shared.domain.sweep.rights import missing_rights, subscription_of
+from shared.domain.sweep.slices import Slice
+from shared.errors import RollcallError
+
+logger = logging.getLogger(__name__)
+_Read = TypeVar("_Read")
+
+
+class SweptPrerequisites:
+    """The resource groups of one slice, their subscriptions, and the queues; what cannot be read is a gap each."""
+
+    def __init__(self, part: Slice, ports: SweepPorts) -> None:
+        """`part` names the resource groups of the policy and of our connectors."""
+        self._part = part
+        self._ports = ports
+        self._policy = ports.policy.current()
+        self.findings: list[SweepFinding] = []
+        self.gaps: list[Gap] = []
+
+    def look(self) -> None:
+        """Fills findings and gaps. Raises TransientError, ConfigurationError where the policy cannot be read."""
+        self._look_at_queues()
+        self._look_at_rights()
+        self._look_at_sight()
+        self._look_at_plans()
+
+    def _look_at_queues(self) -> None:
+        """What queues hold that waits for a person."""
+        for gauge in self._ports.gauges:
+            for depth in gauge.measure():
+                if depth.problem:
+                    self.gaps.append(Gap(reason=depth.problem, area=Area.PREREQUISITES))
+                if depth.given_up and depth.waiting:
+                    self.findings.append(given_up_finding(depth.name, depth.waiting, depth.oldest_at))
+
+    def _look_at_rights(self) -> None:
+        """What our identity may not do where it has to."""
+        for scope in self._part.scopes:
+            held = self._had(lambda scope=scope: self._ports.rights.list_permissions(scope))  # type: ignore[misc]  # now
+            if held is not None and (missing := missing_rights(self._policy, scope, held)):
+                self.findings.append(rights_finding(scope, missing))
+
+    def _look_at_sight(self) -> None:
+        """Subscriptions that are named and not shown: what stands there is unseen, so that nothing is concluded."""
+        named, shown = self._had(self._named), self._had(self._ports.subscriptions.shown)
+        if named is None or shown is None:
+            return
+        for subscription_id in sorted(named.keys() - shown):
+            finding = unseen_finding(subscription_id, named[subscription_id])
+            self.findings.append(finding)
+            self.gaps.append(Gap(reason=finding.reason))
+
+    def _named(self) -> dict[str, str]:
+        """Subscriptions, in lower case, by who names them. Raises TransientError, ConfigurationError."""
+        named = {
+            ConnectorId.parse(record.connector_id).subscription_id.lower(): "the ledger"
+            for record in self._ports.ledger.list_records()
+            if record.state is State.CONNECTED and record.connector_id
+        }
+        return named | {subscription_of(scope): "the policy" for scope in self._part.scopes}
+
+    def _look_at_plans(self) -> None:
+        """Plans that connectors need and that are off; a subscription of which no plan is shown is unknown."""
+        parent = self._policy.organization_connector
+        owners = self._policy.organization, parent.management_account if parent is not None else ""
+        holders = self._had(lambda: self._ports.subscriptions.holders(*owners))
+        plans = self._had(self._ports.subscriptions.plans) if holders else None
+        if not holders or plans is None:
+            return
+        for subscription_id, counted in sorted(holders.items()):
+            if (known := plans.get(subscription_id)) is not None:
+                self.findings += plan_findings(subscription_id, counted, known)
+            else:
+                reason = f"Resource Graph shows no plan of subscription {subscription_id}"
+                self.gaps.append(Gap(reason=reason, area=Area.PREREQUISITES))
+
+    def _had(self, read: Callable[[], _Read]) -> _Read | None:
+        """What was read; None where it failed, which is a gap."""
+        try:
+            return read()
+        except RollcallError as error:
+            logger.error("prerequisite_unread", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
+            self.gaps.append(Gap(reason=error.reason, area=Area.PREREQUISITES))
+            return None
