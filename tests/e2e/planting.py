@@ -2,35 +2,28 @@
 
 The words that a file may use for an account's `then` are the keys of `DEEDS`; `unit` is the path of its organizational
 unit, the root where it has none; a machine says its instance (running, stopped, terminated, absent), its `status`, for
-how many `days`, and which tags it is `without`. Under `deployment` the words are those of `DEPLOYMENT_DEEDS`, and what
-is found is no account's.
+how many `days`, and which tags it is `without`. Under `deployment` the words are those of `DEPLOYMENT_DEEDS`, planted
+apart, and what is found is no account's.
 """
 
 from __future__ import annotations
 
-import copy
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import yaml
-from azure.data.tables import TableClient, UpdateMode
-from azure.storage.queue import QueueServiceClient
 
-from sandbox.azure.directory import FUNCTIONS
-from sandbox.azure.governance_rules import TYPE as RULES
-from sandbox.azure.standards import ASSIGNMENTS, DEFAULT
 from shared.domain.connectors import Connector, ConnectorId
-from shared.domain.roles import AUDIENCE_OF, PROVIDER_HOST, Role
-from shared.domain.sweep.kinds import ARC_ASSESSMENT, SSM_ASSESSMENT
-from tests.e2e.roll import Identity, Roll
+from tests.e2e.planted_deeds import DEEDS, DEPLOYMENT_DEEDS, REGION
+from tests.e2e.roll import Roll
 
 AMI = "ami-12c6146b"  # one that moto knows
-REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
@@ -59,6 +52,10 @@ class Planter:
         self.resources = roll.sandbox.azure.resources
         self.organization = roll.client("organizations").describe_organization()["Organization"]["Id"]
         self.template: dict[str, Any] = {}
+        self.undo: list[Callable[[], object]] = []
+        self._azure: dict[str, dict[str, Any]] = {}
+        self._members: list[str] = []
+        self._strangers: list[str] = []
 
     def plant(self, file: Path) -> Planted:
         """Everything that the file names."""
@@ -74,6 +71,13 @@ class Planter:
             self.roll.wait_for_state(planted.accounts[each["name"]], "connected")
         self.roll.wait_until_drained()
         self.template = self.body_of(planted.accounts[onboarded[0]["name"]])
+        self._azure = self._present()
+        self._members = [planted.accounts[each["name"]] for each in asked.get("accounts", []) if "id" not in each]
+        self._strangers = [
+            planted.accounts[each["name"]]
+            for each in asked.get("accounts", [])
+            if each not in onboarded and "id" not in each
+        ]
         for each in asked.get("accounts", []):
             account_id = planted.accounts[each["name"]]
             for word in each.get("then", []):
@@ -83,11 +87,40 @@ class Planter:
         for each in asked.get("machines", []):
             planted.machines[each["name"]] = self.machine(home, each)
             planted.expected += [Expected(key, home) for key in each["found"]]
-        for each in asked.get("deployment", []):
+        return planted
+
+    def plant_deployment(self, file: Path) -> Planted:
+        """What the file names of the deployment itself."""
+        planted = Planted()
+        for each in yaml.safe_load(file.read_text(encoding="utf-8")).get("deployment", []):
             for word in each["then"]:
                 DEPLOYMENT_DEEDS[word](self)
             planted.expected += [Expected(key, "") for key in each["found"]]
         return planted
+
+    def mend(self) -> None:
+        """Does what people and Defender would: all is as it was, who was not onboarded is, and everybody is healthy."""
+        now = self._present()
+        for resource_id in now.keys() - self._azure.keys():
+            self.resources.delete(resource_id)
+        for resource_id, body in self._azure.items():
+            if now.get(resource_id) != body:
+                self.put(body)
+        for undo in reversed(self.undo):
+            undo()
+        self.undo.clear()
+        for account_id in self._strangers:
+            self.roll.ask_onboarding(account_id)
+        for account_id in self._strangers:
+            self.roll.wait_for_state(account_id, "connected")
+        self._strangers.clear()
+        self.roll.wait_until_drained()
+        for account_id in self._members:
+            self.report(account_id, "Healthy")
+        self._azure = self._present()
+
+    def _present(self) -> dict[str, dict[str, Any]]:
+        return {str(each["id"]).lower(): each for each in self.resources.as_of(time.monotonic())}
 
     def account(self, asked: dict[str, Any], joined_at: str) -> str:
         """An account of the organization, in its unit or directly under the root."""
@@ -102,6 +135,25 @@ class Planter:
     def put(self, body: dict[str, Any]) -> None:
         """A resource as it is given, without a check."""
         self.roll.seed(resources=[body])
+
+    def report(self, account_id: str, code: str, *issues: dict[str, str]) -> None:
+        """Defender's health report of the account's connector; a later one takes the place of the one before."""
+        connector = self.body_of(account_id)["id"]
+        name = str(uuid.uuid5(uuid.NAMESPACE_URL, connector.lower()))
+        self.put(
+            {
+                "id": f"{connector}/providers/Microsoft.Security/healthReports/{name}",
+                "name": name,
+                "type": "Microsoft.Security/healthReports",
+                "properties": {
+                    "resourceDetails": {"source": "Aws", "id": connector, "connectorId": str(uuid.uuid4())},
+                    "environmentDetails": {"nativeResourceId": f"arn:aws:iam::{account_id}"},
+                    "healthDataClassification": {"component": "Connectivity", "scope": "Connectors"},
+                    "status": {"code": code, "statusChangeDate": "2026-11-01T09:07:18.6759138Z"},
+                    "issues": list(issues),
+                },
+            }
+        )
 
     def connector(self, account_id: str, name: str, **tags: str) -> None:
         """A copy of the first account's connector for another."""
@@ -165,189 +217,3 @@ class Planter:
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys["SessionToken"],
         )
-
-    # What is done behind the product's back
-
-    def delete_connector(self, account_id: str) -> None:
-        self.resources.delete(self.body_of(account_id)["id"])
-
-    def drop_offering(self, account_id: str) -> None:
-        body = copy.deepcopy(self.body_of(account_id))
-        body["properties"]["offerings"] = body["properties"]["offerings"][:-1]
-        self.put(body)
-
-    def report_unhealthy(self, account_id: str) -> None:
-        connector = self.body_of(account_id)["id"]
-        name = str(uuid.uuid4())
-        self.put(
-            {
-                "id": f"{connector}/providers/Microsoft.Security/healthReports/{name}",
-                "name": name,
-                "type": "Microsoft.Security/healthReports",
-                "properties": {
-                    "resourceDetails": {"source": "Aws", "id": connector, "connectorId": str(uuid.uuid4())},
-                    "environmentDetails": {"nativeResourceId": f"arn:aws:iam::{account_id}"},
-                    "healthDataClassification": {"component": "Connectivity", "scope": "Connectors"},
-                    "status": {"code": "NotHealthy", "statusChangeDate": "2026-11-01T09:07:18.6759138Z"},
-                    "issues": [
-                        {
-                            "issueKey": "414af15d-207e-4c63-b8eb-624d1b652e45",
-                            "issueName": "AWS CloudFormation StackSet name invalid or does not exist",
-                            "remediationSteps": "<ol><li>Compare the names.</li></ol>",
-                        }
-                    ],
-                },
-            }
-        )
-
-    def delete_role(self, account_id: str) -> None:
-        iam, name = self.roll.inside(account_id), "CspmMonitorAws"
-        for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
-        iam.delete_role(RoleName=name)
-
-    def unmanaged_machines(self, account_id: str) -> None:
-        """Defender has discovered two machines and nothing else; one is managed, none is connected to Azure Arc."""
-        unmanaged = self.instance(account_id, "running")
-        connector = self.body_of(account_id)["id"]
-        statuses = {SSM_ASSESSMENT: ("Unhealthy", "Healthy"), ARC_ASSESSMENT: ("Unhealthy", "Unhealthy")}
-        self.roll.seed(
-            assessments=[
-                {
-                    "connector": connector,
-                    "resource": f"ec2-instance-{instance}-{REGION}",
-                    "resource_type": "ec2instance",
-                    "key": key,
-                    "status": status,
-                }
-                for key, by_machine in statuses.items()
-                for instance, status in zip((unmanaged, "i-00000000000000001"), by_machine, strict=True)
-            ]
-        )
-
-    def take_client_id(self, account_id: str) -> None:
-        iam, arn = self.roll.inside(account_id), f"arn:aws:iam::{account_id}:oidc-provider/{PROVIDER_HOST}"
-        known = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"]
-        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)  # moto takes no single one away
-        self.roll.plant_provider(account_id, *(each for each in known if each != AUDIENCE_OF[Role.CSPM_MONITOR]))
-
-    def change_template(self, account_id: str) -> None:
-        instance = self.roll.client("cloudformation").describe_stack_instance(
-            StackSetName="rollcall-member-roles", StackInstanceAccount=account_id, StackInstanceRegion=REGION
-        )["StackInstance"]
-        client, stack = self.inside(account_id, "cloudformation"), instance["StackId"]
-        template = client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
-        parameters = client.describe_stacks(StackName=stack)["Stacks"][0]["Parameters"]
-        client.update_stack(
-            StackName=stack,
-            TemplateBody=f"{template}# mended by hand\n",
-            Parameters=[{"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in parameters],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-
-    def move_connector(self, account_id: str) -> None:
-        body, elsewhere = copy.deepcopy(self.body_of(account_id)), "rg-elsewhere"
-        self.roll.seed(subscriptions=[{"resource_groups": [elsewhere]}])
-        self.resources.delete(body["id"])
-        place = replace(ConnectorId.parse(body["id"]), resource_group=elsewhere)
-        self.put(body | {"id": str(place)})
-
-    def grow_older(self, account_id: str) -> None:
-        """The account was connected two hours ago: what follows its connector is not missed at once."""
-        ledger = TableClient(
-            self.roll.sandbox.azure.table_url, "accounts", credential=Identity(self.roll.sandbox, FUNCTIONS)
-        )
-        with ledger:
-            line = ledger.get_entity("aws", account_id)
-            line["connected_at"] = datetime.now(UTC) - timedelta(hours=2)
-            ledger.update_entity(line, mode=UpdateMode.REPLACE)
-
-    def unassign_standard(self, account_id: str) -> None:
-        [ours] = [
-            each
-            for each in self.resources.of_type(ASSIGNMENTS, self.body_of(account_id)["id"])
-            if each["properties"]["displayName"] != DEFAULT
-        ]
-        self.resources.delete(ours["id"])
-
-    def change_rule(self, account_id: str) -> None:
-        [rule] = self.resources.of_type(RULES, self.body_of(account_id)["id"])
-        self.put(rule | {"properties": rule["properties"] | {"rulePriority": 900}})
-
-    def second_connector(self, account_id: str) -> None:
-        self.connector(account_id, f"copy-{account_id}", rollcall=self.organization)
-
-    def connector_by_hand(self, account_id: str) -> None:
-        self.connector(account_id, f"aws-{account_id}", rollcall=self.organization)
-
-    def foreign_connector(self, account_id: str) -> None:
-        self.connector(account_id, f"theirs-{account_id}", owner="somebody")
-
-    def add_paid_plan(self, account_id: str) -> None:
-        body = copy.deepcopy(self.body_of(account_id))
-        body["properties"]["offerings"].append({"offeringType": "DefenderCspmAws"})
-        self.put(body)
-
-    def end_trial(self, account_id: str) -> None:
-        body = copy.deepcopy(self.body_of(account_id))
-        ends_at = datetime.now(UTC) + timedelta(days=3)
-        body["properties"]["hierarchyIdentifierTrialEndDate"] = f"{ends_at:%Y-%m-%dT%H:%M:%S}.0000000Z"
-        self.put(body)
-
-    def switch_plan_off(self) -> None:
-        self.roll.seed(pricings=[{"name": "CloudPosture", "properties": {"pricingTier": "Free"}}])
-
-    def take_role_away(self) -> None:
-        self.roll.seed(roles=[{"identity": FUNCTIONS, "role": "User Access Administrator", "action": "revoke"}])
-
-    def give_up_slice(self) -> None:
-        credential = Identity(self.roll.sandbox, "operator")
-        with QueueServiceClient(self.roll.sandbox.azure.queue_url, credential=credential) as service:
-            service.create_queue("sweep-poison").send_message("e30=")  # as the host does when it needs it
-
-    def give_up_event(self) -> None:
-        self.roll.deliver("ReconcileDeadLetterQueue", "{}")
-
-    def forget_instance(self, account_id: str) -> None:
-        self.roll.client("cloudformation").delete_stack_instances(
-            StackSetName="rollcall-member-roles",
-            DeploymentTargets={
-                "OrganizationalUnitIds": [self.roll.client("organizations").list_roots()["Roots"][0]["Id"]],
-                "Accounts": [account_id],
-                "AccountFilterType": "INTERSECTION",
-            },
-            Regions=[REGION],
-            RetainStacks=True,
-        )
-
-
-DEEDS: dict[str, Callable[[Planter, str], None]] = {
-    "delete-connector": Planter.delete_connector,
-    "drop-offering": Planter.drop_offering,
-    "report-unhealthy": Planter.report_unhealthy,
-    "delete-role": Planter.delete_role,
-    "unmanaged-machines": Planter.unmanaged_machines,
-    "take-client-id": Planter.take_client_id,
-    "change-template": Planter.change_template,
-    "move-connector": Planter.move_connector,
-    "grow-older": Planter.grow_older,
-    "unassign-standard": Planter.unassign_standard,
-    "change-rule": Planter.change_rule,
-    "second-connector": Planter.second_connector,
-    "connector-by-hand": Planter.connector_by_hand,
-    "foreign-connector": Planter.foreign_connector,
-    "forget-instance": Planter.forget_instance,
-    "add-paid-plan": Planter.add_paid_plan,
-    "end-trial": Planter.end_trial,
-}
-"""The words of a planting file."""
-
-DEPLOYMENT_DEEDS: dict[str, Callable[[Planter], None]] = {
-    "switch-plan-off": Planter.switch_plan_off,
-    "take-role-away": Planter.take_role_away,
-    "give-up-slice": Planter.give_up_slice,
-    "give-up-event": Planter.give_up_event,
-}
-"""Its words for what belongs to no account."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,9 +26,11 @@ from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import find_latest, put_latest
 from tests.e2e.planting import Planted, Planter
-from tests.e2e.processes import Command
+from tests.e2e.processes import Command, started
 from tests.e2e.roll import Identity, Roll, running, wait_until
 from tests.fixtures.read import FOLDER
+
+pytestmark = pytest.mark.timeout(600)  # the same for all: they run in this order
 
 PLANTED = Path(os.environ.get("ROLLCALL_TEST_PLANTED") or FOLDER / "sweep" / "planted.yaml")
 """Another file of your own may stand in its place."""
@@ -76,15 +80,22 @@ class World:
         return {each["name"] for each in found}
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with running(tmp_path / ".sandbox", resource_graph_lag_seconds=0.2, queue_visibility_seconds=1) as roll:
-        yield World(roll, tmp_path)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all tests here: each begins with a sweep of its own, and the first finds everything as planted."""
+    folder = tmp_path_factory.mktemp("sweep")
+    with running(folder / ".sandbox", resource_graph_lag_seconds=0.2, queue_visibility_seconds=1) as roll:
+        yield World(roll, folder)
 
 
-@pytest.fixture
-def planted(world: World) -> Planted:
-    return Planter(world.roll).plant(PLANTED)
+@pytest.fixture(scope="module")
+def planter(world: World) -> Planter:
+    return Planter(world.roll)
+
+
+@pytest.fixture(scope="module")
+def planted(planter: Planter) -> Planted:
+    return planter.plant(PLANTED)
 
 
 def found(report: Any, *standings: str) -> Counter[tuple[str, str]]:
@@ -96,8 +107,8 @@ def found(report: Any, *standings: str) -> Counter[tuple[str, str]]:
     )
 
 
-@pytest.mark.timeout(400)
-def test_what_is_planted_is_found_mended_and_resolved(world: World, planted: Planted) -> None:
+def test_what_is_planted_is_found_and_what_may_be_is_mended(world: World, planted: Planted) -> None:
+    assert Command(world.folder, "sweep", "--last").code != 0, "nobody has looked yet"
     expected = Counter((each.key, each.account) for each in planted.expected)
     first = world.sweep()
     assert first["complete"], first["gaps"]
@@ -121,11 +132,6 @@ def test_what_is_planted_is_found_mended_and_resolved(world: World, planted: Pla
     assert world.sweep("--last")["run"] == second["run"]
 
 
-def denied(world: World) -> None:
-    """The hub role loses its rights, while its session goes on."""
-    world.roll.client("iam").delete_role_policy(RoleName="rollcall-reader-hub", PolicyName="list-and-look")
-
-
 def failing(**where: Any) -> Fault:
     return Fault(kind=FaultKind.ERROR, **where)
 
@@ -143,7 +149,6 @@ TROUBLES: dict[str, Fault] = {
 }
 
 
-@pytest.mark.timeout(600)
 def test_nothing_is_deleted_or_resolved_until_everything_was_looked_at(world: World, planted: Planted) -> None:
     world.roll.seed(roles=[{"identity": FUNCTIONS, "role": "Azure Connected Machine Resource Administrator"}])
     before = found(world.sweep())  # the orphans have been reported
@@ -161,10 +166,13 @@ def test_nothing_is_deleted_or_resolved_until_everything_was_looked_at(world: Wo
         assert world.machines() == everybody, name
         assert report["deleted"] == [], name
 
-    reader = {"identity": FUNCTIONS, "role": "Reader", "scope": world.roll.sandbox.azure.directory.root_scope}
-    world.roll.seed(roles=[reader | {"action": "revoke"}])
+    seeing = [
+        {"identity": FUNCTIONS, "role": "Reader", "scope": world.roll.sandbox.azure.directory.root_scope},
+        {"identity": FUNCTIONS, "role": "User Access Administrator"},  # it may read everything, too
+    ]
+    world.roll.seed(roles=[each | {"action": "revoke"} for each in seeing])
     blind = world.sweep()
-    world.roll.seed(roles=[reader])
+    world.roll.seed(roles=seeing)
     assert not blind["complete"]
     assert ("subscription-unseen", "") in found(blind)
     assert found(blind, "resolved") == Counter()
@@ -186,7 +194,6 @@ def test_nothing_is_deleted_or_resolved_until_everything_was_looked_at(world: Wo
     assert {key for key, _ in resolved} == {"machine-orphaned"}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("where", [RESULT, REPORT], ids=["slice", "merge"])
 def test_killed_in_a_slice_or_in_the_merge_it_comes_to_the_same_end(
     world: World, planted: Planted, where: dict[str, str]
@@ -207,12 +214,13 @@ def test_killed_in_a_slice_or_in_the_merge_it_comes_to_the_same_end(
     assert max(Counter(each["identity"] for each in report["findings"]).values()) == 1
 
 
-@pytest.mark.timeout(300)
 def test_a_hub_that_is_denied_is_said_everywhere(world: World, planted: Planted) -> None:
     world.sweep()
     world.roll.wait_until_drained()
     before = found(world.sweep())
-    denied(world)
+    iam, shut = world.roll.client("iam"), {"RoleName": "rollcall-reader-hub", "PolicyName": "shut"}
+    denied = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(**shut, PolicyDocument=json.dumps(denied))  # while its session goes on
     ran = Command(world.folder, "sweep", seconds=120)
     assert ran.code == 1
     assert "the sweep is incomplete" in ran.out
@@ -222,3 +230,33 @@ def test_a_hub_that_is_denied_is_said_everywhere(world: World, planted: Planted)
     assert found(report, "resolved") == Counter()
     assert found(report, "unseen", "still") >= before
     assert " failed" in Command(world.folder, "status").out
+    iam.delete_role_policy(**shut)
+
+
+def test_after_repair_all_is_resolved_and_so_is_what_the_deployment_lacks(
+    world: World, planter: Planter, planted: Planted
+) -> None:
+    world.sweep()
+    planter.mend()
+    mended = world.sweep()
+    assert mended["complete"], mended["gaps"]
+    assert found(mended) == Counter()
+    assert found(mended, "resolved") != Counter()
+
+    lacking = planter.plant_deployment(PLANTED)
+    report = world.sweep()
+    assert report["complete"], report["gaps"]
+    assert found(report) == Counter((each.key, each.account) for each in lacking.expected)
+    planter.mend()
+    assert found(world.sweep()) == Counter()
+
+
+def test_stopped_while_it_waits_the_command_says_that_the_sweep_goes_on(world: World) -> None:
+    world.roll.sandbox.faults.hold(Hold(**RESULT, when="before"))
+    with started(world.folder, "sweep") as command:
+        wait_until(lambda: any(hold["reached"] for hold in world.roll.sandbox.faults.holds()), "it looks")
+        command.send_signal(signal.SIGINT)
+        code = command.wait(timeout=30)
+    world.roll.sandbox.faults.release()
+    assert code == 1
+    assert "goes on; see its end with `rollcall sweep --last`" in (world.folder / "stderr").read_text()
