@@ -18,7 +18,7 @@ from typing import Any
 
 from sandbox.azure.answers import RefusalError
 from sandbox.azure.directory import Directory, Identity
-from sandbox.azure.kusto import parse
+from sandbox.azure.kusto import Query, parse
 from sandbox.azure.kusto_expressions import QueryError, Row
 from sandbox.azure.resources import Document, Resources
 
@@ -53,6 +53,7 @@ class ResourceGraph:
         self._directory = directory
         self.lag_seconds = lag_seconds
         self._asked: dict[str, deque[float]] = defaultdict(deque)
+        self._paged: tuple[tuple[object, ...], list[Row]] | None = None
         self._lock = threading.Lock()
 
     def reset_quota(self) -> None:
@@ -76,7 +77,7 @@ class ResourceGraph:
         top, skip = _page(options)
         try:
             query = parse(body["query"], _COLUMNS)
-            rows = query.run(self._rows(query.table, body.get("subscriptions"), caller))
+            rows = self._found(query, body, caller, later=skip > 0)
         except QueryError as error:
             raise _bad_request(error.code, str(error)) from error
         data = rows[skip : skip + top]
@@ -116,20 +117,38 @@ class ResourceGraph:
             raise _refusal(429, "RateLimiting", [{"code": "RateLimiting", "message": text}], headers)
         return headers
 
-    def _rows(self, table: str, subscriptions: Any, caller: Identity) -> list[Row]:
+    def _found(self, query: Query, body: Document, caller: Identity, *, later: bool) -> list[Row]:
+        """All rows; those of a `later` page are not looked for again where nothing has changed meanwhile."""
+        moment = time.monotonic() - self.lag_seconds
+        subscriptions = body.get("subscriptions")
+        state = (self._resources.revision, self._directory.revision)
+        key = (body["query"], repr(subscriptions), caller.object_id, state)
+        kept = self._paged
+        if later and kept is not None and kept[0] == key:
+            return kept[1]
+        settled = self._resources.changed_at <= moment
+        rows = query.run(self._rows(query, subscriptions, caller, moment))
+        if settled and len(rows) > _MAX_ROWS:
+            self._paged = (key, rows)
+        return rows
+
+    def _rows(self, query: Query, subscriptions: Any, caller: Identity, moment: float) -> list[Row]:
+        table = query.table
         if table not in {"resources", "securityresources"}:
             raise QueryError("InvalidQuery", f"The table '{table}' is not simulated.")
         asked = {str(each).lower() for each in subscriptions} if subscriptions else None
         wanted = table == "securityresources"
         return [
             _row(document, self._directory.tenant_id)
-            for document in self._readable(caller, asked)
+            for document in self._readable(caller, asked, query, moment)
             if (document["type"].lower() in _SECURITY_TABLE) == wanted and document["type"].lower() not in _NOT_INDEXED
         ]
 
-    def _readable(self, caller: Identity, subscriptions: set[str] | None) -> Iterable[Document]:
+    def _readable(
+        self, caller: Identity, subscriptions: set[str] | None, query: Query, moment: float
+    ) -> Iterable[Document]:
         verdicts: dict[tuple[str, str], bool] = {}
-        for document in self._resources.as_of(time.monotonic() - self.lag_seconds):
+        for document in self._resources.as_of(moment, query.types, query.ids):
             subscription = _subscription(document["id"])
             if subscriptions is not None and subscription not in subscriptions:
                 continue

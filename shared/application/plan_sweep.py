@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TypeVar
 
 from shared.application.merge_sweep import merge_if_last
@@ -107,8 +108,8 @@ class _Listings:
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
-        """All slices, numbered from 1."""
-        parts = (*self._account_slices(), *self._machine_slices())
+        """All slices, numbered from 1; machines are listed after the accounts are done with, so as to hold only one."""
+        parts = chain(self._account_slices(), self._machine_slices())
         return (replace(part, number=number) for number, part in enumerate(parts, start=1))
 
     def _account_slices(self) -> Iterator[Slice]:
