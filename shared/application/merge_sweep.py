@@ -36,6 +36,8 @@ def merge_if_last(run: str, ports: SweepPorts, *, just: int = 0) -> SweepReport 
         return before
     if before is not None and before.run > run and (made := store.find_report()) is not None:
         return made
+    if just and not store.may_report(just):
+        return None
     newest = before is None or before.run < run
     report = reported(facts, store.results(facts.slices), before if newest else None, ports.clock.now())
     if newest:
@@ -44,7 +46,7 @@ def merge_if_last(run: str, ports: SweepPorts, *, just: int = 0) -> SweepReport 
     _tell(report, ports, newest=newest)
     if newest and not put_latest(ports.documents, report, version):
         made, _ = find_latest(ports.documents)
-        if made is not None and made.run == run:  # two slices have ended at the same moment
+        if made is not None and made.run == run:  # the message that makes the report was delivered twice
             return made
         raise TransientError("another sweep's report was made at the same moment", retry_after_seconds=5.0)
     prune(ports.documents, f"{report.ended_at - KEPT:%Y%m%dT%H%M%SZ}")

@@ -71,6 +71,17 @@ class SweepStore:
         names = self._documents.list_names(f"runs/{self._run}/results/{group}/")
         return sum(1 for _ in names) >= min(GROUP, slices - group * GROUP)
 
+    def may_report(self, number: int) -> bool:
+        """Whether it is this slice's part to make the report: the first that asks, and no other.
+
+        Slices that end together would all read every result. Where it is killed, its message comes back.
+        """
+        name, own = f"runs/{self._run}/reporter.json", str(number).encode()
+        if self._documents.put(name, own, over=""):
+            return True
+        found = self._documents.find(name)
+        return found is not None and found.content == own
+
     def results(self, slices: int) -> Iterator[SliceResult]:
         """The results of so many slices, one after the other."""
         for number in range(1, slices + 1):

@@ -54,6 +54,11 @@ def test_the_end_of_a_slice_costs_one_short_listing_however_many_there_are(slice
     assert store.ended() == frozenset(range(1, slices + 1))
 
 
+def test_one_slice_makes_the_report_as_often_as_its_message_comes_back() -> None:
+    store = SweepStore(FakeDocuments(), RUN)
+    assert [store.may_report(number) for number in (7, 8, 7, 9)] == [True, False, True, False]
+
+
 def test_runs_are_listed_and_forgotten_without_a_look_at_what_the_others_hold() -> None:
     documents = Counting()
     runs = [f"202611{day:02d}T120000Z-00000000" for day in range(1, 11)]
