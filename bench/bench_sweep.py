@@ -37,7 +37,7 @@ WHO = {FUNCTIONS: "functions", OPERATOR: "command", "anonymous": "functions"}
 BY_HOST = re.compile(r"queue:(Get|Delete|Update|Peek)Messages?|blob:(LeaseBlob|GetBlobProperties|GetContainerProp.*)")
 """What the Functions host itself asks: it polls, hides and deletes messages, and keeps the timers' state."""
 OF_RUN = re.compile(r"runs/[^/]+/(results|slices)/")
-OF_BLOB = re.compile(r"(results|slices|facts|reports|latest|machines|policy)\b")
+OF_BLOB = re.compile(r"(results|slices|facts|reporter|reports|latest|machines|policy)\b")
 PLANNER, WORKER, COMMAND = "Functions host that plans", "Functions host that does slices", "command"
 CREATED, TOO_MANY = 201, 429
 
