@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 AZURITE := sandbox/azurite/node_modules/.package-lock.json
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills check static format lint types imports requirements bench build lock clean
+.PHONY: setup demo test faults kills check static format lint types imports requirements bench bench-sweep build lock clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -64,6 +64,9 @@ lock: $(VENV)/.stamp-test  ## UPGRADE=1 takes the newest versions that pyproject
 
 bench: setup
 	@for each in $(sort $(wildcard bench/bench_*.py)); do $(BIN)/python "$$each" || exit 1; done
+
+bench-sweep: setup  ## the sweep at its full sizes: half an hour and 8 GB
+	@$(BIN)/python bench/bench_sweep.py 1000x1000 10000x10000 10000x100000
 
 build: $(VENV)/.stamp-venv  ## the Lambda artefacts, as SAM's makefile builder makes them
 	@for each in $(LAMBDAS); do \

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from moto.organizations.exceptions import AWSOrganizationsNotInUseException, OrganizationsClientError
 from moto.organizations.models import (
@@ -34,6 +34,7 @@ _moto_remove_account = OrganizationsResponse.remove_account_from_organization
 _moto_tag_resource = OrganizationsResponse.tag_resource
 _moto_untag_resource = OrganizationsResponse.untag_resource
 
+_Listed = TypeVar("_Listed")
 _MOST_PER_PAGE = 20
 # Everything but DescribeOrganization, which members may call.
 _MANAGEMENT_ONLY = (
@@ -195,14 +196,16 @@ def _untag_resource(self: OrganizationsResponse) -> str:
     return answer
 
 
-def _page(response: OrganizationsResponse, key: str, found: Sequence[dict[str, Any]]) -> str:
+def _page(
+    response: OrganizationsResponse, key: str, found: Sequence[_Listed], describe: Callable[[_Listed], dict[str, Any]]
+) -> str:
     """One page of a list: 20 entries at most, as AWS has it, where moto gives as many as are asked for."""
     size, token = int(response._get_param("MaxResults") or _MOST_PER_PAGE), response._get_param("NextToken")
     start = _token_position(token)
     if not 1 <= size <= _MOST_PER_PAGE or start is None or start > len(found):
         raise OrganizationsClientError("InvalidInputException", "You specified an invalid value.")
     more = {"NextToken": base64.b64encode(str(start + size).encode()).decode()} if start + size < len(found) else {}
-    return json.dumps({key: found[start : start + size]} | more)
+    return json.dumps({key: [describe(each) for each in found[start : start + size]]} | more)
 
 
 def _token_position(token: str | None) -> int | None:
@@ -214,22 +217,23 @@ def _token_position(token: str | None) -> int | None:
 
 def _list_accounts(self: OrganizationsResponse) -> str:
     _refuse_members(self)
-    return _page(self, "Accounts", [account.describe() for account in self.organizations_backend.accounts])
+    return _page(self, "Accounts", self.organizations_backend.accounts, FakeAccount.describe)
 
 
 def _list_accounts_for_parent(self: OrganizationsResponse) -> str:
     _refuse_members(self)
     backend = self.organizations_backend
     parent = backend.validate_parent_id(self._get_param("ParentId"))
-    return _page(self, "Accounts", [each.describe() for each in backend.accounts if each.parent_id == parent])
+    inside = [each for each in backend.accounts if each.parent_id == parent]
+    return _page(self, "Accounts", inside, FakeAccount.describe)
 
 
 def _list_units_for_parent(self: OrganizationsResponse) -> str:
     _refuse_members(self)
     backend = self.organizations_backend
     parent = backend.validate_parent_id(self._get_param("ParentId"))
-    units = [unit.describe()["OrganizationalUnit"] for unit in backend.ou if unit.parent_id == parent]
-    return _page(self, "OrganizationalUnits", units)
+    units = [unit for unit in backend.ou if unit.parent_id == parent]
+    return _page(self, "OrganizationalUnits", units, lambda unit: unit.describe()["OrganizationalUnit"])
 
 
 def _for_management(name: str) -> Patch:

@@ -58,6 +58,8 @@ class Directory:
         self._credentials: dict[str, list[FederatedCredential]] = {}
         self._assignments: list[RoleAssignment] = []
         self._lock = threading.Lock()
+        self.revision = 0
+        """Counts the changes of assignments."""
 
     def add(
         self,
@@ -116,6 +118,7 @@ class Directory:
         assignment = RoleAssignment(object_id=self._identities[name].object_id, role=ROLES[role].name, scope=scope)
         with self._lock:
             self._assignments.append(assignment)
+            self.revision += 1
 
     def unassign(self, name: str, role: str | None = None, scope: str | None = None) -> None:
         """Takes one role, or all, away from an identity: everywhere, or on one scope only.
@@ -125,6 +128,7 @@ class Directory:
         object_id = self._identities[name].object_id
         role = ROLES[role].name if role is not None else None
         with self._lock:
+            self.revision += 1
             self._assignments = [
                 each
                 for each in self._assignments

@@ -20,11 +20,16 @@ Step = Callable[[list[Row]], list[Row]]
 
 @dataclass(frozen=True)
 class Query:
-    """A parsed query: its table, what it does to rows, and whether it limits them itself."""
+    """A parsed query: its table, what it does to rows, and whether it limits them itself.
+
+    `types` and `ids`, in lower case, are the only ones that it can yield rows of; None where that is not plain.
+    """
 
     table: str
     steps: tuple[Step, ...]
     limited: bool
+    types: frozenset[str] | None = None
+    ids: frozenset[str] | None = None
 
     def run(self, rows: list[Row]) -> list[Row]:
         """The rows that the query yields."""
@@ -48,15 +53,21 @@ def parse(query: str, columns: frozenset[str]) -> Query:
             parser.expect("|")
     steps: list[Step] = []
     limited = False
+    narrowed: dict[str, frozenset[str]] = {}
+    only_filters = True
     while not parser.done():
         name = parser.word()
         if name not in _OPERATORS:
             raise QueryError("ParserFailure", f"ParserFailure: the operator {name!r} is not supported")
         limited = limited or name in {"limit", "take"}
+        only_filters = only_filters and name == "where"
+        if only_filters and (found := parser.narrowing()) is not None:
+            column, values = found
+            narrowed[column] = narrowed.get(column, values) & values
         steps.append(_OPERATORS[name](parser))
         if not parser.done():
             parser.expect("|")
-    return Query(table, tuple(steps), limited)
+    return Query(table, tuple(steps), limited, types=narrowed.get("type"), ids=narrowed.get("id"))
 
 
 def _where(parser: Parser) -> Step:

@@ -58,6 +58,16 @@ def text_of(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _literal(token: Token) -> str:
+    """What a string's token says."""
+    return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+
+
+def _hashable(value: Any) -> Any:
+    """The value, or nothing that is ever equal to a string where it is not one."""
+    return value if isinstance(value, str) else None
+
+
 def _has(value: Any, term: Any) -> bool:
     pattern = rf"(?<![A-Za-z0-9]){re.escape(text_of(term))}(?![A-Za-z0-9])"
     return re.search(pattern, text_of(value), re.IGNORECASE) is not None
@@ -163,10 +173,47 @@ class Parser:
 
     def _membership(self, left: Value, *, fold: bool) -> Value:
         self.expect("(")
+        texts = self._literal_texts()
+        if texts is not None:
+            known = frozenset(text.lower() for text in texts) if fold else texts
+            return lambda row: (text_of(left(row)).lower() if fold else _hashable(left(row))) in known
         members = self.listed(self._operand)
         self.expect(")")
         compare = _COMPARISONS["=~" if fold else "=="]
         return lambda row: any(compare(left(row), member(row)) for member in members)
+
+    def _literal_texts(self) -> frozenset[str] | None:
+        """Takes a list to its closing parenthesis if it has nothing but strings."""
+        end = self._at
+        while end < len(self._tokens) and self._tokens[end].text != ")":
+            end += 1
+        listed = self._tokens[self._at : end]
+        plain = all(
+            token.kind == "string" if number % 2 == 0 else token.text == "," for number, token in enumerate(listed)
+        )
+        if not plain or len(listed) % 2 == 0 or end == len(self._tokens):
+            return None
+        self._at = end + 1
+        return frozenset(_literal(token) for token in listed[::2])
+
+    def narrowing(self) -> tuple[str, frozenset[str]] | None:
+        """`type` or `id`, and the values in lower case that the condition that comes next leaves of it.
+
+        Takes nothing. None where the condition says more than that, or less.
+        """
+        end = self._at
+        while end < len(self._tokens) and self._tokens[end].text != "|":
+            end += 1
+        before, tokens = self._at, self._tokens[self._at : end]
+        texts = [token.text.lower() for token in tokens]
+        if len(tokens) == 3 and texts[0] in {"type", "id"} and texts[1] in {"==", "=~"} and tokens[2].kind == "string":  # noqa: PLR2004 - COLUMN =~ 'value'
+            return texts[0], frozenset({_literal(tokens[2]).lower()})
+        if texts[:6] == ["tolower", "(", "id", ")", "in", "("]:
+            self._at += 6
+            found = self._literal_texts()
+            whole, self._at = self._at == end, before
+            return ("id", found) if whole and found is not None else None
+        return None
 
     def _operand(self) -> Value:
         if self.accept("("):
@@ -175,7 +222,7 @@ class Parser:
             return inner
         token = self.next()
         if token.kind == "string":
-            literal = re.sub(r"\\(.)", r"\1", token.text[1:-1])
+            literal = _literal(token)
             return lambda row: literal
         if token.kind == "number":
             number = float(token.text) if "." in token.text else int(token.text)

@@ -19,7 +19,7 @@ from typing import Any
 
 from sandbox.azure.answers import RefusalError
 from sandbox.azure.directory import Directory, Identity
-from sandbox.azure.kusto import parse
+from sandbox.azure.kusto import Query, parse
 from sandbox.azure.kusto_expressions import QueryError, Row
 from sandbox.azure.pricings import untouched
 from sandbox.azure.resources import Document, Resources
@@ -27,11 +27,12 @@ from sandbox.azure.resources import Document, Resources
 API_VERSIONS = ("2021-03-01", "2021-06-01-preview", "2022-10-01", "2024-04-01")
 _QUOTA, _QUOTA_SECONDS = 15, 5.0
 _MAX_ROWS = 1000
+_PLANS = "microsoft.security/pricings"
 _SECURITY_TABLE = (
     "microsoft.security/assessments",
     "microsoft.security/governancerules",
     "microsoft.security/healthreports",
-    "microsoft.security/pricings",
+    _PLANS,
     "microsoft.security/regulatorycompliancestandards",
     "microsoft.security/standardassignments",
 )
@@ -54,6 +55,7 @@ class ResourceGraph:
         self._directory = directory
         self.lag_seconds = lag_seconds
         self._asked: dict[str, deque[float]] = defaultdict(deque)
+        self._paged: tuple[tuple[object, ...], list[Row]] | None = None
         self._lock = threading.Lock()
 
     def reset_quota(self) -> None:
@@ -79,7 +81,7 @@ class ResourceGraph:
         top, skip = _page(options)
         try:
             query = parse(body["query"], _COLUMNS)
-            rows = query.run(self._rows(query.table, body.get("subscriptions"), caller))
+            rows = self._found(query, body, caller, later=skip > 0)
         except QueryError as error:
             raise _bad_request(error.code, str(error)) from error
         data = rows[skip : skip + top]
@@ -119,7 +121,23 @@ class ResourceGraph:
             raise _refusal(429, "RateLimiting", [{"code": "RateLimiting", "message": text}], headers)
         return headers
 
-    def _rows(self, table: str, subscriptions: Any, caller: Identity) -> list[Row]:
+    def _found(self, query: Query, body: Document, caller: Identity, *, later: bool) -> list[Row]:
+        """All rows; those of a `later` page are not looked for again where nothing has changed meanwhile."""
+        moment = time.monotonic() - self.lag_seconds
+        subscriptions = body.get("subscriptions")
+        state = (self._resources.revision, self._directory.revision)
+        key = (body["query"], repr(subscriptions), caller.object_id, state)
+        kept = self._paged
+        if later and kept is not None and kept[0] == key:
+            return kept[1]
+        settled = self._resources.changed_at <= moment
+        rows = query.run(self._rows(query, subscriptions, caller, moment))
+        if settled and len(rows) > _MAX_ROWS:
+            self._paged = (key, rows)
+        return rows
+
+    def _rows(self, query: Query, subscriptions: Any, caller: Identity, moment: float) -> list[Row]:
+        table = query.table
         if table not in {"resources", "securityresources", "resourcecontainers"}:
             raise QueryError("InvalidQuery", f"The table '{table}' is not simulated.")
         asked = {str(each).lower() for each in subscriptions} if subscriptions else None
@@ -128,13 +146,15 @@ class ResourceGraph:
         wanted = table == "securityresources"
         return [
             _row(document, self._directory.tenant_id)
-            for document in self._readable(caller, asked)
+            for document in self._readable(caller, asked, query, moment)
             if (document["type"].lower() in _SECURITY_TABLE) == wanted and document["type"].lower() not in _NOT_INDEXED
         ]
 
-    def _readable(self, caller: Identity, subscriptions: set[str] | None) -> Iterable[Document]:
+    def _readable(
+        self, caller: Identity, subscriptions: set[str] | None, query: Query, moment: float
+    ) -> Iterable[Document]:
         verdicts: dict[tuple[str, str], bool] = {}
-        for document in self._known():
+        for document in self._known(query, moment):
             subscription = _subscription(document["id"])
             if subscriptions is not None and subscription not in subscriptions:
                 continue
@@ -146,11 +166,11 @@ class ResourceGraph:
             if verdicts[key] or self._directory.allows(caller, action, document["id"]):
                 yield document
 
-    def _known(self) -> Iterable[Document]:
+    def _known(self, query: Query, moment: float) -> Iterable[Document]:
         """What there is, and the plans of registered subscriptions that nobody ever changed."""
-        known = {
-            document["id"].lower(): document for document in self._resources.as_of(time.monotonic() - self.lag_seconds)
-        }
+        if query.types is not None and _PLANS not in query.types:
+            return self._resources.as_of(moment, query.types, query.ids)
+        known = {document["id"].lower(): document for document in self._resources.as_of(moment, query.types, query.ids)}
         for subscription in self._resources.subscriptions():
             if "microsoft.security" in subscription.registered:
                 for plan in untouched(subscription.id):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -61,6 +62,11 @@ class Resources:
         self._subscriptions: dict[str, Subscription] = {}
         self._groups: dict[tuple[str, str], ResourceGroup] = {}
         self._versions: dict[str, list[tuple[float, Document | None]]] = {}
+        self._by_type: dict[str, dict[str, None]] = defaultdict(dict)  # the keys of each type, in order
+        self.revision = 0
+        """Counts the changes."""
+        self.changed_at = 0.0
+        """The latest moment from which on Resource Graph sees something else."""
         self.lock = threading.RLock()
 
     def add_subscription(self, subscription_id: str, name: str = "connectors") -> Subscription:
@@ -106,9 +112,16 @@ class Resources:
         """Stores a resource under its `id`. A seed passes `seen_by_graph_at=0` to be visible at once."""
         moment = time.monotonic() if seen_by_graph_at is None else seen_by_graph_at
         with self.lock:
-            versions = self._versions.setdefault(str(document["id"]).lower(), [])
+            key = str(document["id"]).lower()
+            versions = self._versions.setdefault(key, [])
             versions.append((moment, copy.deepcopy(dict(document))))
             del versions[:-_VERSIONS_KEPT]
+            self._by_type[str(document["type"]).lower()][key] = None
+            self._note(moment)
+
+    def _note(self, moment: float) -> None:
+        self.revision += 1
+        self.changed_at = max(self.changed_at, moment)
 
     def delete(self, resource_id: str) -> None:
         """Removes a resource with everything below it: locks, assignments, rules."""
@@ -117,6 +130,7 @@ class Resources:
             for key, versions in self._versions.items():
                 if (key == whole or key.startswith(f"{whole}/")) and versions[-1][1] is not None:
                     versions.append((time.monotonic(), None))
+                    self._note(versions[-1][0])
 
     def find(self, resource_id: str) -> Document | None:
         """A copy of the resource as it is now."""
@@ -130,17 +144,27 @@ class Resources:
         with self.lock:
             return [
                 document
-                for key, versions in sorted(self._versions.items())
-                if key.startswith(prefix)
-                and (document := versions[-1][1]) is not None
-                and str(document["type"]).lower() == resource_type.lower()
+                for key in sorted(self._by_type.get(resource_type.lower(), ()))
+                if key.startswith(prefix) and (document := self._versions[key][-1][1]) is not None
             ]
 
-    def as_of(self, moment: float) -> Iterator[Document]:
-        """Every resource as it was at a value of `time.monotonic()`; not to be changed by the caller."""
+    def as_of(
+        self, moment: float, types: Collection[str] | None = None, ids: Iterable[str] | None = None
+    ) -> Iterator[Document]:
+        """Every resource as it was at a value of `time.monotonic()`; not to be changed by the caller.
+
+        Of these types or ids only (lower case), where they are given.
+        """
         with self.lock:
-            histories = [list(versions) for versions in self._versions.values()]
+            histories = [list(self._versions[key]) for key in self._keys(types, ids)]
         for versions in histories:
             known = [document for changed_at, document in versions if changed_at <= moment]
             if known and known[-1] is not None:
                 yield known[-1]
+
+    def _keys(self, types: Collection[str] | None, ids: Iterable[str] | None) -> Iterable[str]:
+        if ids is not None:
+            return [key for key in dict.fromkeys(ids) if key in self._versions]
+        if types is not None:
+            return [key for each in types for key in self._by_type.get(each, ())]
+        return self._versions

@@ -81,8 +81,9 @@ class _Deletion:
                 return
             body = self._body_of(finding, machine_id)
             if body is None:
-                if name in kept:
-                    yield machine_id  # it went before this was killed
+                if name in kept or self._ports.documents.find(name) is not None:
+                    kept.add(name)
+                    yield machine_id  # it went before this was killed, or another makes the report at the same time
                 continue
             self._ports.documents.put(name, body, over="")
             kept.add(name)

@@ -22,27 +22,34 @@ KEPT = timedelta(days=90)
 """How long reports, and what they were made of, are kept."""
 
 
-def merge_if_last(run: str, ports: SweepPorts) -> SweepReport | None:
+def merge_if_last(run: str, ports: SweepPorts, *, just: int = 0) -> SweepReport | None:
     """The report of a run whose slices have all ended, made once however often this is called; else None.
+
+    `just` is the slice that has ended just now, 0 where that is not why it is asked.
 
     Raises TransientError, ConfigurationError; then it is made by whoever calls next.
     """
     store = SweepStore(ports.documents, run)
     facts = store.find_facts()
-    if facts is None or len(store.ended()) < facts.slices:
+    if facts is None or not store.have_all_ended(facts.slices, just=just):
         return None
     before, version = find_latest(ports.documents)
     if before is not None and before.run == run:
         return before
     if before is not None and before.run > run and (made := store.find_report()) is not None:
         return made
+    if just and not store.may_report(just):
+        return None
     newest = before is None or before.run < run
-    report = reported(facts, store.results(), before if newest else None, ports.clock.now())
+    report = reported(facts, store.results(facts.slices), before if newest else None, ports.clock.now())
     if newest:
         report = delete_orphans(report, before, ports.policy.current(), ports)
     store.put_report(report)
     _tell(report, ports, newest=newest)
     if newest and not put_latest(ports.documents, report, version):
+        made, _ = find_latest(ports.documents)
+        if made is not None and made.run == run:  # the message that makes the report was delivered twice
+            return made
         raise TransientError("another sweep's report was made at the same moment", retry_after_seconds=5.0)
     prune(ports.documents, f"{report.ended_at - KEPT:%Y%m%dT%H%M%SZ}")
     return report

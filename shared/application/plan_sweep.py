@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TypeVar
 
 from shared.application.merge_sweep import merge_if_last
@@ -107,8 +108,8 @@ class _Listings:
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
-        """All slices, numbered from 1."""
-        parts = (*self._account_slices(), *self._machine_slices(), Slice(number=0, scopes=self._scopes))
+        """All slices, numbered from 1; machines are listed after the accounts are done with, so as to hold only one."""
+        parts = chain(self._account_slices(), self._machine_slices(), self._needs())
         return (replace(part, number=number) for number, part in enumerate(parts, start=1))
 
     def _account_slices(self) -> Iterator[Slice]:
@@ -158,6 +159,10 @@ class _Listings:
             accounts = {each.account for each in cut}
             unaskable = accounts - self._active if self._active is not None else set()
             yield Slice(number=0, machines=tuple(each.machine_id for each in cut), unaskable=frozenset(unaskable))
+
+    def _needs(self) -> Iterator[Slice]:
+        """One that looks at what is needed where connectors stand."""
+        yield Slice(number=0, scopes=self._scopes)
 
     def _had(self, listing: Callable[[], _Found], area: Area | None) -> _Found | None:
         """What a listing came to; None where it failed, which the report says."""

@@ -235,8 +235,8 @@ class Ledger(Protocol):
     def record(self, entry: HistoryEntry, *, release: str | None = None) -> None:
         """Adds to the history, advances the account's line and ends the claim of `release`."""
 
-    def list_records(self) -> Iterator[AccountRecord]:
-        """Every account's line."""
+    def list_records(self, between: tuple[AccountKey, AccountKey] | None = None) -> Iterator[AccountRecord]:
+        """Every account's line, or those from one key to another of the same provider, both included."""
 
     def history(self, key: AccountKey) -> Iterator[HistoryEntry]:
         """What happened to an account, newest first."""

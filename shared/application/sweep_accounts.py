@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from shared.application.diagnose import Diagnosis
 from shared.application.plan import with_tags
@@ -123,7 +124,15 @@ class SweptAccounts:
         return [actual] if actual is not None else []
 
     def _record(self, account_id: str) -> AccountRecord | None:
-        return self._ports.ledger.find(AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id))
+        return self._records.get(account_id)
+
+    @cached_property
+    def _records(self) -> dict[str, AccountRecord]:
+        """What the ledger knows of the slice's accounts: their ids follow one another, so one look does for all."""
+        ids = sorted(subject.account.account_id for subject in self._part.accounts)
+        first, last = (AccountKey(provider=Provider.AWS, hierarchy_identifier=each) for each in (ids[0], ids[-1]))
+        found = {each.key.hierarchy_identifier: each for each in self._ports.ledger.list_records((first, last))}
+        return {account_id: found[account_id] for account_id in ids if account_id in found}
 
     def _repair(self, looked: Looked, *, drifted: bool) -> None:
         """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there.

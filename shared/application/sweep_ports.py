@@ -46,6 +46,9 @@ class Documents(Protocol):
     def list_names(self, prefix: str) -> Iterator[str]:
         """The names that begin so."""
 
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """What comes between `prefix` and the next slash in names that have one, each once."""
+
     def delete(self, name: str) -> None:
         """Deletes it; one that is gone is no error."""
 

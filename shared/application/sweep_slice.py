@@ -36,9 +36,9 @@ def sweep_slice(message: SweepSlice, ports: SweepPorts, *, last_try: bool = Fals
         facts = plan_sweep(message, ports, last_try=last_try)
         return merge_if_last(message.run, ports) if facts.slices == 0 else None
     store = SweepStore(ports.documents, message.run)
-    if message.slice not in store.ended():
+    if store.find_result(message.slice) is None:
         store.put_result(_given_up(message, store) if last_try else _result(message, store, ports))
-    return merge_if_last(message.run, ports)
+    return merge_if_last(message.run, ports, just=message.slice)
 
 
 def _result(message: SweepSlice, store: SweepStore, ports: SweepPorts) -> SliceResult:

@@ -10,6 +10,8 @@ from shared.domain.sweep.slices import Slice
 from shared.messages.sweep_documents import FACTS, REPORT, RESULT, SLICE
 
 LATEST = "latest.json"
+GROUP = 100
+"""Results of so many slices lie in a folder: whether all are there is asked without listing all."""
 
 
 class SweepStore:
@@ -40,19 +42,52 @@ class SweepStore:
 
     def put_result(self, result: SliceResult) -> None:
         """Writes what a slice came to; the first word counts."""
-        self._documents.put(f"runs/{self.run}/results/{result.number}.json", RESULT.dump_json(result), over="")
+        self._documents.put(self._name_of_result(result.number), RESULT.dump_json(result), over="")
+
+    def find_result(self, number: int) -> SliceResult | None:
+        """What a slice came to; None while it has not ended."""
+        found = self._documents.find(self._name_of_result(number))
+        return RESULT.validate_json(found.content) if found is not None else None
+
+    def _name_of_result(self, number: int) -> str:
+        return f"runs/{self.run}/results/{_group_of(number)}/{number}.json"
 
     def ended(self) -> frozenset[int]:
         """The numbers of the slices that have a result."""
         names = self._documents.list_names(f"runs/{self.run}/results/")
         return frozenset(int(name.rpartition("/")[2].removesuffix(".json")) for name in names)
 
-    def results(self) -> Iterator[SliceResult]:
-        """All results, one after the other, in the order of their numbers."""
-        for number in sorted(self.ended()):
-            found = self._documents.find(f"runs/{self.run}/results/{number}.json")
+    def have_all_ended(self, slices: int, *, just: int = 0) -> bool:
+        """Whether each of so many has a result. `just` is one that has ended just now.
+
+        Its own group is looked at first, then the others from the last: as long as slices come in their order, an
+        answer costs one short listing, however many there are.
+        """
+        first = [_group_of(just)] if just else []
+        groups = dict.fromkeys([*first, *range(_group_of(slices), -1, -1)]) if slices else {}
+        return all(self._has_ended(group, slices) for group in groups)
+
+    def _has_ended(self, group: int, slices: int) -> bool:
+        names = self._documents.list_names(f"runs/{self.run}/results/{group}/")
+        return sum(1 for _ in names) >= min(GROUP, slices - group * GROUP)
+
+    def may_report(self, number: int) -> bool:
+        """Whether it is this slice's part to make the report: the first that asks, and no other.
+
+        Slices that end together would all read every result. Where it is killed, its message comes back.
+        """
+        name, own = f"runs/{self.run}/reporter.json", str(number).encode()
+        if self._documents.put(name, own, over=""):
+            return True
+        found = self._documents.find(name)
+        return found is not None and found.content == own
+
+    def results(self, slices: int) -> Iterator[SliceResult]:
+        """The results of so many slices, one after the other."""
+        for number in range(1, slices + 1):
+            found = self.find_result(number)
             if found is not None:
-                yield RESULT.validate_json(found.content)
+                yield found
 
     def find_report(self) -> SweepReport | None:
         """The run's report; None while it is not made."""
@@ -77,12 +112,8 @@ def put_latest(documents: Documents, report: SweepReport, over: str) -> bool:
 
 def prune(documents: Documents, oldest: str) -> int:
     """Deletes what is left of runs whose names sort before `oldest`; how many documents that were."""
-    old = [
-        name
-        for prefix in ("runs/", "reports/")
-        for name in documents.list_names(prefix)
-        if name.split("/")[1].removesuffix(".json") < oldest
-    ]
+    old = [name for run in list_runs(documents) if run < oldest for name in documents.list_names(f"runs/{run}/")]
+    old += [name for name in documents.list_names("reports/") if name < f"reports/{oldest}"]
     for name in old:
         documents.delete(name)
     return len(old)
@@ -90,4 +121,8 @@ def prune(documents: Documents, oldest: str) -> int:
 
 def list_runs(documents: Documents) -> tuple[str, ...]:
     """The runs that something is left of, in the order of time."""
-    return tuple(sorted({name.split("/")[1] for name in documents.list_names("runs/")}))
+    return tuple(sorted(documents.list_folders("runs/")))
+
+
+def _group_of(number: int) -> int:
+    return (number - 1) // GROUP

@@ -146,6 +146,15 @@ def test_every_line_is_listed(ledger: Ledger, key: AccountKey) -> None:
     assert {key, google} <= {record.key for record in ledger.list_records()}
 
 
+def test_lines_are_listed_from_one_key_to_another(ledger: Ledger) -> None:
+    keys = [AccountKey(provider=Provider.AWS, hierarchy_identifier=f"7000000{number:05d}") for number in range(5)]
+    google = AccountKey(provider=Provider.GCP, hierarchy_identifier=keys[2].hierarchy_identifier)
+    for each in (*keys, google):
+        ledger.record(entry(each))
+    assert [record.key for record in ledger.list_records((keys[1], keys[3]))] == keys[1:4]
+    assert [record.key for record in ledger.list_records((keys[4], keys[4]))] == [keys[4]]
+
+
 def test_two_processes_together_keep_to_the_rate(pacers: Callable[[FakeClock], Pacer], account_id: str) -> None:
     clock = FakeClock()
     one, two = pacers(clock), pacers(clock)

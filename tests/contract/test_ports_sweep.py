@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +75,14 @@ def test_names_are_listed_by_their_beginning_and_deleting_twice_is_no_error(docu
     documents.delete(f"{prefix}b/2.json")
     documents.delete(f"{prefix}b/2.json")
     assert list(documents.list_names(f"{prefix}b/")) == [f"{prefix}b/10.json"]
+
+
+def test_folders_are_listed_without_what_they_hold(documents: Documents, prefix: str) -> None:
+    for name in ("b/2.json", "b/c/10.json", "c/1.json", "alone.json"):
+        documents.put(prefix + name, b"{}")
+    assert sorted(documents.list_folders(prefix)) == ["b", "c"]
+    assert list(documents.list_folders(f"{prefix}b/")) == ["c"]
+    assert list(documents.list_folders(f"{prefix}nothing/")) == []
 
 
 def test_a_container_that_is_not_there_is_no_missing_document(azure_ports: World) -> None:
@@ -165,6 +175,16 @@ def test_what_is_no_machine_is_not_asked_for(azure_ports: World, wrong: str) -> 
     machines = ArmMachines(FixedCredential(azure_ports), arm_endpoint=azure_ports.azure.arm_url)
     with pytest.raises(PermanentError):
         machines.delete(wrong)
+
+
+def test_four_patient_threads_are_hardly_ever_refused(azure_ports: World) -> None:
+    """As slices ask side by side: once the quota is nearly spent they wait instead of asking in vain."""
+    graph = ResourceGraph(FixedCredential(azure_ports), arm_endpoint=azure_ports.azure.arm_url, patient=SystemClock())
+    before = len(azure_ports.journal)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: GraphTenant(graph).machines(["/x"]), range(40))) == [()] * 40
+    asked = azure_ports.journal.entries(since=before, operation="arm:QueryResources")
+    assert sum(entry.status == 429 for entry in asked) <= 4, Counter(entry.status for entry in asked)
 
 
 def test_a_patient_reader_waits_for_its_quota_and_another_does_not(azure_ports: World) -> None:

@@ -263,7 +263,7 @@ EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("cloudformation", "ListStackInstances", "*"): _READ,
     ("organizations", "ListOrganizationalUnitsForParent", "*"): _READ,
     ("organizations", "ListAccounts", "*"): _READ,
-    ("table", "QueryEntities", "accounts"): "the sweep asks which subscriptions the ledger names",
+    ("table", "QueryEntities", "accounts"): _READ,
     ("table", "InsertOrReplaceEntity", "sweeps"): "the timer's last word, told again the next day",
     ("table", "QueryEntities", "history"): "an operator's question over HTTP: whoever asked asks again",
     ("queue", "UpdateMessage", "onboarding"): "hides a message longer or gives it back: killed, it comes back later",

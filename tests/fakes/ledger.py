@@ -44,10 +44,13 @@ class FakeLedger:
             record = self._records.get(entry.key, AccountRecord(key=entry.key))
             self._records[entry.key] = advance(record, entry, release=release)
 
-    def list_records(self) -> Iterator[AccountRecord]:
-        """Every line, by key."""
+    def list_records(self, between: tuple[AccountKey, AccountKey] | None = None) -> Iterator[AccountRecord]:
+        """Every line, by key, or those between."""
         self.failures.strike("list_records")
-        yield from (self._records[key] for key in sorted(self._records))
+        first, last = between or (None, None)
+        for key in sorted(self._records):
+            if (first is None or first <= key) and (last is None or key <= last):
+                yield self._records[key]
 
     def history(self, key: AccountKey) -> Iterator[HistoryEntry]:
         """Newest first."""

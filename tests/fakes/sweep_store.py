@@ -38,6 +38,12 @@ class FakeDocuments:
         self.failures.strike("list_names")
         return iter([name for name in self.kept if name.startswith(prefix)])
 
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """The folders below."""
+        self.failures.strike("list_folders")
+        rest = [name.removeprefix(prefix) for name in self.kept if name.startswith(prefix)]
+        return iter(dict.fromkeys(each.partition("/")[0] for each in rest if "/" in each))
+
     def delete(self, name: str) -> None:
         """Deletes it."""
         self.failures.strike("delete")

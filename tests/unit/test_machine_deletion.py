@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from shared.application.merge_sweep import merge_if_last
+from shared.application.sweep_store import list_runs
 from shared.domain.policy import Deletions, Policy, SweepLimits
 from shared.domain.sweep.deletion import most_of
 from shared.domain.sweep.machines import ArcMachine, InstanceState
@@ -154,6 +156,24 @@ def test_what_a_run_has_kept_counts_although_others_would_come_first_by_now() ->
     killed_once(world, turned)
     swept(world)
     assert len(world.tenant.deleted) == 3
+
+
+def test_two_that_report_at_the_same_moment_delete_no_more_than_one_may() -> None:
+    """The last two slices end together, and both see that all have ended."""
+    machines = [machine(f"m{number}", days=40 + number) for number in range(10)]
+    world = world_with(*machines, policy=deleting(machines_per_run=3))
+    swept(world)
+    find = world.tenant.find
+
+    def overtaken(machine_id: str) -> Any:
+        world.tenant.find = find  # type: ignore[method-assign]
+        merge_if_last(list_runs(world.documents)[-1], world.ports)
+        return find(machine_id)
+
+    world.tenant.find = overtaken  # type: ignore[method-assign]
+    report = swept(world)
+    assert len(world.tenant.deleted) == 3
+    assert sorted(report.deleted) == sorted(world.tenant.deleted)
 
 
 def test_two_sweeps_on_one_day_delete_nothing() -> None:

@@ -51,7 +51,7 @@ KEYS = [AccountKey(provider=Provider.AWS, hierarchy_identifier=f"{number:012d}")
 
 def ledger_of(*records: AccountRecord) -> Ledger:
     class Listed(FakeLedger):
-        def list_records(self) -> Iterator[AccountRecord]:
+        def list_records(self, between: tuple[AccountKey, AccountKey] | None = None) -> Iterator[AccountRecord]:
             return iter(records)
 
     return Listed()

@@ -121,7 +121,7 @@ def test_a_sweep_that_only_lacks_its_report_gets_it_from_the_next(world: SweepWo
     [part, needs] = [each for each in world.queue.messages if each.slice]
     world.queue.messages.clear()
     sweep_slice(needs, world.ports)
-    world.documents.failures.plan("put", None, TransientError("busy"))  # its result, then its report
+    world.documents.failures.plan("put", None, None, TransientError("busy"))  # its result, its claim, its report
     with pytest.raises(TransientError):
         sweep_slice(part, world.ports)
     world.clock.advance(86_400)

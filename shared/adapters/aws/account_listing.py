@@ -7,6 +7,7 @@ they lead into no unit although there are some, every unit is asked for its acco
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ class AwsAccountListing:
         self._client = organizations
         self._clock = clock
         self._next_tag_read: datetime | None = None
+        self._pacing = threading.Lock()
 
     def list_accounts(self) -> tuple[Account, ...]:
         """Every account once, without its tags; all of them or an error."""
@@ -50,14 +52,18 @@ class AwsAccountListing:
 
     def tags_of(self, account_id: str) -> Mapping[str, str]:
         """One account's tags."""
-        now = self._clock.now()
-        if self._next_tag_read is not None and now < self._next_tag_read:
-            self._clock.sleep((self._next_tag_read - now).total_seconds())
-            now = self._next_tag_read
-        self._next_tag_read = now + timedelta(seconds=1 / TAG_READS_PER_SECOND)
+        self._wait_for_turn()
         with translated(f"read the tags of account {account_id}"):
             pages = self._client.get_paginator("list_tags_for_resource").paginate(ResourceId=account_id)
             return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+    def _wait_for_turn(self) -> None:
+        with self._pacing:
+            now = self._clock.now()
+            turn = now if self._next_tag_read is None else max(now, self._next_tag_read)
+            self._next_tag_read = turn + timedelta(seconds=1 / TAG_READS_PER_SECOND)
+        if turn > now:
+            self._clock.sleep((turn - now).total_seconds())
 
     def _pages(self, operation: Any, key: str, **parameters: str) -> Iterator[_Listed]:
         paging = {"PageSize": PAGE_SIZE}

@@ -53,6 +53,8 @@ class Hub:
         self._clock = clock
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
+        self._own: dict[tuple[str, str], tuple[dict[str, str], Any]] = {}
+        self._entering = threading.Lock()
         self._boto = boto3.Session()
         self._making = threading.Lock()  # a session may make one client at a time
 
@@ -61,15 +63,23 @@ class Hub:
 
         Raises TransientError, PermanentError, ConfigurationError.
         """
-        keys = self._keys_of(account_id) if account_id else self._hub_keys()
-        return self._made(service, region or self._region, Config(**_LIMITS), **keys)
+        region = region or self._region
+        if account_id:
+            return self._made(service, region, Config(**_LIMITS), **self._keys_of(account_id))
+        keys = self._hub_keys()
+        known, client = self._own.get((service, region), (None, None))
+        if known is not keys:  # making a client costs more than a request: one does for as long as the session
+            client = self._made(service, region, Config(**_LIMITS), **keys)
+            self._own[service, region] = keys, client
+        return client
 
     def _made(self, service: Any, region: str, config: Config, **keys: str) -> Any:
         with self._making:
             return self._boto.client(service, region_name=region, config=config, **keys)  # type: ignore[call-overload]  # by name
 
     def _hub_keys(self) -> dict[str, str]:
-        return self._kept("", self._enter_hub)
+        with self._entering:  # slices begin together, and one session does for all
+            return self._kept("", self._enter_hub)
 
     def _keys_of(self, account_id: str) -> dict[str, str]:
         return self._kept(account_id, lambda: self._enter(account_id))

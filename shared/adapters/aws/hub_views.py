@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 from shared.adapters.aws.account_listing import AwsAccountListing
@@ -22,6 +23,8 @@ class HubAccountListing:
         """Asks as the hub role."""
         self._hub = hub
         self._clock = clock
+        self._kept: tuple[object, AwsAccountListing] | None = None
+        self._keeping = threading.Lock()
 
     def list_accounts(self) -> tuple[Account, ...]:
         """Every account once, without its tags."""
@@ -32,7 +35,12 @@ class HubAccountListing:
         return self._listing().tags_of(account_id)
 
     def _listing(self) -> AwsAccountListing:
-        return AwsAccountListing(self._hub.client("organizations"), self._clock)
+        """One for all threads, since it is what paces the reading of tags."""
+        client = self._hub.client("organizations")
+        with self._keeping:
+            if self._kept is None or self._kept[0] is not client:
+                self._kept = client, AwsAccountListing(client, self._clock)
+            return self._kept[1]
 
 
 class HubStackStates:

@@ -8,7 +8,7 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import BlobPrefix, ContainerClient
 
 from shared.adapters.azure.errors import read_failure, translated
 from shared.adapters.azure.timeouts import TIMEOUTS
@@ -57,6 +57,13 @@ class BlobDocuments:
         """The names, a page after the other."""
         with translated(f"list {prefix} of the sweep's documents"):
             yield from self._container.list_blob_names(name_starts_with=prefix)
+
+    def list_folders(self, prefix: str) -> Iterator[str]:
+        """The service leaves out what lies below a folder, so a run of ten thousand documents is one line."""
+        with translated(f"list the folders of {prefix} of the sweep's documents"):
+            for found in self._container.walk_blobs(name_starts_with=prefix, delimiter="/"):
+                if isinstance(found, BlobPrefix):
+                    yield found.name.removeprefix(prefix).removesuffix("/")
 
     def delete(self, name: str) -> None:
         """Deletes the blob."""

@@ -13,7 +13,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import UpdateMode
 
 from shared.adapters.azure.errors import names_no_resource, translated
-from shared.adapters.ledger.rows import account_entity, account_record, history_entity, history_entry
+from shared.adapters.ledger.rows import Entity, account_entity, account_record, history_entity, history_entry
 from shared.adapters.ledger.tables import table
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
 from shared.errors import TransientError
@@ -54,11 +54,16 @@ class TableLedger:
             self._history.upsert_entity(history_entity(entry), mode=UpdateMode.REPLACE)
         self._change(entry.key, lambda record: advance(record, entry, release=release))
 
-    def list_records(self) -> Iterator[AccountRecord]:
-        """Every account's line, by provider and hierarchy identifier."""
+    def list_records(self, between: tuple[AccountKey, AccountKey] | None = None) -> Iterator[AccountRecord]:
+        """Every account's line, by provider and hierarchy identifier; a thousand in an answer."""
         with translated("list the ledger"):
-            for entity in self._accounts.list_entities():
+            for entity in self._accounts.list_entities() if between is None else self._between(*between):
                 yield account_record(entity)
+
+    def _between(self, first: AccountKey, last: AccountKey) -> Iterator[Entity]:
+        names = {"kind": str(first.provider), "first": first.hierarchy_identifier, "last": last.hierarchy_identifier}
+        wanted = "PartitionKey eq @kind and RowKey ge @first and RowKey le @last"
+        return iter(self._accounts.query_entities(wanted, parameters=names))
 
     def history(self, key: AccountKey) -> Iterator[HistoryEntry]:
         """What happened to an account, newest first."""

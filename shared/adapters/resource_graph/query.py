@@ -6,9 +6,8 @@ another page; `resultTruncated` was recorded as "false" beside one.
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -18,14 +17,13 @@ from azure.mgmt.core import ARMPipelineClient
 from shared.adapters.azure.errors import translated
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
+from shared.adapters.resource_graph.quota import RESETS_AFTER, Quota
 from shared.application.ports import Clock
 from shared.errors import PermanentError, TransientError
 
 API_VERSION = "2021-03-01"
 PAGE_SIZE = 1000
 MOST_TRIES = 8
-LONGEST_WAIT_SECONDS = 10.0
-_RESETS_AFTER = "x-ms-user-quota-resets-after"
 _TOO_MANY = 429
 _PLAIN = re.compile(r"[^'\\\n]+")
 
@@ -36,10 +34,10 @@ class ResourceGraph:
     def __init__(self, credential: TokenCredential, *, arm_endpoint: str, patient: Clock | None = None) -> None:
         """Asks the Resource Graph behind the Resource Manager at `arm_endpoint`.
 
-        A `patient` one waits, some seconds, where the quota is spent (15 queries in 5 s, for all that the identity
-        asks); another leaves that to its caller's queue.
+        A `patient` one waits, some seconds, where the quota is spent, which it sees before it asks in vain; another
+        leaves that to its caller's queue.
         """
-        self._patient = patient
+        self._quota = Quota(patient) if patient is not None else None
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
             base_url=arm_endpoint.rstrip("/"), policies=pipeline_policies(credential), **TIMEOUTS
         )
@@ -75,14 +73,23 @@ class ResourceGraph:
 
     def _asked(self, request: HttpRequest) -> Any:
         """The answer; where the quota is spent and we are patient, that of a later try."""
-        response = self._client.send_request(request)
-        for number in range(1, MOST_TRIES):
-            if self._patient is None or response.status_code != _TOO_MANY or _RESETS_AFTER not in response.headers:
+        if self._quota is None:
+            return self._client.send_request(request)
+        for _ in range(MOST_TRIES):
+            response = self._sent(request, self._quota)
+            if response.status_code != _TOO_MANY or RESETS_AFTER not in response.headers:
                 break
-            waiting = min(_seconds(response.headers[_RESETS_AFTER]), LONGEST_WAIT_SECONDS)
-            self._patient.sleep(waiting + random.uniform(0, number))  # noqa: S311 - so that not all wake at once
-            response = self._client.send_request(request)
         return response
+
+    def _sent(self, request: HttpRequest, quota: Quota) -> Any:
+        quota.enter()
+        headers: Mapping[str, str] = {}
+        try:
+            response = self._client.send_request(request)
+            headers = response.headers
+            return response
+        finally:
+            quota.leave(headers)
 
 
 def quoted(names: Sequence[str]) -> str:
@@ -91,12 +98,3 @@ def quoted(names: Sequence[str]) -> str:
     if wrong is not None:
         raise PermanentError(f"not a name for a query: {wrong!r}")
     return ", ".join(f"'{name}'" for name in names)
-
-
-def _seconds(text: str) -> float:
-    """`hh:mm:ss` in seconds; a few where it is written otherwise."""
-    parts = text.split(":")
-    if len(parts) != 3 or not all(part.replace(".", "", 1).isdigit() for part in parts):  # noqa: PLR2004
-        return LONGEST_WAIT_SECONDS / 2
-    hours, minutes, seconds = map(float, parts)
-    return hours * 3600 + minutes * 60 + seconds

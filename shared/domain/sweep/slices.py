@@ -13,9 +13,9 @@ SUBJECTS = 100
 """Subjects of one slice."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MachineRef:
-    """An Arc machine, and the instance that it stands for."""
+    """An Arc machine, and the instance that it stands for; the planner holds all of them at once."""
 
     machine_id: str
     account: str = ""
