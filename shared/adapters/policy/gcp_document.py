@@ -64,8 +64,8 @@ class GcpDocument(Part):
     organization: ProjectNumber = Field(
         description="its number, in quotes; also the value of the tag `rollcall` of projects' connectors"
     )
-    mode: Literal[Mode.MEMBER, Mode.STANDALONE] = Field(
-        default=Mode.MEMBER, description="members of an Organization connector, or each project with its own identities"
+    mode: Literal["member", "standalone"] = Field(
+        default="member", description="members of an Organization connector, or each project with its own identities"
     )
     management_project: ManagementProjectDocument | None = None
     organization_connector: ProjectsConnectorDocument | None = None
@@ -90,7 +90,7 @@ class GcpDocument(Part):
             provider=Provider.GCP,
             gcp=None,
             organization=self.organization,
-            mode=self.mode,
+            mode=Mode(self.mode),
             organization_connector=self._connector(),
             target=targets[self.target] if self.target else policy.target,
             default_profile=profiles[self.default_profile],
@@ -112,7 +112,7 @@ class GcpDocument(Part):
 
     def _connector(self) -> OrganizationConnector | None:
         management, connector = self.management_project, self.organization_connector
-        if self.mode is not Mode.MEMBER or management is None or connector is None:
+        if self.mode != "member" or management is None or connector is None:
             return None
         return OrganizationConnector(
             name=connector.name,
