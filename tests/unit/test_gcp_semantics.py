@@ -21,8 +21,8 @@ ONE_TARGET = (
     "exclude these projects there, or use mode standalone"
 )
 ONE_PROFILE = (
-    "in mode member Defender may give every project the Organization connector's plans when that is edited; "
-    "the daily sweep puts it right again"
+    "in mode member Defender may give this project the Organization connector's plans when that is edited; "
+    "whether it does is documented for AWS only"
 )
 NOWHERE = "the section `targets`, which is not there"
 PARENT = "organization_connector: {name: Projects, management_account: '111111111111', stack_set_name: Defender}\n"

@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.accounts import Provider
@@ -47,6 +47,8 @@ from tests.fixtures.read import loaded
 from tests.unit.test_connector_bodies import ACTUAL, JSON, ON, PROFILES
 
 KINDS = st.sampled_from(list(MEMBERSHIPS))
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long it takes says nothing here: a busy computer is no mistake."""
 OURS = frozenset(OFFERING_OF.values())
 FIELDS = st.sampled_from(
     ["workloadIdentityProviderId", "serviceAccountEmailAddress", "azureActiveDirectoryAppName", "enabled", "tomorrow"]
@@ -102,6 +104,7 @@ def identities(value: Any) -> set[tuple[str, str]]:
     return set().union(*(identities(item) for item in value)) if isinstance(value, list) else set()
 
 
+@UNTIMED
 @given(profile=PROFILES, kind=KINDS)
 def test_a_profile_needs_exactly_the_identities_that_its_offerings_name(profile: Profile, kind: str) -> None:
     named = identities(wanted_of(profile, kind)["properties"]["offerings"])
@@ -188,6 +191,7 @@ def test_differences_name_each_place_that_drifted() -> None:
     ]
 
 
+@UNTIMED
 @given(actual=actual_bodies(), profile=PROFILES, kind=KINDS)
 def test_a_merged_body_has_no_differences_left(actual: dict[str, Any], profile: Profile, kind: str) -> None:
     wanted = wanted_of(profile, kind)
@@ -198,6 +202,7 @@ def test_a_merged_body_has_no_differences_left(actual: dict[str, Any], profile: 
     assert {"projectName", "workloadIdentityPoolId"}.isdisjoint(details)
 
 
+@UNTIMED
 @given(actual=actual_bodies(), profile=PROFILES, kind=KINDS)
 def test_what_we_do_not_know_survives_the_merge(actual: dict[str, Any], profile: Profile, kind: str) -> None:
     merged = merge(deepcopy(actual), wanted_of(profile, kind))
@@ -207,6 +212,7 @@ def test_what_we_do_not_know_survives_the_merge(actual: dict[str, Any], profile:
     assert merged.get("fieldOfTomorrow") == actual.get("fieldOfTomorrow")
 
 
+@UNTIMED
 @given(profile=PROFILES, kind=KINDS, data=st.data())
 def test_a_body_equals_its_echo_from_the_server(profile: Profile, kind: str, data: st.DataObject) -> None:
     wanted = wanted_of(profile, kind)

@@ -25,9 +25,13 @@ from shared.domain.placement import (
     place,
 )
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
+from shared.domain.preview_notes import notes_on_changes
+from shared.domain.profiles import Containers
 from shared.domain.standing import missing_parent
+from tests.fixtures.profiles import FULL
 from tests.fixtures.read import account, fixture
 from tests.unit.test_connector_bodies import PROFILES
+from tests.unit.test_project_bodies import UNTIMED
 
 SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 ORGANIZATION, MANAGEMENT, NUMBER, ID = "123456789012", "210987654321", "345678901230", "till-prod-7"
@@ -183,6 +187,7 @@ def test_a_project_without_its_id_has_no_place() -> None:
             place_of(policy, name="")
 
 
+@UNTIMED
 @given(profile=PROFILES, before=PROFILES, number=st.sampled_from([NUMBER, MANAGEMENT]), is_member=st.booleans())
 def test_a_connector_that_is_merged_as_the_policy_asks_has_no_drift_left(
     profile: Any, before: Any, number: str, is_member: bool
@@ -193,6 +198,15 @@ def test_a_connector_that_is_merged_as_the_policy_asks_has_no_drift_left(
     merged = merge(actual, wanted)
     assert not differences(wanted, merged)
     assert not membership_changes(stand(policy, number), wanted)
+
+
+def test_a_plan_for_a_project_warns_of_what_a_change_takes_away() -> None:
+    quiet = replace(FULL, containers=Containers(audit_logs=False), databases=None)
+    actual = to_create(place(MEMBER, NUMBER, FULL, MEMBER.target, ID).desired)
+    wanted = place(MEMBER, NUMBER, quiet, MEMBER.target, ID).desired
+    notes = {note.key: note.message for note in notes_on_changes(differences(wanted, actual))}
+    assert set(notes) == {"audit-logs-off", "plan-removed"}
+    assert notes["plan-removed"].startswith("DefenderForDatabasesGcp is taken off")
 
 
 def test_a_member_waits_for_the_organization_connector() -> None:

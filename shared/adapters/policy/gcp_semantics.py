@@ -16,8 +16,8 @@ _ONE_TARGET = (
     "exclude these projects there, or use mode standalone"
 )
 _ONE_PROFILE = (
-    "in mode member Defender may give every project the Organization connector's plans when that is edited; "
-    "the daily sweep puts it right again"
+    "in mode member Defender may give this project the Organization connector's plans when that is edited; "
+    "whether it does is documented for AWS only"
 )
 _AWS_STANDARD = "AWS"
 
