@@ -6,7 +6,6 @@ The next api-version is a change of this file. Source: Microsoft.Security/securi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +75,6 @@ def _organizational_data(membership: Membership) -> dict[str, Any] | None:
             }
         case Standalone():
             return None
-
-
-def excluding(organizational: dict[str, Any], account_ids: Sequence[str]) -> dict[str, Any]:
-    """`organizationalData` of an Organization connector that leaves these accounts alone."""
-    kept = {key: value for key, value in organizational.items() if key != "excludedAccountIds"}
-    return {**kept, "excludedAccountIds": sorted(account_ids)} if account_ids else kept
 
 
 def offerings_of(profile: Profile, account_id: str, *, sub_plan_as_object: bool = SUB_PLAN_AS_OBJECT) -> list[Offering]:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain import connector_api as api
+from shared.domain import gcp_connector_api as gcp
+from shared.domain.accounts import Provider
 from shared.domain.connector_api import Membership, Standalone
+from shared.domain.gcp_connector_api import Project, ProjectMembership
 from shared.domain.profiles import Plan, Profile
 from shared.domain.targets import Target
 
@@ -19,9 +22,13 @@ In a body that is desired, None stands for what must not be there: see `to_creat
 """
 
 OWNER_TAG = "rollcall"
-ENVIRONMENT = "AWS"
+ENVIRONMENT_OF = {Provider.AWS: "AWS", Provider.GCP: "GCP"}
+"""The clouds in Defender's words, as `Connector.environment` has them."""
+ENVIRONMENT = ENVIRONMENT_OF[Provider.AWS]
 STANDALONE = Standalone()
-_OURS = frozenset(plan.value for plan in Plan)
+OUR_OFFERINGS = frozenset([*(plan.value for plan in Plan), *gcp.OFFERING_OF.values()])
+"""Those that a profile asks for, or takes away; no connector may have another cloud's."""
+_EXCLUDED = {"AWS": "excludedAccountIds", "GCP": "excludedProjectNumbers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +90,8 @@ class Connector:
 
     @property
     def excluded_accounts(self) -> frozenset[str]:
-        """The accounts that an Organization connector leaves alone; nobody where it is none."""
-        found = self.organizational_data.get("excludedAccountIds")
+        """The accounts or projects that an Organization connector leaves alone; nobody where it is none."""
+        found = self.organizational_data.get(excluded_field(self.body))
         return frozenset(map(str, found)) if isinstance(found, list) else frozenset()
 
     @property
@@ -93,12 +100,18 @@ class Connector:
         return str((self.body.get("properties") or {}).get("environmentName") or "").upper()
 
 
-def connector_id_for(account_id: str, target: Target) -> ConnectorId:
-    """The deterministic address of an AWS account's own connector, never made from display names."""
+def excluded_field(body: ConnectorBody) -> str:
+    """Where an Organization connector of that cloud has the accounts or projects that it leaves alone."""
+    environment = str((body.get("properties") or {}).get("environmentName") or "").upper()
+    return _EXCLUDED.get(environment, _EXCLUDED["AWS"])
+
+
+def connector_id_for(account_id: str, target: Target, provider: Provider = Provider.AWS) -> ConnectorId:
+    """The deterministic address of an account's or project's own connector, never made from display names."""
     return ConnectorId(
         subscription_id=target.subscription_id,
         resource_group=target.resource_group,
-        name=f"aws-{account_id}",
+        name=f"{provider}-{account_id}",
     )
 
 
@@ -109,16 +122,30 @@ def desired_body(
 
     Source: Microsoft.Security/securityConnectors, `SecurityConnector`, in the api-version of `connector_api`.
     """
-    return {
-        "location": target.location,
-        "tags": {OWNER_TAG: organization},
-        "properties": {
-            "hierarchyIdentifier": account_id,
-            "environmentName": ENVIRONMENT,
-            "environmentData": api.environment_data(profile, membership),
-            "offerings": api.offerings_of(profile, account_id),
-        },
+    properties = {
+        "hierarchyIdentifier": account_id,
+        "environmentName": ENVIRONMENT_OF[Provider.AWS],
+        "environmentData": api.environment_data(profile, membership),
+        "offerings": api.offerings_of(profile, account_id),
     }
+    return _resource(target, organization, properties)
+
+
+def desired_project_body(
+    project: Project, profile: Profile, target: Target, organization: str, membership: ProjectMembership = STANDALONE
+) -> ConnectorBody:
+    """The same for a GCP project; `organization` is the number of its organization."""
+    properties = {
+        "hierarchyIdentifier": project.number,
+        "environmentName": ENVIRONMENT_OF[Provider.GCP],
+        "environmentData": gcp.environment_data(project, profile, membership),
+        "offerings": gcp.offerings_of(project, profile, membership),
+    }
+    return _resource(target, organization, properties)
+
+
+def _resource(target: Target, organization: str, properties: dict[str, Any]) -> ConnectorBody:
+    return {"location": target.location, "tags": {OWNER_TAG: organization}, "properties": properties}
 
 
 def to_create(desired: ConnectorBody) -> ConnectorBody:
@@ -148,14 +175,14 @@ def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
     kept = _without(actual, api.READ_ONLY)
     properties = _without(kept.pop("properties", None) or {}, api.READ_ONLY_PROPERTIES)
     if isinstance(environment := properties.get("environmentData"), dict):
-        properties["environmentData"] = _without(environment, api.READ_ONLY_ENVIRONMENT)
+        properties["environmentData"] = _writable(environment)
     have = {
         offering.get("offeringType"): _without(offering, api.READ_ONLY_OFFERING)
         for offering in properties.pop("offerings", None) or []
     }
     wanted = desired["properties"]["offerings"]
     offerings = [_overlay(have.pop(offering["offeringType"], {}), offering) for offering in wanted]
-    offerings += [offering for kind, offering in have.items() if kind not in _OURS]
+    offerings += [offering for kind, offering in have.items() if kind not in OUR_OFFERINGS]
     merged = _overlay({**kept, "properties": properties}, {**desired, "location": kept.get("location")})
     merged["location"] = kept.get("location") or desired["location"]
     merged["properties"]["offerings"] = offerings
@@ -164,12 +191,22 @@ def merge(actual: ConnectorBody, desired: ConnectorBody) -> ConnectorBody:
 
 def excluding(actual: ConnectorBody, account_ids: Sequence[str]) -> ConnectorBody:
     """The body to PUT over an Organization connector so that it leaves these accounts alone; the rest as it was."""
+    field = excluded_field(actual)
     body = _without(actual, api.READ_ONLY)
     body["properties"] = properties = _without(body["properties"], api.READ_ONLY_PROPERTIES)
-    properties["environmentData"] = environment = _without(properties["environmentData"], api.READ_ONLY_ENVIRONMENT)
+    properties["environmentData"] = environment = _writable(properties["environmentData"])
     properties["offerings"] = [_without(each, api.READ_ONLY_OFFERING) for each in properties.get("offerings") or []]
-    environment["organizationalData"] = api.excluding(environment["organizationalData"], account_ids)
+    environment["organizationalData"] = organizational = _without(environment["organizationalData"], (field,))
+    if account_ids:
+        organizational[field] = sorted(account_ids)
     return body
+
+
+def _writable(environment: dict[str, Any]) -> dict[str, Any]:
+    """`environmentData` without what the server alone says, in either cloud."""
+    kept = _without(environment, api.READ_ONLY_ENVIRONMENT)
+    nested = {"projectDetails": gcp.READ_ONLY_PROJECT, "organizationalData": gcp.READ_ONLY_ORGANIZATION}
+    return kept | {key: _without(kept[key], names) for key, names in nested.items() if isinstance(kept.get(key), dict)}
 
 
 def _without(body: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.domain.connector_api import WHOLE_MAPS, canonical
-from shared.domain.connectors import ConnectorBody, respelled
-from shared.domain.profiles import Plan
+from shared.domain.connectors import OUR_OFFERINGS, ConnectorBody, respelled
 
-_OURS = frozenset(plan.value for plan in Plan)
 _EMPTY: tuple[Any, ...] = (None, "", False, [], {})
 
 
@@ -50,7 +48,7 @@ def _compare_offerings(desired: list[Any], actual: list[Any]) -> Iterator[Differ
         else:
             yield from _compare(offering, present, f"{path}.")
     for kind, offering in have.items():
-        if kind in _OURS:
+        if kind in OUR_OFFERINGS:
             yield Difference(path=f"properties.offerings[{kind}]", desired=None, actual=offering)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.domain.accounts import Account, AccountState
-from shared.domain.policy import Decision, Policy, Verdict
+from shared.domain.policy import Decision, Policy, Verdict, is_management
 
 MOST_IN_ONE_MESSAGE = 1000
 """15 KiB of a message that may have 48; the rest is the management account's own facts."""
@@ -53,7 +53,7 @@ def exclusions_of(policy: Policy, decided: Iterable[tuple[Account, Decision]]) -
     """
     excluded, included = set(), set()
     for account, decision in decided:
-        if not policy.organization_account or account.is_management:
+        if not policy.organization_account or is_management(policy, account):
             continue
         if decision.verdict is Verdict.INCLUDE:
             included.add(account.account_id)

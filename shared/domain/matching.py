@@ -10,8 +10,24 @@ from shared.domain.accounts import Account, Provider
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Words:
+    """What the facts are called in a cloud."""
+
+    account: str
+    path: str
+    name: str
+    tag: str
+
+
+_WORDS = {
+    Provider.AWS: _Words(account="account id", path="OU path", name="name", tag="tag"),
+    Provider.GCP: _Words(account="project number", path="folder path", name="project id", tag="label"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Matcher:
-    """Kinds of facts about an account; what is empty asks nothing. Tags: every key with one of its values.
+    """Kinds of facts about an account or project; what is empty asks nothing. Tags: every key with one of its values.
 
     Names, units and values may hold `*`; an OU path stands for the unit and everything below it.
     """
@@ -40,12 +56,14 @@ class Matcher:
         if self.provider is not None:
             yield f"provider {self.provider}" if self.provider is account.provider else ""
         if self.account_ids:
-            yield f"account id {account.account_id}" if account.account_id in self.account_ids else ""
+            kind = _WORDS[account.provider].account
+            yield f"{kind} {account.account_id}" if account.account_id in self.account_ids else ""
         if self.ou_paths:
             found = (path for path in self.ou_paths if _ou_matches(path, account.ou_path))
-            yield next((f"OU path {path}" for path in found), "")
+            yield next((f"{_WORDS[account.provider].path} {path}" for path in found), "")
         if self.names:
-            yield next((f"name {name}" for name in self.names if _glob_matches(name, account.name)), "")
+            kind = _WORDS[account.provider].name
+            yield next((f"{kind} {name}" for name in self.names if _glob_matches(name, account.name)), "")
         if self.tags:
             found_tags = [_tag(account, key, values) for key, values in self.tags.items()]
             yield ", ".join(found_tags) if all(found_tags) else ""
@@ -54,7 +72,8 @@ class Matcher:
 def _tag(account: Account, key: str, values: tuple[str, ...]) -> str:
     if key not in account.tags:
         return ""
-    return next((f"tag {key}={value}" for value in values if _glob_matches(value, account.tags[key])), "")
+    kind = _WORDS[account.provider].tag
+    return next((f"{kind} {key}={value}" for value in values if _glob_matches(value, account.tags[key])), "")
 
 
 def _glob_matches(pattern: str, text: str) -> bool:

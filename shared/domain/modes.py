@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.findings import MODE_SWITCH, Finding
 from shared.domain.placement import is_organization_connector
 from shared.domain.policy import Mode, Policy
@@ -18,10 +18,10 @@ def of_other_modes(policy: Policy, connectors: Iterable[Connector]) -> list[Conn
     Members of an Organization connector are the same in modes `member` and `native`. In both an account that is
     excluded, by the policy or by that connector, may have one of its own.
     """
-    everything = list(connectors)
+    everything = [each for each in connectors if each.environment == ENVIRONMENT_OF[policy.provider]]
     ours = (each for each in everything if each.organization == policy.organization)
     standalone = policy.mode is Mode.STANDALONE
-    others = [each for each in ours if bool(each.organizational_data) is standalone and each.environment == ENVIRONMENT]
+    others = [each for each in ours if bool(each.organizational_data) is standalone]
     if standalone or not others:
         return others
     excluded = policy.exclusions.account_ids.union(*(each.excluded_accounts for each in everything))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from shared.domain.accounts import Provider
 from shared.domain.connector_api import Member, Membership, Organization
 from shared.domain.connectors import (
     STANDALONE,
@@ -12,8 +13,11 @@ from shared.domain.connectors import (
     ConnectorId,
     connector_id_for,
     desired_body,
+    desired_project_body,
+    excluded_field,
 )
 from shared.domain.exclusions import Exclusions
+from shared.domain.gcp_connector_api import Project, ProjectMember, ProjectMembership, ProjectOrganization
 from shared.domain.policy import Mode, Policy
 from shared.domain.profiles import Profile
 from shared.domain.targets import Target
@@ -27,8 +31,16 @@ class Placement:
     desired: ConnectorBody
 
 
-def place(policy: Policy, account_id: str, profile: Profile, target: Target) -> Placement:
-    """What the policy wants for one account: of its own, as a member of the Organization connector, or that itself."""
+def place(policy: Policy, account_id: str, profile: Profile, target: Target, name: str = "") -> Placement:
+    """What the policy wants for one account: of its own, as a member of the Organization connector, or that itself.
+
+    `name` is needed for a GCP project: it is the project's id, which the policy knows of the management project only.
+    Raises ValueError without it.
+    """
+    if policy.provider is Provider.GCP:
+        parent = policy.organization_connector
+        known = parent.management_id if parent is not None and account_id == parent.management_account else ""
+        return _place_project(policy, Project(number=account_id, project_id=known or name), profile, target)
     connector_id, membership = connector_id_for(account_id, target), _membership(policy, account_id)
     parent = policy.organization_connector
     if policy.mode is not Mode.STANDALONE and parent is not None:
@@ -42,13 +54,40 @@ def place(policy: Policy, account_id: str, profile: Profile, target: Target) -> 
     )
 
 
+def _place_project(policy: Policy, project: Project, profile: Profile, target: Target) -> Placement:
+    """The same for a project. A member has the name that a connector of its own would have.
+
+    How Defender names the members that it makes itself is documented for neither cloud, and known for AWS only.
+    """
+    if not project.project_id:
+        raise ValueError(f"the id of project {project.number} is not known, and its service accounts are named by it")
+    membership, parent = _project_membership(policy, project), policy.organization_connector
+    connector_id = connector_id_for(project.number, target, Provider.GCP)
+    if isinstance(membership, ProjectOrganization) and parent is not None:
+        connector_id = replace(connector_id, name=parent.name)
+    return Placement(
+        connector_id=connector_id,
+        desired=desired_project_body(project, profile, target, policy.organization, membership),
+    )
+
+
+def _project_membership(policy: Policy, project: Project) -> ProjectMembership:
+    parent = policy.organization_connector
+    if policy.mode is Mode.STANDALONE or parent is None:
+        return STANDALONE
+    if project.number == parent.management_account:
+        return ProjectOrganization(excluded=tuple(sorted(policy.exclusions.account_ids)))
+    management = Project(number=parent.management_account, project_id=parent.management_id)
+    return ProjectMember(parent=parent.parent_of_members, management=management)
+
+
 def _membership(policy: Policy, account_id: str) -> Membership:
     parent = policy.organization_connector
     if policy.mode is Mode.STANDALONE or parent is None:
         return STANDALONE
     if account_id == parent.management_account:
         return Organization(stack_set_name=parent.stack_set_name, excluded=tuple(sorted(policy.exclusions.account_ids)))
-    return Member(parent=parent.management_account)
+    return Member(parent=parent.parent_of_members)
 
 
 def beside(wanted: Placement, actual: Connector | None, exclusions: Exclusions) -> Placement:
@@ -60,16 +99,23 @@ def beside(wanted: Placement, actual: Connector | None, exclusions: Exclusions) 
     data = environment.get("organizationalData") or {}
     if data.get("organizationMembershipType") != "Organization":
         return wanted
-    by_id = Exclusions(excluded=frozenset(data.get("excludedAccountIds") or ()))
+    field = excluded_field(wanted.desired)
+    by_id = Exclusions(excluded=frozenset(data.get(field) or ()))
     listed = by_id.applied(exclusions.applied(actual.excluded_accounts if actual is not None else ()))
-    data = {**data, "excludedAccountIds": list(listed) or None}
+    data = {**data, field: list(listed) or None}
     properties = {**wanted.desired["properties"], "environmentData": {**environment, "organizationalData": data}}
     return replace(wanted, desired={**wanted.desired, "properties": properties})
 
 
 def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:
-    """Whether it is a member that Defender made, or could have made, under the policy's Organization connector."""
+    """Whether it is a member that Defender made, or could have made, under the policy's Organization connector.
+
+    Of a project the management project alone tells: under which name Defender makes members there, nobody says.
+    """
     parent = policy.organization_connector
+    if policy.provider is Provider.GCP:
+        data = connector.organizational_data
+        return parent is not None and data.get("managementProjectNumber") == parent.management_account
     return (
         parent is not None
         and connector.organizational_data.get("parentHierarchyId") == parent.management_account

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared.domain.accounts import Account, AccountState
+from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.matching import Matcher
 from shared.domain.profiles import Profile
 from shared.domain.targets import Target
@@ -45,11 +45,22 @@ class Prechecks:
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationConnector:
-    """The connector of the management account under which members stand (modes `member` and `native`)."""
+    """The connector of the management account under which members stand (modes `member` and `native`).
+
+    Of GCP it is the management project's: `management_account` is that project's number, `management_id` its id, and
+    `parent` what members name as their parent. There is no StackSet then; and of AWS no `management_id` and `parent`.
+    """
 
     name: str
     management_account: str
-    stack_set_name: str
+    stack_set_name: str = ""
+    management_id: str = ""
+    parent: str = ""
+
+    @property
+    def parent_of_members(self) -> str:
+        """What a member says in `parentHierarchyId`."""
+        return self.parent or self.management_account
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +116,11 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The whole policy. `content_hash` is the SHA-256 of the bytes that it was read from, in hexadecimal."""
+    """The whole policy. `content_hash` is the SHA-256 of the bytes that it was read from, in hexadecimal.
+
+    `gcp` is what the same file says about the projects of a GCP organization; None where it says nothing. It is a
+    policy of its own, with `provider` GCP and the organization's number as `organization`.
+    """
 
     organization: str
     tenant_id: str
@@ -122,6 +137,12 @@ class Policy:
     deletions: Deletions = field(default_factory=Deletions)
     notifications: tuple[Notification, ...] = ()
     content_hash: str = ""
+    provider: Provider = Provider.AWS
+    gcp: Policy | None = None
+
+    def of(self, provider: Provider) -> Policy | None:
+        """The policy for the accounts of one cloud; None where the file says nothing about that cloud."""
+        return self if provider is self.provider else self.gcp if provider is Provider.GCP else None
 
     @property
     def uses_tags(self) -> bool:
@@ -130,7 +151,7 @@ class Policy:
 
     @property
     def organization_account(self) -> str:
-        """The account whose connector is the Organization connector that Rollcall keeps; empty but in mode `member`."""
+        """Whose connector is the Organization connector that Rollcall keeps; empty but in mode `member`."""
         parent = self.organization_connector
         return parent.management_account if self.mode is Mode.MEMBER and parent is not None else ""
 
@@ -167,14 +188,22 @@ class Decision:
     rule: int | None = None
 
 
+_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 _WAITING = {
-    AccountState.PENDING_ACTIVATION: "the account is not activated yet",
-    AccountState.UNKNOWN: "the account is in a state that this version does not know",
+    AccountState.PENDING_ACTIVATION: "is not activated yet",
+    AccountState.UNKNOWN: "is in a state that this version does not know",
 }
 
 
 def decide(policy: Policy, account: Account) -> Decision:
-    """Decides about one account from its present state; the first rule that matches wins."""
+    """Decides about one account or project from its present state; the first rule that matches wins.
+
+    `policy` is that of the account's cloud (`Policy.of`). Raises ValueError for one of another cloud, since its rules
+    mean something else there.
+    """
+    if account.provider is not policy.provider:
+        raise ValueError(f"a policy for {policy.provider} was asked about {account.provider} {account.account_id}")
+    noun = _NOUN[account.provider]
     profile, target, number, why = policy.default_profile, policy.target, None, "default profile"
     for index, rule in enumerate(policy.rules, start=1):
         if matched := rule.match.match_every(account):
@@ -186,13 +215,23 @@ def decide(policy: Policy, account: Account) -> Decision:
         return Decision(verdict=verdict, reason=reason, profile=profile, target=target, rule=number)
 
     if account.state in _WAITING:
-        return decision(Verdict.WAIT, _WAITING[account.state])
+        return decision(Verdict.WAIT, f"the {noun} {_WAITING[account.state]}")
     if account.state is not AccountState.ACTIVE:
-        return decision(Verdict.EXCLUDE, f"the account is {account.state}")
-    if account.is_management:
+        return decision(Verdict.EXCLUDE, f"the {noun} is {account.state}")
+    if is_management(policy, account):
         if policy.is_organization_connector_s(account.account_id):
             return decision(Verdict.INCLUDE, f"the Organization connector, profile {profile.name}")
         return decision(Verdict.EXCLUDE, "the management account: StackSets never deploy to it")
     if excluded := policy.exclusions.match_any(account):
         return decision(Verdict.EXCLUDE, f"excluded by {excluded}")
     return decision(Verdict.INCLUDE, f"profile {profile.name} ({why})")
+
+
+def is_management(policy: Policy, account: Account) -> bool:
+    """Whether it is the organization's management account, or the project that the policy makes one.
+
+    Google knows no such project: it is an ordinary one where no Organization connector is kept.
+    """
+    if account.provider is Provider.GCP:
+        return policy.is_organization_connector_s(account.account_id)
+    return account.is_management

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.drift import Difference
+from shared.domain.gcp_connector_api import OFFERING_OF
 from shared.domain.placement import Placement, is_ours
 from shared.domain.policy import Policy
 from shared.domain.prechecks import owner_features
@@ -21,6 +22,10 @@ class Note:
     message: str
 
 
+_AUDIT_LOGS = {
+    f"properties.offerings[{kind}].enableAuditLogsAutoProvisioning"
+    for kind in (Plan.CONTAINERS, OFFERING_OF[Plan.CONTAINERS])
+}
 AFTERCARE_DUE = Note(key="aftercare-due", message="standards and governance rules would be seen to")
 
 
@@ -68,9 +73,8 @@ def _plain(location: str) -> str:
 
 def notes_on_changes(found: Sequence[Difference]) -> Iterator[Note]:
     """What a change takes away."""
-    containers = f"properties.offerings[{Plan.CONTAINERS}]"
     for difference in found:
-        if difference.path == f"{containers}.enableAuditLogsAutoProvisioning" and not difference.desired:
+        if difference.path in _AUDIT_LOGS and not difference.desired:
             yield Note(
                 key="audit-logs-off",
                 message="audit logs of Containers are switched off: control-plane threat detection is lost there",

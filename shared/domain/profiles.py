@@ -10,7 +10,7 @@ from shared.domain.roles import ROLES_OF, Role, RoleGroup
 
 
 class Plan(StrEnum):
-    """Defender plans, by the name of the offering that each becomes on a connector."""
+    """Defender plans, by the name of the offering that each becomes on a connector of AWS; GCP's: `OFFERING_OF`."""
 
     FOUNDATIONAL_CSPM = "CspmMonitorAws"
     DEFENDER_CSPM = "DefenderCspmAws"
@@ -35,7 +35,7 @@ class Assessment(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Ciem:
-    """The Entra application of entitlement management (CIEM); `subject` is its service principal's id."""
+    """The Entra application of entitlement management; `subject` is its service principal's id, empty for GCP."""
 
     application: str
     subject: str

@@ -7,11 +7,12 @@ import re
 import pytest
 from pydantic import BaseModel
 
-from shared.adapters.policy import document, profile_document
+from shared.adapters.policy import document, gcp_document, matcher_document, profile_document
 from shared.adapters.policy.profile_document import Part
+from shared.domain.gcp_identities import ServiceAccount, WorkloadProvider
 from shared.domain.profiles import BUILT_IN, Plan
 from shared.domain.roles import Role, RoleGroup
-from tests.fixtures.policy_page import ABOUT_ROLES, PAGE, regenerated
+from tests.fixtures.policy_page import ABOUT_IDENTITIES, ABOUT_ROLES, PAGE, regenerated
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -20,7 +21,7 @@ def models() -> list[type[BaseModel]]:
     """Every model that is a part of the file."""
     found = {
         each
-        for module in (document, profile_document)
+        for module in (document, gcp_document, matcher_document, profile_document)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, Part) and each is not Part
     }
@@ -29,7 +30,7 @@ def models() -> list[type[BaseModel]]:
 
 def test_generating_the_reference_again_changes_nothing() -> None:
     assert regenerated(TEXT) == TEXT, "run python -m tests.fixtures.policy_page"
-    assert TEXT.count("<!-- generated: ") == TEXT.count("<!-- end -->") == 3
+    assert TEXT.count("<!-- generated: ") == TEXT.count("<!-- end -->") == 4
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
@@ -54,6 +55,12 @@ def test_every_role_and_group_is_explained() -> None:
     assert ABOUT_ROLES.keys() == set(Role)
     assert all(all(texts) for texts in ABOUT_ROLES.values())
     assert {word for word in [*Role, *RoleGroup] if f"`{word}`" not in TEXT} == set()
+
+
+def test_every_identity_in_gcp_is_explained() -> None:
+    assert ABOUT_IDENTITIES.keys() == set(ServiceAccount)
+    assert all(ABOUT_IDENTITIES.values())
+    assert {word for word in [*ServiceAccount, *WorkloadProvider] if f"`{word}`" not in TEXT} == set()
 
 
 def test_every_ready_made_profile_is_shown_with_what_differs() -> None:

@@ -24,6 +24,7 @@ SANDBOX = "sandbox/samples/policy.yaml"
 FILES = {
     "shop": (SAMPLES / "policy.shop.yaml").read_bytes(),
     "bank": (SAMPLES / "policy.bank.yaml").read_bytes(),
+    "two clouds": (SAMPLES / "policy.two-clouds.yaml").read_bytes(),
     "sandbox": sample_policy("o-exampleorg1", SandboxSettings()),
 }
 VALIDATOR = jsonschema.Draft202012Validator(policy_schema())
@@ -74,6 +75,8 @@ def test_an_editor_with_the_schema_finds_nothing_in_a_sample(name: str, read: An
         ("exclusions: {accounts: ['1']}", "does not match"),
         ("sweep: {orphaned_after_days: 1}", "minimum"),
         ("profiles: {own: {plans: [storage]}}", "not valid under any"),
+        ("gcp: {organization: o-exampleorg1}", "not valid under any"),
+        ("gcp: {organization: '1', mode: native}", "not valid under any"),
     ],
 )
 def test_an_editor_with_the_schema_finds_a_mistake(rest: str, said: str) -> None:
@@ -81,9 +84,7 @@ def test_an_editor_with_the_schema_finds_a_mistake(rest: str, said: str) -> None
     assert said in " ".join(error.message for error in VALIDATOR.iter_errors(document))
 
 
-@pytest.mark.parametrize(
-    "path", [SAMPLES / "policy.shop.yaml", SAMPLES / "policy.bank.yaml", ROOT / SANDBOX], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", [*sorted(SAMPLES.glob("policy.*.yaml")), ROOT / SANDBOX], ids=lambda path: path.name)
 def test_the_first_line_of_a_sample_leads_an_editor_to_the_schema(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     start, relative = first.split("$schema=")

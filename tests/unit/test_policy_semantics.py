@@ -17,7 +17,7 @@ PARENT = "organization_connector: {name: org, management_account: '111111111111'
 PLACE = "{subscription: 00000000-0000-4000-8000-0000000000d2, resource_group: other, location: northeurope}"
 RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
 PAID = "standards need a paid plan; this profile has none"
-SOVEREIGN = "AWS connectors are not available in Azure Government or Azure in China"
+SOVEREIGN = "connectors for AWS and GCP are not available in Azure Government or Azure in China"
 MEMBER = (
     "in mode member every account takes the Organization connector's {}; "
     "exclude these accounts there, or use mode standalone"
@@ -111,15 +111,15 @@ def governed(*rules: str, plans: str = "[defender_cspm]") -> str:
         (
             f"{ONE_RULE}profiles:\n  own: {{plans: [defender_cspm, storage]}}\n",
             [
-                "8:32 error: Defender for Storage does not exist for AWS; S3 is covered by sensitive-data discovery, "
-                "which is part of defender_cspm (sensitive_data)"
+                "8:32 error: Defender for Storage does not exist for AWS or GCP; S3 and Cloud Storage are covered by "
+                "sensitive-data discovery, which is part of defender_cspm (sensitive_data)"
             ],
         ),
         (
             f"{ONE_RULE}profiles:\n  own: {{plans: {{storage: true}}}}\n",
             [
-                "8:17 error: Defender for Storage does not exist for AWS; S3 is covered by sensitive-data discovery, "
-                "which is part of defender_cspm (sensitive_data)"
+                "8:17 error: Defender for Storage does not exist for AWS or GCP; S3 and Cloud Storage are covered by "
+                "sensitive-data discovery, which is part of defender_cspm (sensitive_data)"
             ],
         ),
         (

@@ -190,11 +190,11 @@ def test_ten_mistakes_are_ten_messages_each_with_its_line() -> None:
 
 TEN = [
     "3: organization: String should match pattern '^o-[a-z0-9]{10,32}$'",
-    "8: AWS connectors are not available in Azure Government or Azure in China",
+    "8: connectors for AWS and GCP are not available in Azure Government or Azure in China",
     "9: target.colour: an unknown word",
     "13: profiles.own.scan_interval_hours: Input should be less than or equal to 24",
-    "15: Defender for Storage does not exist for AWS; S3 is covered by sensitive-data discovery, which is part of "
-    "defender_cspm (sensitive_data)",
+    "15: Defender for Storage does not exist for AWS or GCP; S3 and Cloud Storage are covered by sensitive-data "
+    "discovery, which is part of defender_cspm (sensitive_data)",
     "16: profiles.own.plans.servers.sub_plan: Input should be 'P1' or 'P2'",
     "17: profile 'gold' is not among foundational, maximum, own, recommended",
     "20: target 'nowhere' is not among the section `targets`, which is not there",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
+from shared.adapters.policy.gcp_document import GcpDocument
+from shared.adapters.policy.matcher_document import AccountId, MatcherDocument, Name
 from shared.adapters.policy.profile_document import Part, ProfileDocument, Region, built_in
-from shared.domain.accounts import Provider
-from shared.domain.matching import Matcher
 from shared.domain.policy import (
     DEFAULT_RETRY_BUDGET_HOURS,
     Deletions,
@@ -28,15 +29,6 @@ from shared.domain.profiles import BUILT_IN, Ciem, Profile
 from shared.domain.targets import Target
 
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
-AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-OuPattern = Annotated[str, StringConstraints(pattern=r"^/.*$", max_length=1024)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-TagValues = Annotated[
-    list[str],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-"""One value is short for a list of one."""
 _EXTERNAL_IDS = uuid.UUID("7d9a3c1e-52f4-5b0e-8c57-0b5e6a1f4d21")
 
 
@@ -69,28 +61,6 @@ class CiemDocument(Part):
 
     application: str = Field(min_length=1, max_length=120, description="its display name")
     subject: Guid = Field(description="its service principal, which AWS sees as subject")
-
-
-class MatcherDocument(Part):
-    """Facts about an account. Names, units and tag values may hold `*`; a unit stands for everything below it, too."""
-
-    provider: Provider | None = Field(default=None, description="the cloud")
-    ou_paths: list[OuPattern] = Field(default_factory=list, description="`*` within one name, `**` any number of units")
-    accounts: list[AccountId] = Field(
-        default_factory=list, description="ids; in quotes, or editors take them for numbers"
-    )
-    names: list[str] = Field(default_factory=list, description="account names, case and all; `*` any number of letters")
-    tags: dict[str, TagValues] = Field(default_factory=dict, description="key: value, or a list of values")
-
-    def to_domain(self) -> Matcher:
-        """The matcher that the decision uses."""
-        return Matcher(
-            provider=self.provider,
-            ou_paths=tuple(self.ou_paths),
-            account_ids=frozenset(self.accounts),
-            names=tuple(self.names),
-            tags={key: tuple(values) for key, values in self.tags.items()},
-        )
 
 
 class RuleDocument(Part):
@@ -205,13 +175,14 @@ class PolicyDocument(Part):
     repairs: RepairsDocument = Field(default_factory=RepairsDocument)
     deletions: DeletionsDocument = Field(default_factory=DeletionsDocument)
     notifications: list[NotificationDocument] = Field(default_factory=list)
+    gcp: GcpDocument | None = None
 
     def to_domain(self, content_hash: str) -> Policy:
         """The policy that decisions are made from. Names have to be known: see `problems`."""
         profiles = self.all_profiles()
         targets = {name: target.to_domain() for name, target in self.targets.items()}
         parent = self.organization_connector
-        return Policy(
+        policy = Policy(
             organization=self.organization,
             tenant_id=self.tenant,
             mode=self.mode,
@@ -236,19 +207,26 @@ class PolicyDocument(Part):
             notifications=tuple(Notification(**each.model_dump()) for each in self.notifications),
             content_hash=content_hash,
         )
+        if self.gcp is None:
+            return policy
+        projects_profiles = self._profiles_with(self.gcp.ciem_application())
+        return replace(policy, gcp=self.gcp.onto(policy, projects_profiles, targets))
 
     def all_profiles(self) -> dict[str, Profile]:
-        """Every profile by name: the ready-made ones and this file's, which go before them."""
+        """Every profile by name, as accounts have it: the ready-made ones and this file's, which go before them."""
+        return self._profiles_with(self._ciem())
+
+    def _profiles_with(self, ciem: Ciem | None) -> dict[str, Profile]:
         made: dict[str, Profile] = {}
 
         def make(name: str, *, own: bool = True) -> Profile:
             if not own or name not in self.profiles:
-                return built_in(name, self._ciem(), self._external_id())
+                return built_in(name, ciem, self._external_id())
             if name not in made:
                 document = self.profiles[name]
                 base = document.extends or "foundational"
                 # A profile may extend the ready-made one that it takes the place of.
-                made[name] = document.onto(name, make(base, own=base != name), self._ciem(), self._external_id())
+                made[name] = document.onto(name, make(base, own=base != name), ciem, self._external_id())
             return made[name]
 
         return {name: make(name) for name in (*BUILT_IN, *self.profiles)}

@@ -47,11 +47,19 @@ class Part(BaseModel):
 class DefenderCspmDocument(Part):
     """Parts of Defender CSPM; what is left out stays as the profile that is extended has it."""
 
-    sensitive_data: StrictBool | None = Field(default=None, description="find sensitive data in S3 (and RDS)")
-    database_posture: StrictBool | None = Field(default=None, description="posture of databases, from RDS snapshots")
-    image_assessment: StrictBool | None = Field(default=None, description="vulnerabilities of images in ECR")
-    kubernetes_discovery: StrictBool | None = Field(default=None, description="EKS clusters, without an agent")
-    ciem: StrictBool | None = Field(default=None, description="entitlement management; needs the section `ciem`")
+    sensitive_data: StrictBool | None = Field(
+        default=None, description="find sensitive data in S3 (and RDS) and Cloud Storage"
+    )
+    database_posture: StrictBool | None = Field(
+        default=None, description="posture of databases, from RDS snapshots; AWS only"
+    )
+    image_assessment: StrictBool | None = Field(
+        default=None, description="vulnerabilities of images in ECR or Artifact Registry"
+    )
+    kubernetes_discovery: StrictBool | None = Field(default=None, description="EKS or GKE clusters, without an agent")
+    ciem: StrictBool | None = Field(
+        default=None, description="entitlement management; needs the section `ciem`, for projects that of `gcp`"
+    )
 
 
 class ServersDocument(Part):
@@ -70,15 +78,19 @@ class ContainersDocument(Part):
     audit_logs: StrictBool | None = Field(default=None, description="control-plane threats, from Kubernetes audit logs")
     sensor: StrictBool | None = Field(default=None, description="Defender's sensor on every cluster, through Arc")
     azure_policy: StrictBool | None = Field(default=None, description="Azure Policy on every cluster, through Arc")
-    image_assessment: StrictBool | None = Field(default=None, description="vulnerabilities of images in ECR")
-    kubernetes_discovery: StrictBool | None = Field(default=None, description="EKS clusters, without an agent")
-    audit_retention_days: StrictInt | None = Field(default=None, ge=1, le=3653, description="of the audit logs")
+    image_assessment: StrictBool | None = Field(
+        default=None, description="vulnerabilities of images in ECR or Artifact Registry"
+    )
+    kubernetes_discovery: StrictBool | None = Field(default=None, description="EKS or GKE clusters, without an agent")
+    audit_retention_days: StrictInt | None = Field(
+        default=None, ge=1, le=3653, description="of the audit logs; AWS only"
+    )
     external_id: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_+=,.@:/-]+$",
         min_length=2,
         max_length=1224,
-        description="of the role that collects audit logs; left out: made from the organization's id",
+        description="of AWS's role that collects audit logs; left out: made from the organization's id",
     )
 
 
@@ -86,9 +98,12 @@ class DatabasesDocument(Part):
     """Parts of Defender for Databases."""
 
     rds_threat_protection: StrictBool | None = Field(
-        default=None, description="billed; changes parameter and option groups; needs a template from the portal"
+        default=None,
+        description="AWS only; billed; changes parameter and option groups; needs a template from the portal",
     )
-    database_posture: StrictBool | None = Field(default=None, description="posture of databases, from RDS snapshots")
+    database_posture: StrictBool | None = Field(
+        default=None, description="posture of databases, from RDS snapshots; AWS only"
+    )
 
 
 class PlansDocument(Part):
@@ -96,9 +111,15 @@ class PlansDocument(Part):
 
     foundational_cspm: Literal[True] | None = Field(default=None, description="free; always on")
     defender_cspm: StrictBool | DefenderCspmDocument | None = Field(default=None, description="the paid posture plan")
-    servers: StrictBool | ServersDocument | None = Field(default=None, description="EC2 instances, through Arc")
-    containers: StrictBool | ContainersDocument | None = Field(default=None, description="EKS and ECR")
-    databases: StrictBool | DatabasesDocument | None = Field(default=None, description="SQL on machines, and RDS")
+    servers: StrictBool | ServersDocument | None = Field(
+        default=None, description="EC2 and Compute Engine instances, through Arc"
+    )
+    containers: StrictBool | ContainersDocument | None = Field(
+        default=None, description="EKS, ECR, GKE and Artifact Registry"
+    )
+    databases: StrictBool | DatabasesDocument | None = Field(
+        default=None, description="SQL on machines; in AWS RDS, too"
+    )
 
 
 def _switched_on(value: Any) -> Any:
@@ -124,7 +145,7 @@ class AgentlessScanningDocument(Part):
 
     enabled: StrictBool | None = Field(default=None, description="off: no plan scans disks")
     exclusion_tags: dict[TagText, TagText] | None = Field(
-        default=None, description="machines with one of these tags are not scanned"
+        default=None, description="machines with one of these tags or labels are not scanned"
     )
 
 
@@ -132,7 +153,7 @@ class ArcDocument(Part):
     """Azure Arc on the machines: one setting for Servers and Databases."""
 
     enabled: StrictBool | None = Field(
-        default=None, description="installs Arc through SSM; needs Owner on the subscription"
+        default=None, description="installs Arc through SSM or VM Manager; needs Owner on the subscription"
     )
     proxy: str | None = Field(default=None, pattern=r"^(https?://[^\s]+)?$", description="that the machines go through")
     private_link_scope: str | None = Field(
@@ -174,7 +195,9 @@ class ProfileDocument(Part):
     scan_interval_hours: StrictInt | None = Field(
         default=None, ge=1, le=24, description="how often posture is scanned; the portal offers 4, 6, 12 and 24"
     )
-    regions: list[Region] | None = Field(default=None, description="of the partition `aws`; left out or empty: all")
+    regions: list[Region] | None = Field(
+        default=None, description="of the partition `aws`; left out or empty: all; AWS only"
+    )
     agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument)
     arc: ArcDocument = Field(default_factory=ArcDocument)
     standards: list[str] | None = Field(default=None, description="compliance standards, by display name")

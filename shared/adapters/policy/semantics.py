@@ -6,16 +6,19 @@ It works on the document as it was read, so that it tells its part even where th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
+from shared.adapters.policy.gcp_semantics import HERE as GCP
+from shared.adapters.policy.gcp_semantics import gcp_problems, is_gcp_given
 from shared.adapters.policy.profile_document import PLAN_NAMES
-from shared.adapters.policy.yaml_tree import Loc, Problem, Tree
+from shared.adapters.policy.rule_semantics import Known, RuleSection, known_targets
+from shared.adapters.policy.yaml_tree import Loc, Problem, Tree, as_list, as_map
 from shared.domain.profiles import BUILT_IN
 
 _STORAGE_WORDS = ("storage", "defender_for_storage", "malware_scanning")
 _MOST_EXTENDED = 10
-_MOST_NAMED = 10
 _PORTAL_INTERVALS = (4, 6, 12, 24)
 _MAXIMUM = "maximum"
 _RDS = "billed; changes RDS parameter groups; its role is in templates of the portal only"
@@ -36,10 +39,12 @@ def semantic_problems(tree: Tree) -> Iterator[Problem]:
 class _Semantics:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.document = _map(tree.value)
-        self.profiles = _map(self.document.get("profiles"))
-        self.rules = [_map(rule) for rule in _list(self.document.get("rules"))]
-        self.known = {*BUILT_IN, *self.profiles}
+        self.document = as_map(tree.value)
+        self.profiles = as_map(self.document.get("profiles"))
+        self.section = RuleSection(tree)
+        self.projects = RuleSection(tree, GCP) if is_gcp_given(tree) else None
+        self.rules = self.section.rules
+        self.known = Known("profile", {*BUILT_IN, *self.profiles})
 
     def all(self) -> Iterator[Problem]:
         yield from self._names()
@@ -48,40 +53,24 @@ class _Semantics:
         yield from self._locations()
         for name in self.profiles:
             yield from self._profile(name)
-        yield from self._rules()
+        yield from self.section.matches()
+        yield from self._providers()
         yield from self._maximum()
         yield from self._deletions()
         yield from self._sweep()
         yield from self._unused()
-
-    def _error(self, loc: Loc, message: str, *, key: bool = False) -> Problem:
-        line, column = self.tree.place(loc, key=key)
-        return Problem(line=line, column=column, message=message)
-
-    def _warning(self, loc: Loc, message: str) -> Problem:
-        line, column = self.tree.place(loc)
-        return Problem(line=line, column=column, message=message, is_error=False)
+        yield from gcp_problems(self.tree, self.known, self._chain)
 
     def _names(self) -> Iterator[Problem]:
-        asked: list[Loc] = [("default_profile",), *(("rules", i, "profile") for i in range(len(self.rules)))]
-        asked += [("profiles", name, "extends") for name in self.profiles]
-        known = _some_of(self.known)
-        for loc in asked:
-            name = self.tree.at(loc)
-            if isinstance(name, str) and name not in self.known:
-                yield self._error(loc, f"profile {name!r} is not among {known}")
-        targets = _map(self.document.get("targets"))
-        words = _some_of(targets) or "the section `targets`, which is not there"
-        for index, rule in enumerate(self.rules):
-            name = rule.get("target")
-            if isinstance(name, str) and name not in targets:
-                yield self._error(("rules", index, "target"), f"target {name!r} is not among {words}")
+        yield from self.section.names(self.known, known_targets(self.tree))
+        for name in self.profiles:
+            yield from self.known.unknown(self.tree, ("profiles", name, "extends"))
         for name in self.profiles:
             chain = self._chain(name)
             if name in chain[1:]:
-                yield self._error(("profiles", name, "extends"), f"profile {name!r} extends itself")
+                yield self.tree.error(("profiles", name, "extends"), f"profile {name!r} extends itself")
             elif len(chain) > _MOST_EXTENDED:
-                yield self._error(
+                yield self.tree.error(
                     ("profiles", name, "extends"), f"profile {name!r} extends more than {_MOST_EXTENDED} in a row"
                 )
 
@@ -89,7 +78,7 @@ class _Semantics:
         """A profile and what it extends, nearest first; ends at a ready-made one, at itself, or too far away."""
         chain, current = [name], name
         while len(chain) <= _MOST_EXTENDED:
-            base = _map(self.profiles.get(current)).get("extends")
+            base = as_map(self.profiles.get(current)).get("extends")
             if not isinstance(base, str) or base not in self.profiles or (base == current and base in BUILT_IN):
                 break
             chain.append(base)
@@ -102,179 +91,169 @@ class _Semantics:
         mode = self.document.get("mode", "standalone")
         if mode not in ("member", "native"):  # a tuple: what was read may be unhashable
             if "organization_connector" in self.document and mode == "standalone":
-                yield self._warning(("organization_connector",), "has no meaning in mode standalone")
+                yield self.tree.warning(("organization_connector",), "has no meaning in mode standalone")
             return
         if "organization_connector" not in self.document:
-            yield self._error(("mode",), f"mode {mode} needs the section `organization_connector`")
+            yield self.tree.error(("mode",), f"mode {mode} needs the section `organization_connector`")
         default = self.document.get("default_profile", "foundational")
         for index, rule in enumerate(self.rules):
             for word, usual in (("profile", default), ("target", None)):
                 if isinstance(rule.get(word), str) and rule[word] != usual:
-                    yield self._error(
+                    yield self.tree.error(
                         ("rules", index, word),
                         f"in mode {mode} every account takes the Organization connector's {word}; "
                         "exclude these accounts there, or use mode standalone",
                     )
 
     def _exclusions(self) -> Iterator[Problem]:
-        mode, exclusions = self.document.get("mode"), _map(self.document.get("exclusions"))
+        mode, exclusions = self.document.get("mode"), as_map(self.document.get("exclusions"))
         for word in ("ou_paths", "names", "tags"):
             if mode == "native" and exclusions.get(word):
-                yield self._warning(("exclusions", word), _ONLY_IDS)
+                yield self.tree.warning(("exclusions", word), _ONLY_IDS)
 
     def _locations(self) -> Iterator[Problem]:
-        places: list[Loc] = [("target",), *(("targets", name) for name in _map(self.document.get("targets")))]
+        places: list[Loc] = [("target",), *(("targets", name) for name in as_map(self.document.get("targets")))]
         for place in places:
-            location = _map(self.tree.at(place)).get("location")
+            location = as_map(self.tree.at(place)).get("location")
             if isinstance(location, str) and location.lower().replace(" ", "").startswith(_SOVEREIGN):
-                yield self._error(
-                    (*place, "location"), "AWS connectors are not available in Azure Government or Azure in China"
+                yield self.tree.error(
+                    (*place, "location"),
+                    "connectors for AWS and GCP are not available in Azure Government or Azure in China",
                 )
 
     def _profile(self, name: str) -> Iterator[Problem]:
         here: Loc = ("profiles", name)
-        profile = _map(self.profiles[name])
+        profile = as_map(self.profiles[name])
         plans = profile.get("plans")
-        named = plans if isinstance(plans, list) else list(_map(plans))
+        named = plans if isinstance(plans, list) else list(as_map(plans))
         for index, plan in enumerate(named):
             loc: Loc = (*here, "plans", index if isinstance(plans, list) else plan)
             yield from self._plan(loc, plan)
-        if _map(self._setting(name, "defender_cspm")).get("ciem") is True and "ciem" not in self.document:
+        asks_for_ciem = as_map(self._setting(name, "defender_cspm")).get("ciem") is True
+        if asks_for_ciem and "ciem" not in self.document and name not in self._of_projects_only:
             loc = (*here, "plans", "defender_cspm", "ciem")
-            yield self._error(loc, "CIEM needs the section `ciem`, with the application that an administrator made")
-        if _map(self._setting(name, "databases")).get("rds_threat_protection") is True:
-            yield self._warning((*here, "plans", "databases", "rds_threat_protection"), _RDS)
-        if _map(self._setting(name, "containers")).get("audit_logs") is False:
+            yield self.tree.error(loc, "CIEM needs the section `ciem`, with the application that an administrator made")
+        if as_map(self._setting(name, "databases")).get("rds_threat_protection") is True:
+            yield self.tree.warning((*here, "plans", "databases", "rds_threat_protection"), _RDS)
+        if as_map(self._setting(name, "containers")).get("audit_logs") is False:
             loc = (*here, "plans", "containers", "audit_logs")
-            yield self._warning(loc, "without audit logs there is no control-plane threat detection")
+            yield self.tree.warning(loc, "without audit logs there is no control-plane threat detection")
         yield from self._regions((*here, "regions"), profile.get("regions"))
         yield from self._after(name, here, profile)
         interval = profile.get("scan_interval_hours")
         if isinstance(interval, int) and 1 <= interval <= 24 and interval not in _PORTAL_INTERVALS:  # noqa: PLR2004
-            yield self._warning((*here, "scan_interval_hours"), "the portal offers 4, 6, 12 and 24 hours only")
+            yield self.tree.warning((*here, "scan_interval_hours"), "the portal offers 4, 6, 12 and 24 hours only")
+
+    @cached_property
+    def _of_projects_only(self) -> set[str]:
+        """Profiles that no account has, nor one that extends them, but some project."""
+        return self._in_use(self.projects) - self._in_use(self.section) if self.projects is not None else set()
+
+    def _in_use(self, section: RuleSection) -> set[str]:
+        return {each for asked in section.profiles() for each in self._chain(asked)}
 
     def _regions(self, here: Loc, regions: Any) -> Iterator[Problem]:
-        for index, region in enumerate(_list(regions)):
+        for index, region in enumerate(as_list(regions)):
             if isinstance(region, str) and region.startswith(_OTHER_PARTITIONS):
-                yield self._error((*here, index), f"connectors reach no region of that partition: {region}")
+                yield self.tree.error((*here, index), f"connectors reach no region of that partition: {region}")
 
     def _setting(self, name: str, plan: str) -> Any:
-        return _map(_map(self.profiles[name]).get("plans")).get(plan)
+        return as_map(as_map(self.profiles[name]).get("plans")).get(plan)
 
     def _plan(self, loc: Loc, plan: Any) -> Iterator[Problem]:
         if isinstance(plan, str) and plan.lower() in _STORAGE_WORDS:
-            yield self._error(
+            yield self.tree.error(
                 loc,
-                "Defender for Storage does not exist for AWS; S3 is covered by sensitive-data discovery, "
-                "which is part of defender_cspm (sensitive_data)",
+                "Defender for Storage does not exist for AWS or GCP; S3 and Cloud Storage are covered by "
+                "sensitive-data discovery, which is part of defender_cspm (sensitive_data)",
                 key=True,
             )
         elif isinstance(loc[-1], int) and plan not in PLAN_NAMES:
-            yield self._error(loc, f"plan {plan!r} is not among {', '.join(PLAN_NAMES)}")
+            yield self.tree.error(loc, f"plan {plan!r} is not among {', '.join(PLAN_NAMES)}")
 
     def _after(self, name: str, here: Loc, profile: dict[str, Any]) -> Iterator[Problem]:
         if profile.get("standards") and not self._has(name, {"defender_cspm", "servers", "containers", "databases"}):
-            yield self._error((*here, "standards"), "standards need a paid plan; this profile has none")
+            yield self.tree.error((*here, "standards"), "standards need a paid plan; this profile has none")
         if profile.get("governance") and not self._has(name, {"defender_cspm"}):
-            yield self._error((*here, "governance"), "governance rules need defender_cspm")
-        rules = [_map(rule) for rule in _list(profile.get("governance"))]
+            yield self.tree.error((*here, "governance"), "governance rules need defender_cspm")
+        rules = [as_map(rule) for rule in as_list(profile.get("governance"))]
         for key in ("priority", "name"):
             counted = Counter(str(rule.get(key)) for rule in rules if key in rule)
             for index, rule in enumerate(rules):
                 if counted[str(rule.get(key))] > 1 and key in rule:
-                    yield self._error((*here, "governance", index, key), f"{key} {rule[key]!r} is given twice")
+                    yield self.tree.error((*here, "governance", index, key), f"{key} {rule[key]!r} is given twice")
         for index, rule in enumerate(rules):
             if ("owner" in rule) == ("owner_tag" in rule):
-                yield self._error((*here, "governance", index), "a governance rule has an owner or an owner_tag")
+                yield self.tree.error((*here, "governance", index), "a governance rule has an owner or an owner_tag")
 
     def _has(self, name: str, wanted: set[str]) -> bool:
         """Whether a profile has one of the plans, its own word before that of what it extends."""
         missing = set(wanted)
         chain = self._chain(name)
         for each in chain:
-            plans = _map(self.profiles.get(each)).get("plans")
-            given = _map(plans) or dict.fromkeys(plan for plan in _list(plans) if isinstance(plan, str))
+            plans = as_map(self.profiles.get(each)).get("plans")
+            given = as_map(plans) or dict.fromkeys(plan for plan in as_list(plans) if isinstance(plan, str))
             for plan in list(missing):
                 if plan in given:
                     if given[plan] is not False:
                         return True
                     missing.discard(plan)
-        base = _map(self.profiles.get(chain[-1])).get("extends")
+        base = as_map(self.profiles.get(chain[-1])).get("extends")
         built = BUILT_IN.get(base) if isinstance(base, str) else None
         if built is None:
             return False
         on = {"defender_cspm": built.cspm, "servers": built.servers, "containers": built.containers}
         return any((on | {"databases": built.databases})[plan] for plan in missing)
 
-    def _rules(self) -> Iterator[Problem]:
-        excluded = {str(account) for account in _list(_map(self.document.get("exclusions")).get("accounts"))}
-        first: dict[str, int] = {}
-        for index, rule in enumerate(self.rules):
-            match = rule.get("match")
-            if isinstance(match, dict):
-                yield from self._match(index, match, first)
-            for position, account in enumerate(_list(_map(match).get("accounts"))):
-                if str(account) in excluded:
-                    yield self._warning(
-                        ("rules", index, "match", "accounts", position), f"{account} is excluded, which goes before"
-                    )
-
-    def _match(self, index: int, match: dict[str, Any], first: dict[str, int]) -> Iterator[Problem]:
-        """`first` has the number of the first rule for each matcher so far."""
-        if not any(match.values()):
-            yield self._error(("rules", index, "match"), "matches no account: it asks for nothing")
-            return
-        earlier = first.setdefault(repr(sorted(match.items())), index + 1)
-        if earlier <= index:
-            yield self._warning(("rules", index, "match"), f"never reached: rule {earlier} matches the same accounts")
+    def _providers(self) -> Iterator[Problem]:
+        """Matchers that ask for projects outside the section that has them."""
+        places: list[Loc] = [("exclusions",), *(("rules", i, "match") for i in range(len(self.rules)))]
+        for loc in places:
+            if as_map(self.tree.at(loc)).get("provider") == "gcp":
+                yield self.tree.warning(
+                    (*loc, "provider"), "matches nothing: projects have rules and exclusions of their own, in `gcp`"
+                )
 
     def _maximum(self) -> Iterator[Problem]:
         """The ready-made profile with threat protection for RDS, wherever it is used with that."""
-        asked: list[Loc] = [("default_profile",), *(("rules", i, "profile") for i in range(len(self.rules)))]
-        places = [loc for loc in asked if self.tree.at(loc) == _MAXIMUM and _MAXIMUM not in self.profiles]
+        places = [
+            loc
+            for loc in self.section.profile_places()
+            if self.tree.at(loc) == _MAXIMUM and _MAXIMUM not in self.profiles
+        ]
         for name in self.profiles:
             databases = self._setting(name, "databases")
-            said = databases is False or "rds_threat_protection" in _map(databases)
+            said = databases is False or "rds_threat_protection" in as_map(databases)
             loc: Loc = ("profiles", name, "extends")
             if not said and self.tree.at(loc) == _MAXIMUM and (name == _MAXIMUM or _MAXIMUM not in self.profiles):
                 places.append(loc)
         for loc in places:
-            yield self._warning(loc, f"{_MAXIMUM} has threat protection for RDS: {_RDS}")
+            yield self.tree.warning(loc, f"{_MAXIMUM} has threat protection for RDS: {_RDS}")
 
     def _deletions(self) -> Iterator[Problem]:
-        for word, value in _map(self.document.get("deletions")).items():
+        for word, value in as_map(self.document.get("deletions")).items():
             if value is True:
-                yield self._warning(("deletions", word), f"{word.replace('_', ' ')}: deletes without asking")
+                yield self.tree.warning(("deletions", word), f"{word.replace('_', ' ')}: deletes without asking")
 
     def _sweep(self) -> Iterator[Problem]:
-        loc, regions = ("sweep", "instance_regions"), _map(self.document.get("sweep")).get("instance_regions")
+        loc, regions = ("sweep", "instance_regions"), as_map(self.document.get("sweep")).get("instance_regions")
         yield from self._regions(loc, regions)
-        if _list(regions) and _map(self.document.get("deletions")).get("orphaned_machines") is True:
-            yield self._warning(loc, "an instance in any other region counts as gone, and its machine may be deleted")
+        if as_list(regions) and as_map(self.document.get("deletions")).get("orphaned_machines") is True:
+            yield self.tree.warning(
+                loc, "an instance in any other region counts as gone, and its machine may be deleted"
+            )
 
     def _unused(self) -> Iterator[Problem]:
-        asked = [self.document.get("default_profile", "foundational"), *(rule.get("profile") for rule in self.rules)]
-        asked += [_map(profile).get("extends") for profile in self.profiles.values()]
-        used = {name for name in asked if isinstance(name, str)}
+        extended = (as_map(profile).get("extends") for profile in self.profiles.values())
+        used = self.section.profiles() | {name for name in extended if isinstance(name, str)}
+        named = self.section.targets()
+        if self.projects is not None:
+            used |= self.projects.profiles()
+            target = self.projects.document.get("target")
+            named |= self.projects.targets() | ({target} if isinstance(target, str) else set())
         for name in self.profiles:
             if name not in used:
-                yield self._warning(("profiles", name), f"profile {name!r} is not used")
-        named = {rule.get("target") for rule in self.rules if isinstance(rule.get("target"), str)}
-        for name in _map(self.document.get("targets")):
+                yield self.tree.warning(("profiles", name), f"profile {name!r} is not used")
+        for name in as_map(self.document.get("targets")):
             if name not in named:
-                yield self._warning(("targets", name), f"target {name!r} is not used")
-
-
-def _some_of(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    ordered = sorted(names)
-    more = len(ordered) - _MOST_NAMED
-    return ", ".join(ordered[:_MOST_NAMED]) + (f", … and {more} more" if more > 0 else "")
-
-
-def _map(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+                yield self.tree.warning(("targets", name), f"target {name!r} is not used")

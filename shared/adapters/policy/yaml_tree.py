@@ -88,6 +88,26 @@ class Tree:
                 return found
         return 1, 1
 
+    def error(self, loc: Loc, message: str, *, key: bool = False) -> Problem:
+        """Something wrong there."""
+        line, column = self.place(loc, key=key)
+        return Problem(line=line, column=column, message=message)
+
+    def warning(self, loc: Loc, message: str) -> Problem:
+        """Something there that is worth a second look."""
+        line, column = self.place(loc)
+        return Problem(line=line, column=column, message=message, is_error=False)
+
+
+def as_map(value: Any) -> dict[str, Any]:
+    """A value of a tree as a mapping, empty where it is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """A value of a tree as a list, empty where it is none."""
+    return value if isinstance(value, list) else []
+
 
 def read_yaml(content: bytes, form: Form = POLICY) -> Tree:
     """Reads one document. Raises UnreadableError where it is none, or could do harm."""
