@@ -19,9 +19,10 @@ class Provider(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Life cycle of an AWS account. Source: Organizations API 2016-11-28, `Account.State`.
+    """Life cycle of an account. Source: Organizations API 2016-11-28, `Account.State`.
 
-    `UNKNOWN` is ours, for a state that AWS has added since.
+    `DELETE_REQUESTED` is a GCP project's (Resource Manager v3, `Project.state`): it is kept for 30 days, then gone.
+    `UNKNOWN` is ours, for a state that a cloud has added since.
     """
 
     PENDING_ACTIVATION = "PENDING_ACTIVATION"
@@ -29,6 +30,7 @@ class AccountState(StrEnum):
     SUSPENDED = "SUSPENDED"
     PENDING_CLOSURE = "PENDING_CLOSURE"
     CLOSED = "CLOSED"
+    DELETE_REQUESTED = "DELETE_REQUESTED"
     UNKNOWN = "UNKNOWN"
 
 
