@@ -145,6 +145,15 @@ class GcpCloud:
         """A folder; below the organization where no parent is given."""
         return self.hierarchy.add_folder(display_name, parent)
 
+    def folder_at(self, path: str) -> str:
+        """The resource name of the folder at a path of display names, made where it is missing; `/` is the root."""
+        parent = self.hierarchy.root
+        for part in filter(None, path.split("/")):
+            name = part.replace("%2F", "/")
+            there = (each for each in self.hierarchy.folders() if (each.display_name, each.parent) == (name, parent))
+            parent = (next(there, None) or self.add_folder(name, parent)).name
+        return parent
+
     def add_project(self, project_id: str, parent: str | None = None, **fields: Any) -> Project:
         """A project that has been there for long: no entry tells of it.
 

@@ -122,10 +122,8 @@ class SandboxGoogle:
     def add(
         self, project_id: str, *folders: str, state: str = "ACTIVE", labels: Mapping[str, str] | None = None
     ) -> str:
-        cloud, parent = self.world.cloud, self.world.cloud.hierarchy.root
-        for name in folders:
-            there = (each for each in cloud.hierarchy.folders() if (each.display_name, each.parent) == (name, parent))
-            parent = (next(there, None) or cloud.add_folder(name, parent)).name
+        cloud = self.world.cloud
+        parent = cloud.folder_at("/" + "/".join(each.replace("/", "%2F") for each in folders))
         return cloud.add_project(project_id, parent, state=state, labels=dict(labels or {})).number
 
     def enabled(self, number: str) -> set[str]:
