@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     retry: RetrySettings = Field(default_factory=RetrySettings)
     sweep: SweepSettings | None = None
     hub: HubSettings | None = None
-    gcp: GcpSettings | None = None
+    gcp: GcpSettings = Field(default_factory=GcpSettings)
     reader_role: str = "rollcall-reader"
     stack_set_name: str = "rollcall-member-roles"
     pacing: PacingSettings = Field(default_factory=PacingSettings)

@@ -35,7 +35,10 @@ PREDEFINED: dict[str, frozenset[str]] = {
     "roles/resourcemanager.projectMover": frozenset({"resourcemanager.projects.move", "resourcemanager.projects.get"}),
     "roles/serviceusage.serviceUsageViewer": frozenset({"serviceusage.services.get", "serviceusage.services.list"}),
     "roles/serviceusage.serviceUsageAdmin": frozenset(
-        {f"serviceusage.services.{verb}" for verb in ("get", "list", "enable", "disable")}
+        {
+            "serviceusage.operations.get",
+            *(f"serviceusage.services.{verb}" for verb in ("get", "list", "enable", "disable")),
+        }
     ),
     "roles/compute.viewer": frozenset({"compute.projects.get", "compute.instances.get", "compute.instances.list"}),
     "roles/iam.workloadIdentityUser": frozenset({*_BEING, "iam.serviceAccounts.get"}),

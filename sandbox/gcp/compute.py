@@ -51,7 +51,7 @@ class Compute:
                 self._list,
                 "compute.instances.list",
             ),
-            ("globalOperations.get", "GET", operation, self._operation, "compute.projects.get"),
+            ("globalOperations.get", "GET", operation, self._operation, "compute.globalOperations.get"),
         )
         return [
             Route(

@@ -8,15 +8,15 @@ from sandbox.azure.entra import GOOGLE_AUDIENCE
 from sandbox.azure.tokens import issuer_of
 from sandbox.gcp.cloud import GcpCloud
 
-ROLE_PERMISSIONS = (
+ROLE_PERMISSIONS = (  # on the organization; the last four as where each project has identities of its own
     "resourcemanager.projects.get",
-    "resourcemanager.projects.list",
     "resourcemanager.folders.get",
-    "resourcemanager.organizations.get",
     "serviceusage.services.get",
     "serviceusage.services.enable",
+    "serviceusage.operations.get",
     "compute.projects.get",
     "compute.projects.setCommonInstanceMetadata",
+    "compute.globalOperations.get",
     "compute.instances.list",
     "iam.workloadIdentityPools.get",
     "iam.workloadIdentityPoolProviders.list",

@@ -27,6 +27,9 @@ _ACCOUNTS = r"/v1/projects/(?P<project>[^/]+)/serviceAccounts"
 _ACCOUNT = rf"{_ACCOUNTS}/(?P<email>[^/:]+)"
 
 
+_PROVIDER_FIELDS = {"displayName", "description", "disabled", "attributeMapping", "attributeCondition", "oidc"}
+
+
 @dataclass
 class Identities:
     """What there is: pools and providers by resource name, service accounts by e-mail address."""
@@ -87,6 +90,13 @@ class Iam:
                 self._list_providers,
                 "workloadIdentityPoolProviders.list",
             ),
+            _route(
+                f"{pools}.providers.create",
+                "POST",
+                f"{_POOL}/providers",
+                self._create_provider,
+                "workloadIdentityPoolProviders.create",
+            ),
             _route(f"{pools}.operations.get", "GET", rf"/v1/(?P<operation>{_OPERATION})", self._operation, ""),
             _route(f"{accounts}.get", "GET", _ACCOUNT, self._get_account, ""),
             _route(f"{accounts}.list", "GET", _ACCOUNTS, self._list_accounts, "serviceAccounts.list"),
@@ -121,9 +131,20 @@ class Iam:
         pool.update(state="DELETED", expireTime=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
         return self._started(pool["name"], pool)
 
-    def _started(self, name: str, body: dict[str, Any]) -> Any:
+    def _create_provider(self, call: Call) -> Any:
+        pool, provider_id = self._pool(call), call.query.get("workloadIdentityPoolProviderId", "")
+        name, body = f"{pool['name']}/providers/{provider_id}", call.body()
+        if not provider_id or not str(body.get("oidc", {}).get("issuerUri", "")).startswith("https://"):
+            raise refusal(400, "Request contains an invalid argument.")
+        if name in self._identities.providers:
+            raise refusal(409, "Requested entity already exists")
+        kept = {key: value for key, value in body.items() if key in _PROVIDER_FIELDS}
+        made = self._identities.add_provider(name, **kept)
+        return self._started(pool["name"], made, "WorkloadIdentityPoolProvider")
+
+    def _started(self, name: str, body: dict[str, Any], kind: str = "WorkloadIdentityPool") -> Any:
         operation = f"{name}/operations/{secrets.token_hex(12)}"
-        response = {"@type": "type.googleapis.com/google.iam.v1.WorkloadIdentityPool", **body}
+        response = {"@type": f"type.googleapis.com/google.iam.v1.{kind}", **body}
         return self._operations.start(
             operation, {"name": operation}, {"name": operation, "done": True, "response": response}
         )

@@ -28,6 +28,7 @@ class ServiceUsage:
     def __init__(self, gate: Gate, operations: Operations) -> None:
         self._gate = gate
         self._operations = operations
+        self._owners: dict[str, str] = {}
 
     def routes(self) -> list[Route]:
         """Every operation."""
@@ -87,22 +88,23 @@ class ServiceUsage:
         }
         if not missing:
             return {"name": _DONE, "done": True, "response": body}
-        return self._started(f"operations/acat.p2-{project.number}-{uuid.uuid4()}", body)
+        return self._started(f"operations/acat.p2-{project.number}-{uuid.uuid4()}", project, body)
 
     def _enable(self, call: Call) -> Any:
         project, name = self._known(call), call.parts["service"]
         self._check(project, [name])
         project.services.add(name)
         body = {"@type": f"{_V1}EnableServiceResponse", "service": _service(project, name)}
-        return self._started(f"operations/acf.{uuid.uuid4()}", body)
+        return self._started(f"operations/acf.{uuid.uuid4()}", project, body)
 
     def _disable(self, call: Call) -> Any:
         project, name = self._known(call), call.parts["service"]
         project.services.discard(name)
         body = {"@type": f"{_V1}DisableServiceResponse", "service": _service(project, name)}
-        return self._started(f"operations/acf.{uuid.uuid4()}", body)
+        return self._started(f"operations/acf.{uuid.uuid4()}", project, body)
 
-    def _started(self, name: str, body: dict[str, Any]) -> Any:
+    def _started(self, name: str, project: Project, body: dict[str, Any]) -> Any:
+        self._owners[name] = project.name
         done = {"name": name, "done": True, "metadata": _EMPTY, "response": body}
         self._operations.start(name, {"name": name, "metadata": _ANY}, done)
         return {"name": name, "metadata": _ANY}
@@ -114,7 +116,9 @@ class ServiceUsage:
             raise billing_missing(project.number, billed)
 
     def _operation(self, call: Call) -> Any:
-        return self._operations.get(call.parts["operation"])
+        name = call.parts["operation"]
+        self._gate.authorize(call.caller, "serviceusage.operations.get", self._owners.get(name, ""))
+        return self._operations.get(name)
 
 
 def _service(project: Project, name: str) -> dict[str, Any]:

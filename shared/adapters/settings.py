@@ -18,6 +18,9 @@ _SOVEREIGN_HOSTS = (
     ".partner.microsoftonline.cn",
 )
 _SOVEREIGN_REGIONS = ("us-gov-", "cn-", "us-iso", "eu-isoe-")
+_WORKLOAD_PROVIDER = (
+    r"//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[^/]+/providers/[^/]+"
+)
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -42,7 +45,7 @@ CommercialRegion = Annotated[str, AfterValidator(_commercial_aws)]
 
 
 class GcpSettings(BaseModel):
-    """`ROLLCALL_GCP__*`: how the managed identity gets into Google Cloud.
+    """`ROLLCALL_GCP__*`: how Google Cloud and Rollcall know each other.
 
     `audience` is our provider there; `token_resource` the application in Entra whose tokens that provider takes. With
     `endpoint`, a sandbox's, each service is found at `{endpoint}/{service}`; without it at Google's own hosts.
@@ -50,10 +53,8 @@ class GcpSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    audience: str = Field(
-        pattern=r"^//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[^/]+/providers/[^/]+$"
-    )
-    service_account: str = Field(pattern=r"^[^@/\s]+@[^@/\s]+$")
+    audience: str = Field(default="", pattern=rf"^$|^{_WORKLOAD_PROVIDER}$")
+    service_account: str = Field(default="", pattern=r"^$|^[^@/\s]+@[^@/\s]+$")
     token_resource: str = Field(default="api://rollcall-gcp", min_length=1)
     endpoint: str = Field(default="", pattern=r"^(https://.+)?$")
 

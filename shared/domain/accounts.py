@@ -19,10 +19,10 @@ class Provider(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Life cycle of an account. Source: Organizations API 2016-11-28, `Account.State`.
+    """Life cycle of an AWS account or GCP project; `ACTIVE` is the word of both.
 
-    `DELETE_REQUESTED` is a GCP project's (Resource Manager v3, `Project.state`): it is kept for 30 days, then gone.
-    `UNKNOWN` is ours, for a state that a cloud has added since.
+    `DELETE_REQUESTED` is a project's alone, the others an account's. `UNKNOWN` is ours, for a state that was added
+    since. Source: Organizations API 2016-11-28, `Account.State`; Cloud Resource Manager v3, `Project.state`.
     """
 
     PENDING_ACTIVATION = "PENDING_ACTIVATION"
@@ -41,11 +41,12 @@ def is_account_id(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """One AWS account at the moment it was asked about.
+    """One AWS account or GCP project at the moment it was asked about.
 
     `ou_path` is `/` under the root, else `/Parent/Child` by the names of the organizational units; a slash
     inside a name is written `%2F`; empty where nobody can tell any more. `tags` is empty where no rule of the
-    policy asks for tags.
+    policy asks for tags. Of a project, `account_id` is its number, `name` its id (which never changes, as its display
+    name may), `ou_path` its folders by display name, `/` below the organization itself, and `tags` its labels.
     """
 
     account_id: str

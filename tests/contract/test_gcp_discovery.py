@@ -20,6 +20,7 @@ SCHEMA_OF_RESPONSE = {
     "google.api.serviceusage.v1.EnableServiceResponse": ("serviceusage", "EnableServiceResponse"),
     "google.api.serviceusage.v1.DisableServiceResponse": ("serviceusage", "DisableServiceResponse"),
     "google.iam.v1.WorkloadIdentityPool": ("iam", "WorkloadIdentityPool"),
+    "google.iam.v1.WorkloadIdentityPoolProvider": ("iam", "WorkloadIdentityPoolProvider"),
 }
 
 
@@ -53,7 +54,7 @@ def calls(world: GcpWorld) -> Iterator[Call]:
     yield from policy_calls(world, shop.name)
     yield from resource_manager_calls(world, folder)
     yield from service_usage_calls(shop.number)
-    yield from pool_calls(world, shop.number)
+    yield from pool_calls(shop.number)
     yield from service_account_calls(world)
     yield from compute_calls(world)
 
@@ -93,15 +94,17 @@ def service_usage_calls(number: str) -> Iterator[Call]:
     yield "serviceusage.services.disable", "POST", f"{services}/pubsub.googleapis.com:disable", {}
 
 
-def pool_calls(world: GcpWorld, number: str) -> Iterator[Call]:
+def pool_calls(number: str) -> Iterator[Call]:
     pools = f"/iam/v1/projects/{number}/locations/global/workloadIdentityPools"
     pool_id = "iam.projects.locations.workloadIdentityPools"
     yield f"{pool_id}.create", "POST", f"{pools}?workloadIdentityPoolId=sample", {"displayName": "Sample"}
-    world.cloud.identities.add_provider(
-        f"projects/{number}/locations/global/workloadIdentityPools/sample/providers/cspm",
-        oidc={"issuerUri": "https://sts.windows.net/sample/", "allowedAudiences": ["api://sample"]},
-        attributeMapping={"google.subject": "assertion.sub"},
-    )
+    made = {
+        "displayName": "CSPM",
+        "oidc": {"issuerUri": "https://sts.windows.net/sample/", "allowedAudiences": ["api://sample"]},
+        "attributeMapping": {"google.subject": "assertion.sub"},
+    }
+    path = f"{pools}/sample/providers?workloadIdentityPoolProviderId=cspm"
+    yield f"{pool_id}.providers.create", "POST", path, made
     yield f"{pool_id}.get", "GET", f"{pools}/sample", None
     yield f"{pool_id}.list", "GET", pools, None
     yield f"{pool_id}.providers.get", "GET", f"{pools}/sample/providers/cspm", None

@@ -13,7 +13,7 @@ from sandbox.endpoints import Endpoints
 from shared.adapters.azure.credentials import CredentialKind, make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.client import GoogleClient
-from shared.adapters.gcp.credentials import GoogleIdentity, federated_session
+from shared.adapters.gcp.credentials import federated_session, identity_of
 from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.settings import GcpSettings
 from shared.domain.accounts import AccountState
@@ -61,12 +61,7 @@ def test_the_function_app_s_identity_gets_in_by_its_settings(roll: Roll, monkeyp
     client_id = sandbox.azure.directory.get(FUNCTIONS).client_id
     session = federated_session(
         make_credential(CredentialKind.MANAGED_IDENTITY, client_id=client_id),
-        GoogleIdentity(
-            audience=chosen.audience,
-            resource=chosen.token_resource,
-            service_account=chosen.service_account,
-            endpoint=chosen.endpoint,
-        ),
+        identity_of(chosen),
     )
     client = GoogleClient(session, SystemClock(), endpoint=chosen.endpoint)
     projects = GcpProjects(client, sandbox.gcp.organization, SystemClock())

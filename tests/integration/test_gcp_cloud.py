@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,14 @@ from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.entra import GOOGLE_AUDIENCE
 from sandbox.azure.tokens import Tokens
 from sandbox.faults import Fault, FaultKind
+from sandbox.gcp.deployment import ROLE_PERMISSIONS
 from shared.adapters.gcp.client import GoogleClient
+from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.adapters.gcp.instances import GcpInstances
+from shared.adapters.gcp.projects import GcpProjects
+from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.errors import ConfigurationError, RollcallError, TransientError
+from tests.fakes.clock import FakeClock
 from tests.fakes.gcp_world import GcpWorld, gcp_world
 
 SHOP = "acme-shop-1"
@@ -228,6 +235,50 @@ def test_our_role_reads_and_sets_up_and_does_no_more(world: GcpWorld) -> None:
     ]
     for method, path, body in asked:
         assert world.ask(method, path, body, who=who).status_code == 403, path
+
+
+class ShortClock(FakeClock):
+    """Waits for real, but never long: operations of the sandbox end by real time."""
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.06))
+        super().sleep(seconds)
+
+
+def everything(world: GcpWorld) -> None:
+    """Every request that the adapters make, each once."""
+    client, clock = world.client(), ShortClock()
+    projects, setup = GcpProjects(client, world.cloud.organization, clock), GcpProjectSetup(client, clock)
+    list(projects.list_projects())
+    assert projects.find(SHOP) is not None
+    assert setup.missing_services(number_of(world), ["compute.googleapis.com"])
+    setup.enable_services(number_of(world), ["compute.googleapis.com"])
+    setup.set_metadata(SHOP, "enable-osconfig", "TRUE")
+    GcpInstances(client).states_of(number_of(world), ["1111111111111111111"])
+    number = world.deployed.management_number
+    GcpProjectIdentities(client).inspect(number, "rollcall", [world.deployed.service_account])
+
+
+@pytest.mark.parametrize("permission", ROLE_PERMISSIONS)
+def test_our_role_has_no_permission_too_many(world: GcpWorld, permission: str) -> None:
+    account = f"serviceAccounts/{world.deployed.service_account}"
+    world.cloud.access.define(
+        "sample/being", ["iam.serviceAccounts.getAccessToken"]
+    )  # the predefined one may also look
+    world.cloud.access.revoke(account, "roles/iam.workloadIdentityUser")
+    world.cloud.access.grant(account, "sample/being", world.deployed.member)
+    world.cloud.operation_seconds = 0.05
+    world.cloud.access.define(world.deployed.role, set(ROLE_PERMISSIONS) - {permission})
+    with pytest.raises(TransientError) as raised:
+        everything(world)
+    assert raised.value.key == "gcp-permission-denied"
+    assert permission in f"{raised.value.reason} {raised.value.remedy}"
+
+
+def test_our_role_is_enough(world: GcpWorld) -> None:
+    world.cloud.operation_seconds = 0.05
+    everything(world)
+    assert world.ask("GET", "/compute/compute/v1/projects/acme-shop-1").json()["commonInstanceMetadata"]["items"]
 
 
 def test_a_project_lives_through_its_states(world: GcpWorld) -> None:

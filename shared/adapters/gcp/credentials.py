@@ -21,7 +21,8 @@ from shared.adapters.azure.errors import translated
 from shared.adapters.gcp import refusals
 from shared.adapters.gcp.errors import read_failure, refusal
 from shared.adapters.gcp.hosts import host_of
-from shared.errors import PermanentError
+from shared.adapters.settings import GcpSettings
+from shared.errors import ConfigurationError, PermanentError
 
 TOKEN_LIFETIME_SECONDS = 3600
 TIMEOUT_SECONDS = (5.0, 20.0)  # to connect, to read
@@ -129,6 +130,21 @@ class GoogleIdentity:
     resource: str
     service_account: str
     endpoint: str = ""
+
+
+def identity_of(settings: GcpSettings) -> GoogleIdentity:
+    """Who the settings say that we are. Raises ConfigurationError where they do not."""
+    for name in ("audience", "service_account"):
+        if not getattr(settings, name):
+            variable = f"ROLLCALL_GCP__{name.upper()}"
+            remedy = f"Set {variable} to what infra/gcp puts out."
+            raise ConfigurationError("nobody says who Rollcall is at Google", setting=variable, remedy=remedy)
+    return GoogleIdentity(
+        audience=settings.audience,
+        resource=settings.token_resource,
+        service_account=settings.service_account,
+        endpoint=settings.endpoint,
+    )
 
 
 def federated_session(
