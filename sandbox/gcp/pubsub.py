@@ -135,7 +135,6 @@ class PushSubscription:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "CloudPubSub-Google",
-            "From": "noreply@google.com",
             "Authorization": f"Bearer {self._signer.sign(settings.audience, settings.service_account)}",
         }
         started, status = time.perf_counter(), 0

@@ -334,7 +334,7 @@ def test_a_query_finds_what_any_of_its_terms_names(world: GcpWorld, query: str, 
 
 def test_domain_restricted_sharing_refuses_foreign_members(world: GcpWorld) -> None:
     world.cloud.policies.restricted = True
-    foreign = "serviceAccount:mdc-agentless-scanning@guardians-prod-diskscanning.iam.gserviceaccount.com"
+    foreign = "serviceAccount:scanner@another-owners-project.iam.gserviceaccount.com"
     path = f"{PROJECT}:setIamPolicy"
     bindings = [{"role": "roles/browser", "members": [f"serviceAccount:{world.deployed.service_account}"]}]
     assert world.ask("POST", path, {"policy": {"bindings": bindings}}).status_code == 200
