@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from sandbox.azure.seeding import AzureSeed, plant
 from sandbox.faults import Fault, Hold
+from sandbox.gcp.seeding import SeedProject, plant_project
 from sandbox.serving import Service
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Seed(AzureSeed):
 
     accounts: list[SeedAccount] = Field(default_factory=list)
     stack_failures: list[StackFailure] = Field(default_factory=list)
+    projects: list[SeedProject] = Field(default_factory=list)
 
 
 class TokenRequest(BaseModel):
@@ -64,6 +66,8 @@ class ProcessName(BaseModel):
     process: str
 
 
+GOOGLE = "https://www.googleapis.com"
+"""The audience of a token for Google Cloud; its role is an e-mail address."""
 _FAULTS: TypeAdapter[list[Fault] | Fault] = TypeAdapter(list[Fault] | Fault)
 
 
@@ -121,10 +125,13 @@ class AdminApi:
         for failure in seed.stack_failures:
             self._sandbox.aws.fail_stack_instances(failure.account, failure.reason, times=failure.times)
         plant(self._sandbox.azure, seed)
-        return jsonify({"accounts": planted})
+        projects = [plant_project(self._sandbox.gcp, project) for project in seed.projects]
+        return jsonify({"accounts": planted, "projects": projects})
 
     def _token(self) -> Response:
         wanted = TokenRequest.model_validate(request.get_json(force=True))
+        if wanted.audience == GOOGLE:
+            return jsonify({"access_token": self._sandbox.gcp.token_of(wanted.role)})
         return jsonify({"access_token": self._sandbox.azure.mint(wanted.role, wanted.audience)})
 
     def _plant(self) -> Response:

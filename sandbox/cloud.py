@@ -21,9 +21,12 @@ from sandbox.deployment import ARTEFACT_BUCKET, TEMPLATE, Deployment, deploy
 from sandbox.endpoints import FILE, Endpoints
 from sandbox.faults import Faults
 from sandbox.functions_app import FunctionHost
+from sandbox.gcp.cloud import GcpCloud
+from sandbox.gcp.deployment import deploy as deploy_google
 from sandbox.journal import Journal
 from sandbox.lambda_service.service import LambdaService
 from sandbox.policy_upload import publish_policy, sample_policy
+from sandbox.trust import trusting
 
 REGION = "us-east-1"
 OPERATOR_ENVIRONMENT = "operator.env"
@@ -66,7 +69,7 @@ class Sandbox:
     def _start(self) -> Endpoints:
         settings = self.settings.model_copy(update={"folder": self.folder})
         self.certificates = Certificates(self.folder / "certificates")
-        self._trust_ourselves()
+        self._stack.enter_context(trusting(self.certificates.bundle_path))
         self.aws = AwsCloud(self.journal, settings, self.certificates, self.faults)
         self._stack.callback(self.aws.stop)
         self.aws.start()
@@ -91,6 +94,7 @@ class Sandbox:
             blob=self.azure.blob_url,
             table=self.azure.table_url,
             functions=self.function_hosts[0].url,
+            gcp=self.gcp.url,
             admin=admin.start(),
             ca_bundle=str(self.certificates.bundle_path),
             pid=os.getpid(),
@@ -130,12 +134,15 @@ class Sandbox:
         self.azure.start()
         self.aws.believe(self.azure.tokens.claims_of)
         plant(self.azure, PREPARED)
+        self._start_google(settings)
 
-    def _trust_ourselves(self) -> None:
-        """Lets the SDKs of this process speak with our own https endpoints, until the sandbox stops."""
-        before = os.environ.get("REQUESTS_CA_BUNDLE")
-        os.environ["REQUESTS_CA_BUNDLE"] = str(self.certificates.bundle_path)
-        self._stack.callback(_set_variable, "REQUESTS_CA_BUNDLE", before)
+    def _start_google(self, settings: SandboxSettings) -> None:
+        """Google Cloud takes the tokens of this Entra, and knows the Function App's identity."""
+        self.gcp = GcpCloud(self.journal, settings, self.certificates, self.azure.tokens.claims_of, self.faults)
+        self._stack.callback(self.gcp.stop)
+        self.gcp.start()
+        object_id = self.azure.directory.get(FUNCTIONS).object_id
+        self.google = deploy_google(self.gcp, tenant_id=self.settings.tenant_id, object_id=object_id)
 
     def kill(self, process: str) -> None:
         """SIGKILLs `functions-N` or `lambda:<function>`. Raises LookupError.
@@ -265,6 +272,9 @@ class Sandbox:
             "ROLLCALL_HUB__AUDIENCE": HUB_AUDIENCE,
             "ROLLCALL_READER_ROLE": READER_ROLE,
             "AWS_ENDPOINT_URL": self.aws.url,
+            "ROLLCALL_GCP__AUDIENCE": self.google.audience,
+            "ROLLCALL_GCP__SERVICE_ACCOUNT": self.google.service_account,
+            "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
         }
 
     def _write_operator_environment(self, arm: str, policy_url: str, policy_object: str) -> None:
@@ -287,10 +297,3 @@ class Sandbox:
         path = self.folder / OPERATOR_ENVIRONMENT
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
         path.chmod(0o600)
-
-
-def _set_variable(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value

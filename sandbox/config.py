@@ -38,6 +38,10 @@ class SandboxSettings(BaseSettings):
     native_members_seconds: float | None = None  # None = Defender makes no member connectors by itself
     resource_graph_lag_seconds: float = 2.0
     pricing_gap_seconds: float = 10.0  # two changes of plans of one subscription need so much between them
+    # Google Cloud
+    gcp_organization: str = "518249130711"
+    gcp_operation_seconds: float = 2.0  # until a long-running operation is reported as done
+    gcp_search_lag_seconds: float = 2.0  # until projects:search learns of a change
     # Functions host
     crash_invisibility_seconds: float = 600.0
     max_polling_interval_seconds: float | None = None  # None = as host.json says

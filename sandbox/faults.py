@@ -25,6 +25,7 @@ SERVICES = (
     *("cloudformation", "ec2", "events", "iam", "lambda", "lambda-runtime", "monitoring", "oidc-issuer"),
     *("organizations", "s3", "sqs", "sts"),
     *("arm", "blob", "entra", "functions", "managed-identity", "queue", "table"),
+    "gcp",
 )
 """Every simulated service, as the journal names it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings
 
 from shared.errors import ConfigurationError
@@ -18,6 +18,9 @@ _SOVEREIGN_HOSTS = (
     ".partner.microsoftonline.cn",
 )
 _SOVEREIGN_REGIONS = ("us-gov-", "cn-", "us-iso", "eu-isoe-")
+_WORKLOAD_PROVIDER = (
+    r"//iam\.googleapis\.com/projects/[0-9]+/locations/global/workloadIdentityPools/[^/]+/providers/[^/]+"
+)
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -39,6 +42,21 @@ AzureUrl = Annotated[str, Field(pattern=r"^https://"), AfterValidator(_public_az
 
 CommercialRegion = Annotated[str, AfterValidator(_commercial_aws)]
 """A region of the commercial partition. Source: Microsoft Defender for Cloud, "Connect your AWS account"."""
+
+
+class GcpSettings(BaseModel):
+    """`ROLLCALL_GCP__*`: how Google Cloud and Rollcall know each other.
+
+    `audience` is our provider there; `token_resource` the application in Entra whose tokens that provider takes. With
+    `endpoint`, a sandbox's, each service is found at `{endpoint}/{service}`; without it at Google's own hosts.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    audience: str = Field(default="", pattern=rf"^$|^{_WORKLOAD_PROVIDER}$")
+    service_account: str = Field(default="", pattern=r"^$|^[^@/\s]+@[^@/\s]+$")
+    token_resource: str = Field(default="api://rollcall-gcp", min_length=1)
+    endpoint: str = Field(default="", pattern=r"^(https://.+)?$")
 
 
 def read_settings(kind: type[S], *, remedy: str = "") -> S:

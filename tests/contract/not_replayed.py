@@ -7,7 +7,7 @@ _WRITE = "Arc machines can be seeded, read and deleted, not written"
 _QUOTED = "text quoted in an issue, without request and headers; the error table of the adapters reads it"
 _OLD = "an older form of an answer whose present form is replayed"
 _GRAPH_API = "Microsoft Graph is not simulated: federated credentials are seeded"
-_GCP = "Google Cloud is not simulated yet"
+_GCP = "compared with the simulated Google Cloud, or said to be of an older version, in test_gcp_recordings.py"
 _AWS = "compared with the overlay in test_recorded_aws_answers.py"
 
 NOT_REPLAYED: dict[str, str] = {

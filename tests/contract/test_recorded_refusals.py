@@ -43,10 +43,10 @@ REFUSALS = {
 }
 NOT_OURS = {
     "imds-token-400-missing-resource": "the metadata service of virtual machines; a Function App has another",
-    "gcp-403-service-disabled": "Google's",
-    "gcp-404-sink-not-found": "Google's",
-    "gcp-409-already-exists": "Google's",
-    "gcp-iam-workloadidentitypool-409-soft-deleted": "Google's",
+    "gcp-403-service-disabled": "Google's: test_gcp_recordings.py",
+    "gcp-404-sink-not-found": "Google's: test_gcp_recordings.py",
+    "gcp-409-already-exists": "Google's: test_gcp_recordings.py",
+    "gcp-iam-workloadidentitypool-409-soft-deleted": "Google's: test_gcp_recordings.py",
 }
 WAITS = {"arm-429-resourcerequeststhrottled": 324, "arm-429-resourcerequeststhrottled-report": 372}
 SUCCESSES = ("security-connector-get-200", "security-connector-put-create-201")

@@ -57,7 +57,7 @@ def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
         ],
         classic_connectors=[{"name": "old", "authentication_details": {"authenticationType": "awsCreds"}}],
     )
-    assert (answer.status_code, answer.json()) == (200, {"accounts": []})
+    assert (answer.status_code, answer.json()) == (200, {"accounts": [], "projects": []})
     subscription = azure.resources.find_subscription(own)
     assert subscription is not None
     assert subscription.state == "Disabled"

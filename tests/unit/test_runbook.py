@@ -11,6 +11,7 @@ import pytest
 from shared.adapters.aws import refusals as aws
 from shared.adapters.azure import reasons
 from shared.adapters.diagnosis import Diagnosis, Kind
+from shared.adapters.gcp import refusals as gcp
 from shared.application import refusals
 from shared.application.refusals import Refusal
 from shared.domain.findings import KINDS, FindingKind
@@ -26,7 +27,7 @@ from tests.unit.test_use_case_refusals import PRODUCED
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
-DIAGNOSES = [found for module in (reasons, aws) for found in vars(module).values() if isinstance(found, Diagnosis)]
+DIAGNOSES = [found for module in (reasons, aws, gcp) for found in vars(module).values() if isinstance(found, Diagnosis)]
 REFUSALS = [found for found in vars(refusals).values() if isinstance(found, Refusal)]
 SWEPT = [kind for kind in SWEEP_KINDS if kind.key not in {found.key for found in KINDS}]  # not what onboarding finds
 KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS, SWEPT) for found in table]
@@ -47,7 +48,9 @@ PLANTED = "".join(
 
 def produced_keys() -> set[str]:
     outside = {
-        case["key"] for name in ("azure", "aws", "instances") for case in json.loads(fixture(f"refusals/{name}.json"))
+        case["key"]
+        for name in ("azure", "aws", "gcp", "instances")
+        for case in json.loads(fixture(f"refusals/{name}.json"))
     }
     swept = {kind.key for kind in SWEPT if re.search(rf"[\[\s\"]{kind.key}[\],\"]", PLANTED)}
     return outside | swept | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED)
@@ -66,7 +69,7 @@ def test_a_section_says_what_the_table_says(diagnosis: Diagnosis) -> None:
     assert diagnosis.remedy in section
     assert f"<{diagnosis.link}>" in section
     assert f"{diagnosis.kind}: " in section or diagnosis.patience_seconds
-    assert re.fullmatch(r"https://(learn\.microsoft|docs\.aws\.amazon)\.com/\S+", diagnosis.link)
+    assert re.fullmatch(r"https://(learn\.microsoft|docs\.aws\.amazon|cloud\.google)\.com/\S+", diagnosis.link)
 
 
 @pytest.mark.parametrize("kind", SWEPT, ids=lambda kind: kind.key)

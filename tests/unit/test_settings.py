@@ -12,6 +12,8 @@ from functions.settings import Settings as FunctionSettings
 from lambdas import bootstrap as lambdas_bootstrap
 from lambdas.settings import Settings as LambdaSettings
 from shared.adapters.azure.credentials import CredentialKind
+from shared.adapters.gcp.credentials import identity_of
+from shared.adapters.settings import GcpSettings
 from shared.errors import ConfigurationError
 
 FUNCTIONS = {
@@ -72,6 +74,34 @@ def test_the_lambda_functions_read_theirs(monkeypatch: pytest.MonkeyPatch) -> No
     settings = LambdaSettings()
     assert settings.authority_host == "https://login.microsoftonline.com"
     assert settings.queue.queueserviceuri == "https://account.queue.core.windows.net"
+
+
+def test_how_we_get_into_google_is_read_and_what_is_missing_is_named() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        identity_of(GcpSettings())
+    assert raised.value.setting == "ROLLCALL_GCP__AUDIENCE"
+    audience = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/rollcall/providers/entra"
+    with pytest.raises(ConfigurationError) as raised:
+        identity_of(GcpSettings(audience=audience))
+    assert raised.value.setting == "ROLLCALL_GCP__SERVICE_ACCOUNT"
+    found = identity_of(GcpSettings(audience=audience, service_account="rollcall@sample.iam.gserviceaccount.com"))
+    assert (found.audience, found.resource, found.endpoint) == (audience, "api://rollcall-gcp", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUDIENCE", "https://iam.googleapis.com/projects/1"),
+        ("AUDIENCE", "//iam.googleapis.com/projects/by-id/locations/global/workloadIdentityPools/p/providers/r"),
+        ("SERVICE_ACCOUNT", "rollcall"),
+        ("ENDPOINT", "http://127.0.0.1"),
+    ],
+)
+def test_a_wrong_setting_about_google_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    give(monkeypatch, FUNCTIONS | {f"ROLLCALL_GCP__{name}": value})
+    with pytest.raises(ConfigurationError) as raised:
+        functions_bootstrap.settings()
+    assert raised.value.setting == f"ROLLCALL_GCP__{name}"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Google Cloud on loopback: one organization, as far as Rollcall asks for it."""

@@ -1,0 +1,52 @@
+"""What the use cases need of Google Cloud, in our words; the adapters satisfy these Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from shared.domain.accounts import Account
+from shared.domain.sweep.project_identity import ProjectIdentitySeen
+
+
+class Projects(Protocol):
+    """The organization's projects."""
+
+    def find(self, project: str) -> Account | None:
+        """The project by number or id, as it is now, with folder path and labels.
+
+        None where it is not there or may not be seen (Google answers both alike).
+        Raises TransientError, ConfigurationError.
+        """
+
+    def list_projects(self) -> Iterator[Account]:
+        """Every project of the organization, whatever its state; all or an error.
+
+        Raises TransientError, ConfigurationError.
+        """
+
+
+class ProjectSetup(Protocol):
+    """What has to be switched on in a project. All methods raise TransientError, PermanentError, ConfigurationError."""
+
+    def missing_services(self, number: str, services: Sequence[str]) -> tuple[str, ...]:
+        """Which of these APIs are not enabled."""
+
+    def enable_services(self, number: str, services: Sequence[str]) -> None:
+        """Enables these APIs and waits until they are."""
+
+    def find_metadata(self, project_id: str, key: str) -> str | None:
+        """A value of the project's common instance metadata, e.g. of `enable-osconfig`; None where it has none."""
+
+    def set_metadata(self, project_id: str, key: str, value: str) -> None:
+        """Sets one value of the common instance metadata and keeps all others."""
+
+
+class ProjectIdentities(Protocol):
+    """Defender's way into a project: looked at, never made."""
+
+    def inspect(self, number: str, pool_id: str, emails: Sequence[str]) -> ProjectIdentitySeen:
+        """What there is of the pool and of these service accounts.
+
+        Raises TransientError, PermanentError, ConfigurationError where it cannot be asked.
+        """
