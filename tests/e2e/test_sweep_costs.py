@@ -18,7 +18,7 @@ MANAGEMENT = 1
 """The management account is looked at, too; it has no connector."""
 SUBJECTS = 100
 NEEDS = 1
-"""The slice that looks at what is needed; it asks Resource Graph twice, a third time where connectors have paid plans."""
+"""The slice that looks at what is needed; it asks Resource Graph twice, or thrice with paid plans."""
 HOSTS_OWN = {"queue:GetMessages", "queue:DeleteMessage", "queue:UpdateMessage"}
 
 
