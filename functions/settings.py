@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import PUBLIC_AUTHORITY, CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
-from shared.adapters.settings import AzureUrl
+from shared.adapters.settings import AzureUrl, GcpSettings
 from shared.application.onboard_ports import CLAIM_SECONDS
 from shared.domain.pacing import WriteRate
 from shared.domain.retry import RetrySchedule
@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     retry: RetrySettings = Field(default_factory=RetrySettings)
     sweep: SweepSettings | None = None
     hub: HubSettings | None = None
+    gcp: GcpSettings = Field(default_factory=GcpSettings)
     reader_role: str = "rollcall-reader"
     stack_set_name: str = "rollcall-member-roles"
     pacing: PacingSettings = Field(default_factory=PacingSettings)

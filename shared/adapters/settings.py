@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings
 
 from shared.errors import ConfigurationError
@@ -39,6 +39,20 @@ AzureUrl = Annotated[str, Field(pattern=r"^https://"), AfterValidator(_public_az
 
 CommercialRegion = Annotated[str, AfterValidator(_commercial_aws)]
 """A region of the commercial partition. Source: Microsoft Defender for Cloud, "Connect your AWS account"."""
+
+
+GOOGLE_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
+"""Where Google publishes the keys of its ID tokens. Source: Google's OpenID Connect discovery document, `jwks_uri`."""
+
+
+class GcpSettings(BaseModel):
+    """`ROLLCALL_GCP__*`: how Google Cloud and Rollcall know each other."""
+
+    model_config = ConfigDict(frozen=True)
+
+    push_audience: str = ""
+    push_service_account: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+$")
+    certs_url: str = Field(default=GOOGLE_KEYS, pattern=r"^https://")
 
 
 def read_settings(kind: type[S], *, remedy: str = "") -> S:

@@ -19,9 +19,10 @@ class Provider(StrEnum):
 
 
 class AccountState(StrEnum):
-    """Life cycle of an AWS account. Source: Organizations API 2016-11-28, `Account.State`.
+    """Life cycle of an AWS account or GCP project; `ACTIVE` is the word of both.
 
-    `UNKNOWN` is ours, for a state that AWS has added since.
+    `DELETE_REQUESTED` is a project's alone, the others an account's. `UNKNOWN` is ours, for a state that was added
+    since. Source: Organizations API 2016-11-28, `Account.State`; Cloud Resource Manager v3, `Project.state`.
     """
 
     PENDING_ACTIVATION = "PENDING_ACTIVATION"
@@ -29,6 +30,7 @@ class AccountState(StrEnum):
     SUSPENDED = "SUSPENDED"
     PENDING_CLOSURE = "PENDING_CLOSURE"
     CLOSED = "CLOSED"
+    DELETE_REQUESTED = "DELETE_REQUESTED"
     UNKNOWN = "UNKNOWN"
 
 
@@ -56,6 +58,6 @@ class Account:
     provider: Provider = Provider.AWS
 
 
-def unlisted_account(account_id: str) -> Account:
+def unlisted_account(account_id: str, provider: Provider = Provider.AWS) -> Account:
     """An account that its organization does not list: nothing is known of it but its id."""
-    return Account(account_id=account_id, name="", state=AccountState.CLOSED, ou_path="")
+    return Account(account_id=account_id, name="", state=AccountState.CLOSED, ou_path="", provider=provider)

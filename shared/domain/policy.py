@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared.domain.accounts import Account, AccountState
+from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.matching import Matcher
 from shared.domain.profiles import Profile
 from shared.domain.targets import Target
@@ -118,6 +118,12 @@ class Policy:
     deletions: Deletions = field(default_factory=Deletions)
     notifications: tuple[Notification, ...] = ()
     content_hash: str = ""
+    provider: Provider = Provider.AWS
+    gcp: Policy | None = None
+
+    def of(self, provider: Provider) -> Policy | None:
+        """The policy for the accounts of one cloud; None where the file says nothing about that cloud."""
+        return self if provider is self.provider else self.gcp if provider is Provider.GCP else None
 
     @property
     def uses_tags(self) -> bool:
