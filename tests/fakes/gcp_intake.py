@@ -133,8 +133,9 @@ def key_set(**keys: rsa.RSAPrivateKey) -> bytes:
 class Google:
     """Publishes keys and counts how often it is asked."""
 
-    def __init__(self) -> None:
-        self.published: PublishedKeys | None = PublishedKeys(content=key_set(one=KEY), max_age_seconds=20_000)
+    def __init__(self, kid: str = "one") -> None:
+        content = key_set(**{kid: KEY})
+        self.published: PublishedKeys | None = PublishedKeys(content=content, max_age_seconds=20_000)
         self.asked = 0
 
     def fetch(self) -> PublishedKeys:
@@ -148,9 +149,10 @@ class Google:
 class Pushers:
     """A verifier of the subscription's tokens, its clock and its issuer."""
 
-    def __init__(self) -> None:
-        self.clock, self.google = FakeClock(), Google()
-        self.verifier = TokenVerifier(subscription_of(AUDIENCE, PUSHER), SigningKeys(self.google.fetch, self.clock))
+    def __init__(self, *, audience: str = AUDIENCE, service_account: str = PUSHER, kid: str = "one") -> None:
+        self.clock, self.google = FakeClock(), Google(kid)
+        profile = subscription_of(audience, service_account)
+        self.verifier = TokenVerifier(profile, SigningKeys(self.google.fetch, self.clock))
 
 
 def push_claims(**changes: Any) -> dict[str, Any]:
