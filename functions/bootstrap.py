@@ -25,7 +25,7 @@ from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
 from shared.adapters.tokens.signing_keys import SigningKeys, published_at
-from shared.adapters.tokens.verifier import TokenVerifier, keys_address, operators_of
+from shared.adapters.tokens.verifier import TokenVerifier, keys_address, operators_of, subscription_of
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.replay_ports import ReplayPorts
 from shared.application.rewrap import RewrapPorts
@@ -96,6 +96,16 @@ def operator_verifier() -> TokenVerifier | None:
     profile = operators_of(chosen.tenant_id, chosen.operators.audience, chosen.authority_host)
     address = keys_address(chosen.tenant_id, chosen.authority_host)
     return TokenVerifier(profile, SigningKeys(published_at(address), SystemClock()))
+
+
+@cache
+def push_verifier() -> TokenVerifier | None:
+    """Which push subscription is ours; None where the settings do not say, so that none is."""
+    gcp = settings().gcp
+    if not gcp.push_audience or not gcp.push_service_account:
+        return None
+    profile = subscription_of(gcp.push_audience, gcp.push_service_account)
+    return TokenVerifier(profile, SigningKeys(published_at(gcp.certs_url), SystemClock()))
 
 
 def replay_ports(actor: str) -> ReplayPorts:

@@ -44,6 +44,10 @@ CommercialRegion = Annotated[str, AfterValidator(_commercial_aws)]
 """A region of the commercial partition. Source: Microsoft Defender for Cloud, "Connect your AWS account"."""
 
 
+GOOGLE_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
+"""Where Google publishes the keys of its ID tokens. Source: Google's OpenID Connect discovery document, `jwks_uri`."""
+
+
 class GcpSettings(BaseModel):
     """`ROLLCALL_GCP__*`: how Google Cloud and Rollcall know each other.
 
@@ -57,6 +61,9 @@ class GcpSettings(BaseModel):
     service_account: str = Field(default="", pattern=r"^$|^[^@/\s]+@[^@/\s]+$")
     token_resource: str = Field(default="api://rollcall-gcp", min_length=1)
     endpoint: str = Field(default="", pattern=r"^(https://.+)?$")
+    push_audience: str = ""
+    push_service_account: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+$")
+    certs_url: str = Field(default=GOOGLE_KEYS, pattern=r"^https://")
 
 
 def read_settings(kind: type[S], *, remedy: str = "") -> S:

@@ -37,6 +37,17 @@ GIVEN_UP = Refusal(
     remedy="Look for the message's id in the Function App's log, remove the cause, then replay.",
 )
 GCP_UNSUPPORTED = Refusal(key="gcp-not-supported", remedy="Connect the GCP project by hand.")
+UNREADABLE_PUSH = Refusal(
+    key="unreadable-push",
+    remedy="See which project it names, and that nobody but Cloud Logging may publish to the topic; then discard it "
+    "with a reason.",
+)
+PROJECT_NOT_VISIBLE = Refusal(
+    key="project-not-visible",
+    remedy="Give the service account of Rollcall a role at the organization that may see projects "
+    "(`resourcemanager.projects.get`); a project that is gone needs nothing. Then discard it with a reason.",
+    transient=True,
+)
 ACCOUNT_NOT_LISTED = Refusal(
     key="account-not-listed",
     remedy="If it left the organization there is nothing to do; if it was just created, wait.",

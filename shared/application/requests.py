@@ -1,4 +1,4 @@
-"""How AWS's side words its messages to Azure."""
+"""How the sides of AWS and GCP word their messages to Azure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from shared.application import refusals
-from shared.domain.accounts import Account, Provider
+from shared.domain.accounts import Account
 from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, State
 from shared.domain.policy import Policy
@@ -42,7 +42,7 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What is said about an account: its state on the AWS side since `at`, why, and what a person has to do.
+    """What is said about an account: its state in its own cloud since `at`, why, and what a person has to do.
 
     `disconnect` asks for its connector to be removed, whatever the state. `exclusions` is for the management account
     only: which accounts its Organization connector has to leave alone.
@@ -64,7 +64,7 @@ class Report:
 
 
 def request_for(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:
-    """The message that asks for, or reports about, one AWS account.
+    """The message that asks for, or reports about, one account; `policy` is that of its cloud.
 
     Raises PermanentError where the account's facts go beyond what a message may carry.
     """
@@ -77,7 +77,7 @@ def request_for(account: Account, policy: Policy, cause: Cause, report: Report) 
 
 
 def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:
-    key = AccountKey(provider=Provider.AWS, hierarchy_identifier=account.account_id)
+    key = AccountKey(provider=account.provider, hierarchy_identifier=account.account_id)
     return ConnectorRequest(
         message_id=message_id_for(_event_id(cause, report.exclusions), key, report.action, report.status),
         correlation_id=cause.correlation_id,
@@ -86,7 +86,7 @@ def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> 
         first_enqueued_at=report.at,
         policy_hash=policy.content_hash,
         data=RequestData(
-            provider=Provider.AWS,
+            provider=account.provider,
             organization=policy.organization,
             hierarchy_identifier=account.account_id,
             name=account.name,

@@ -59,6 +59,6 @@ class Account:
     provider: Provider = Provider.AWS
 
 
-def unlisted_account(account_id: str) -> Account:
+def unlisted_account(account_id: str, provider: Provider = Provider.AWS) -> Account:
     """An account that its organization does not list: nothing is known of it but its id."""
-    return Account(account_id=account_id, name="", state=AccountState.CLOSED, ou_path="")
+    return Account(account_id=account_id, name="", state=AccountState.CLOSED, ou_path="", provider=provider)

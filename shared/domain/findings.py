@@ -7,6 +7,7 @@ from dataclasses import dataclass
 _LEARN = "https://learn.microsoft.com"
 _DEFENDER = f"{_LEARN}/azure/defender-for-cloud"
 _AWS = "https://docs.aws.amazon.com"
+_GOOGLE = "https://cloud.google.com"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,18 @@ ROLES_NOT_REMOVED = FindingKind(
     remedy="Remove the cause that CloudFormation names, then delete the account's instance in the StackSet; where the "
     "account is closed or gone, with its stack retained.",
     link="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stackinstances-delete.html",
+)
+PROJECT_DELETED = FindingKind(
+    key="project-deleted",
+    remedy="Nothing where it stays deleted; a connector of ours that is left is taken away where the policy says "
+    "`deletions: {departed_accounts: true}`. For 30 days it can be undeleted, and is then connected again by itself.",
+    link=f"{_GOOGLE}/resource-manager/docs/creating-managing-projects",
+)
+PROJECT_DEPARTED = FindingKind(
+    key="project-departed",
+    remedy="Nothing where it was purged or moved out of the organization; a connector of ours that is left is taken "
+    "away where the policy says `deletions: {departed_accounts: true}`.",
+    link=f"{_GOOGLE}/resource-manager/docs/project-migration",
 )
 
 PARTITION_NOT_SUPPORTED = FindingKind(

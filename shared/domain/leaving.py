@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from shared.domain.accounts import Account
-from shared.domain.findings import ACCOUNT_CLOSED, ACCOUNT_DEPARTED, FindingKind
+from shared.domain.accounts import Account, AccountState
+from shared.domain.findings import ACCOUNT_CLOSED, ACCOUNT_DEPARTED, PROJECT_DELETED, PROJECT_DEPARTED, FindingKind
 from shared.domain.ledger import State
 from shared.domain.policy import Decision, Deletions
 from shared.domain.stack_sets import StackInstance
@@ -62,6 +62,18 @@ def leave_departed(said: str, instance: StackInstance | None, may: Deletions) ->
         return None
     reason = said or "the organization does not list it any more"
     return _gone(reason, ACCOUNT_DEPARTED, instance, may)
+
+
+def leave_project(project: Account, decision: Decision, may: Deletions) -> Leaving:
+    """A project that takes no part, or is to be deleted: it has nothing of ours but its connector."""
+    if project.state is AccountState.ACTIVE:
+        return Leaving(status=State.EXCLUDED, reason=decision.reason, disconnect=may.excluded_accounts)
+    return _gone(decision.reason, PROJECT_DELETED, None, may)
+
+
+def leave_unseen_project(said: str, may: Deletions) -> Leaving:
+    """A project that nobody can see any more; `said` is what was last heard of it."""
+    return _gone(said, PROJECT_DEPARTED, None, may)
 
 
 def spare(leaving: Leaving, most_per_run: int) -> Leaving:

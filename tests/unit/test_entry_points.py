@@ -251,10 +251,15 @@ def test_the_function_app_registers_its_triggers() -> None:
         str(function.get_function_name()): [found.get_dict_repr() for found in function.get_bindings()]
         for function in function_app.app.get_functions()
     }
-    assert bindings.keys() == {"create_connector", "health_sweep", "replay_queue", "rewrap_poison", "sweep_slice"}
-    [http] = [found for found in bindings["replay_queue"] if found["type"] == "httpTrigger"]
-    assert [str(each) for each in http["methods"]] == ["GET", "POST"]
-    assert http["authLevel"] is func.AuthLevel.ANONYMOUS  # a key would be a secret; the token is verified in code
+    assert bindings.keys() == {
+        *("create_connector", "gcp_project_events", "health_sweep"),
+        *("replay_queue", "rewrap_poison", "sweep_slice"),
+    }
+    for name, methods in (("replay_queue", ["GET", "POST"]), ("gcp_project_events", ["POST"])):
+        [http] = [found for found in bindings[name] if found["type"] == "httpTrigger"]
+        assert [str(each) for each in http["methods"]] == methods
+        assert http["authLevel"] is func.AuthLevel.ANONYMOUS  # a key would be a secret; the token is verified in code
+    assert http["route"] == "gcp/project-events"
     [timer] = bindings["rewrap_poison"]
     assert (str(timer["type"]), timer["schedule"]) == ("timerTrigger", "0 30 4 * * *")
     [daily] = bindings["health_sweep"]

@@ -19,6 +19,7 @@ from shared.domain.instance_failures import FAILURES, InstanceFailure
 from shared.domain.sweep.findings import SweepKind
 from shared.domain.sweep.kinds import SWEEP_KINDS
 from tests.fixtures.read import fixture
+from tests.unit.test_accept_project_event import PRODUCED as OF_PROJECTS
 from tests.unit.test_account_life import LEAVING
 from tests.unit.test_offboard import REFUSED
 from tests.unit.test_onboard_checks import FOUND
@@ -53,7 +54,7 @@ def produced_keys() -> set[str]:
         for case in json.loads(fixture(f"refusals/{name}.json"))
     }
     swept = {kind.key for kind in SWEPT if re.search(rf"[\[\s\"]{kind.key}[\],\"]", PLANTED)}
-    return outside | swept | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED)
+    return outside | swept | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED) | set(OF_PROJECTS)
 
 
 def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:

@@ -14,7 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
-from shared.adapters.tokens.signing_keys import LEAST_SECONDS_BETWEEN_FETCHES, MOST_SECONDS_KEPT, SigningKeys
+from shared.adapters.tokens.signing_keys import (
+    LEAST_SECONDS_BETWEEN_FETCHES,
+    MOST_SECONDS_KEPT,
+    PublishedKeys,
+    SigningKeys,
+)
 from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier, keys_address, operators_of
 from shared.errors import ConfigurationError, TransientError
 from tests.fakes.clock import FakeClock
@@ -40,11 +45,11 @@ class Issuer:
         self.content: bytes | None = key_set(one=KEY)
         self.asked = 0
 
-    def fetch(self) -> bytes:
+    def fetch(self) -> PublishedKeys:
         self.asked += 1
         if self.content is None:
             raise TransientError("no answer")
-        return self.content
+        return PublishedKeys(content=self.content)
 
 
 class World:
@@ -168,7 +173,7 @@ def test_a_thousand_unknown_keys_ask_the_issuer_once_a_minute(world: World) -> N
 
 
 def test_an_issuer_that_refuses_us_is_told_from_a_caller_who_is_wrong(world: World) -> None:
-    def refuse() -> bytes:
+    def refuse() -> PublishedKeys:
         raise ConfigurationError("no such tenant", setting="ROLLCALL_TENANT_ID")
 
     keys = SigningKeys(refuse, world.clock)

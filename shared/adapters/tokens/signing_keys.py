@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -24,30 +25,38 @@ MOST_SECONDS_KEPT = 24 * 3600.0
 _TIMEOUT_SECONDS = 5.0
 
 
-class SigningKeys:
-    """The RSA keys behind one address, kept for a day; an unknown one is looked for once a minute at most.
+@dataclass(frozen=True, kw_only=True)
+class PublishedKeys:
+    """A key set as it was answered; `max_age_seconds` is how long it may be kept, None where the answer is silent."""
 
-    Whoever sends tokens with keys of their own can so neither have the issuer asked for each, nor keep a key that was
-    published since from being found.
+    content: bytes
+    max_age_seconds: float | None = None
+
+
+class SigningKeys:
+    """The RSA keys behind one address, kept as long as it says, a day at most; an unknown one is looked for at once.
+
+    Nobody is asked more than once a minute. Whoever sends tokens with keys of their own can so neither have the
+    issuer asked for each, nor keep a key that was published since from being found.
     """
 
-    def __init__(self, fetch: Callable[[], bytes], clock: Clock) -> None:
+    def __init__(self, fetch: Callable[[], PublishedKeys], clock: Clock) -> None:
         """`fetch` gets the key set as it is published; it raises our errors only."""
         self._fetch = fetch
         self._clock = clock
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._asked_at: float | None = None
-        self._got_at: float | None = None
+        self._fresh_until: float | None = None
         self._lock = threading.Lock()
 
     def find(self, key_id: str) -> jwt.PyJWK | None:
         """The key; None where the issuer has none by that id. Raises TransientError where nothing is known at all."""
         with self._lock:
             now = self._clock.now().timestamp()
-            old = self._got_at is None or now - self._got_at > MOST_SECONDS_KEPT
+            old = self._fresh_until is None or now > self._fresh_until
             if (key_id not in self._keys or old) and self._may_ask(now):
                 self._refresh(now)
-            if self._got_at is None:
+            if self._fresh_until is None:
                 raise TransientError("the issuer's keys are not known", remedy="Try again in a minute.")
             return self._keys.get(key_id)
 
@@ -57,13 +66,15 @@ class SigningKeys:
     def _refresh(self, now: float) -> None:
         self._asked_at = now
         try:
-            self._keys = _read(self._fetch())
+            published = self._fetch()
+            self._keys = _read(published.content)
         except RollcallError as error:
-            if self._got_at is None:
+            if self._fresh_until is None:
                 raise TransientError(error.reason, remedy=error.remedy) from error
             logger.warning("keys_not_refreshed", extra={"reason": error.reason})
             return  # those of before are as good as they were
-        self._got_at = now
+        allowed = MOST_SECONDS_KEPT if published.max_age_seconds is None else published.max_age_seconds
+        self._fresh_until = now + min(max(allowed, LEAST_SECONDS_BETWEEN_FETCHES), MOST_SECONDS_KEPT)
 
 
 def _read(content: bytes) -> Mapping[str, jwt.PyJWK]:
@@ -76,17 +87,35 @@ def _read(content: bytes) -> Mapping[str, jwt.PyJWK]:
         raise TransientError(f"the issuer's key set cannot be read: {type(error).__name__}") from error
 
 
-def published_at(address: str) -> Callable[[], bytes]:
+def published_at(address: str) -> Callable[[], PublishedKeys]:
     """Fetches a key set from its https address."""
     client: PipelineClient[Any, Any] = PipelineClient(address, policies=[RetryPolicy(retry_total=1)])
 
-    def fetch() -> bytes:
+    def fetch() -> PublishedKeys:
         with translated("fetch the issuer's keys"):
             response = client.send_request(
                 HttpRequest("GET", address), connection_timeout=_TIMEOUT_SECONDS, read_timeout=_TIMEOUT_SECONDS
             )
             response.raise_for_status()
-            content: bytes = response.content
-            return content
+            return PublishedKeys(content=response.content, max_age_seconds=freshness(response.headers))
 
     return fetch
+
+
+def freshness(headers: Mapping[str, str]) -> float | None:
+    """For how many seconds an answer may be kept; None where nothing understandable is said.
+
+    Source: RFC 9111, sections 4.2 and 5.2.2.
+    """
+    said = [part.strip().lower().partition("=") for part in headers.get("Cache-Control", "").split(",")]
+    directives = {name: value.strip('"') for name, _, value in said}
+    if directives.keys() & {"no-store", "no-cache"}:
+        return 0.0
+    max_age, age = directives.get("max-age", ""), headers.get("Age", "").strip()
+    if not _is_seconds(max_age):
+        return None
+    return float(max(int(max_age) - (int(age) if _is_seconds(age) else 0), 0))
+
+
+def _is_seconds(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10

@@ -1,7 +1,7 @@
 """Who sent a request, by the bearer token that it carries.
 
 Source: RFC 6750 (bearer tokens); RFC 8725 (JSON Web Token best current practices); Microsoft identity platform, "Access
-tokens" and "Access token claims reference".
+tokens" and "Access token claims reference"; Google Cloud, "Authentication for push subscriptions".
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ class TokenRefusedError(Exception):
 class IssuerProfile:
     """Whose tokens are taken, for whom they have to be made, and which of an issuer's callers may come in.
 
-    `claims` are claims with the one value that each has to have; of `one_of` at least one has to be there. `role` is
-    one of the claim `roles`.
+    `claims` are claims with the one value, of the same type, that each has to have; of `one_of` at least one has to be
+    there. `role` is one of the claim `roles`. `times` are the claims about time that have to be there; those that
+    are there count in any case.
     """
 
     issuers: frozenset[str]
     audiences: frozenset[str]
-    claims: Mapping[str, str]
+    claims: Mapping[str, str | bool]
+    times: frozenset[str] = frozenset({"exp", "nbf"})
     one_of: frozenset[str] = frozenset()
     role: str = ""
     caller_claim: str = "sub"
@@ -75,7 +77,7 @@ class TokenVerifier:
                 audience=sorted(self._profile.audiences),
                 issuer=sorted(self._profile.issuers),
                 leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp", "nbf", "iss", "aud"], "strict_aud": False},
+                options={"require": [*sorted(self._profile.times), "iss", "aud"], "strict_aud": False},
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise TokenRefusedError(f"{type(error).__name__}: {error}") from error
@@ -83,7 +85,8 @@ class TokenVerifier:
 
     def _allow(self, claims: Mapping[str, Any]) -> None:
         for name, value in self._profile.claims.items():
-            if claims.get(name) != value:
+            found = claims.get(name)
+            if type(found) is not type(value) or found != value:  # to Python 1 is True
                 raise TokenRefusedError(f"claim {name} is not what it has to be")
         if self._profile.one_of and not any(claims.get(name) for name in self._profile.one_of):
             raise TokenRefusedError(f"it has none of the claims {', '.join(sorted(self._profile.one_of))}")
@@ -108,6 +111,20 @@ def operators_of(tenant_id: str, audience: str, authority_host: str) -> IssuerPr
         one_of=frozenset({"azp", "appid"}),
         role="Rollcall.Operator",
         caller_claim="oid",
+    )
+
+
+def subscription_of(audience: str, service_account: str) -> IssuerProfile:
+    """Google's ID tokens for `audience`, as Pub/Sub makes them for the service account of a push subscription.
+
+    Anybody at Google can have a token for any audience, in their own name: the name is what counts. Google does not
+    say when its tokens begin, only when they were made.
+    """
+    return IssuerProfile(
+        issuers=frozenset({"https://accounts.google.com"}),
+        audiences=frozenset({audience}),
+        claims={"email": service_account, "email_verified": True},
+        times=frozenset({"exp", "iat"}),
     )
 
 

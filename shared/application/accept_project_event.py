@@ -1,0 +1,195 @@
+"""Use case of `functions/gcp_project_events`: an entry of GCP's audit log becomes a request on `onboarding`.
+
+The entry names a project and decides nothing: what is asked for follows from what the project is now. So entries may
+be lost, late, repeated or in another order than they happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.application import refusals
+from shared.application.gcp_ports import Projects
+from shared.application.outcome import Outcome
+from shared.application.parking import Parking
+from shared.application.patience import unless_lasting
+from shared.application.ports import Clock, ParkedBodies, PolicySource, RequestQueue
+from shared.application.requests import Cause, Report, correlation_id_for, request_for
+from shared.domain.accounts import Account, Provider, unlisted_account
+from shared.domain.leaving import Leaving, leave_project, leave_unseen_project
+from shared.domain.ledger import AccountKey, Result, State
+from shared.domain.policy import Policy, Verdict, decide
+from shared.errors import PermanentError, RollcallError, TransientError
+from shared.messages.connector_request import ConnectorRequest
+from shared.messages.parked_request import ParkedRequest
+from shared.messages.poison import PoisonMessage, read_request
+
+SOURCE = "gcp.cloudresourcemanager"
+
+SETTLES = timedelta(minutes=15)
+"""For how long after the entry a project may be out of sight without that meaning anything.
+
+Source: Google Cloud, "Access change propagation": changes take two minutes as a rule, seven or more at times.
+"""
+
+MOST_KEPT_BYTES = 64 * 1024
+"""How much of a push is parked: what `ParkedBodies` takes."""
+
+
+class ProjectMethod(StrEnum):
+    """The calls of Resource Manager that begin or end something for a project, without service and version."""
+
+    CREATE = "CreateProject"
+    UNDELETE = "UndeleteProject"
+    MOVE = "MoveProject"
+    DELETE = "DeleteProject"
+
+
+_MAY_TAKE_AWAY = {ProjectMethod.MOVE, ProjectMethod.DELETE}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSignal:
+    """Some entry of the audit log said that there may be something to do about a project.
+
+    `project` is its number or id, by which it is looked for; `number` is empty where the entry does not tell it.
+    """
+
+    project: str
+    number: str
+    method: ProjectMethod
+    insert_id: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectEventPorts:
+    """What the use case works with."""
+
+    projects: Projects
+    queue: RequestQueue
+    bodies: ParkedBodies
+    policy: PolicySource
+    clock: Clock
+
+    @property
+    def parking(self) -> Parking:
+        """Where messages wait for a person."""
+        return Parking(queue=self.queue, bodies=self.bodies, clock=self.clock)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What became of an entry, and the request that was put, if any."""
+
+    outcome: Outcome
+    request: ConnectorRequest | None = None
+
+    def log_fields(self) -> dict[str, str | float]:
+        """The fields of the closing log line."""
+        fields = self.outcome.log_fields()
+        if self.request is None:
+            return fields
+        ids = {"message_id": str(self.request.message_id), "correlation_id": self.request.correlation_id}
+        return fields | ids | {"hierarchy_identifier": self.request.data.hierarchy_identifier}
+
+
+def accept_project_event(signal: ProjectSignal, body: bytes, ports: ProjectEventPorts) -> Accepted:
+    """Puts one request for the project that is named, or parks `body`, the push, where none can be made.
+
+    Whoever pushed may forget the push when this returns. Raises TransientError, ConfigurationError: then not.
+    """
+    try:
+        return _accept(signal, ports)
+    except PermanentError as error:
+        return Accepted(outcome=park_push(body, error, ports))
+    except TransientError as error:
+        unless_lasting(error, since=signal.occurred_at, clock=ports.clock)
+        raise
+
+
+def _accept(signal: ProjectSignal, ports: ProjectEventPorts) -> Accepted:
+    policy = ports.policy.current().of(Provider.GCP)
+    if policy is None:
+        return Accepted(outcome=Outcome(result=Result.SKIPPED, reason="the policy says nothing about GCP"))
+    project, report = _look(signal, policy, ports)
+    request = request_for(project, policy, _cause(project, signal), report)
+    ports.queue.send(request)
+    result = Result.CREATED if report.status is State.DEPLOYED else Result.SKIPPED
+    return Accepted(outcome=Outcome(result=result, reason=report.reason), request=request)
+
+
+def _look(signal: ProjectSignal, policy: Policy, ports: ProjectEventPorts) -> tuple[Account, Report]:
+    """The project as it is now, and what is to be said about it since just before it was looked at."""
+    now = ports.clock.now()
+    project = ports.projects.find(signal.project)
+    if project is None:
+        return _unseen(signal, policy, now)
+    decision = decide(policy, project)
+    if decision.verdict is Verdict.WAIT:
+        raise _while_it_may_pass(TransientError(decision.reason, remedy=_SEE_STATE), signal, now)
+    if decision.verdict is Verdict.INCLUDE:
+        return project, Report(status=State.DEPLOYED, reason=decision.reason, at=now)
+    return project, _report(leave_project(project, decision, policy.deletions), now)
+
+
+_SEE_STATE = "See in which state Google has the project; then discard it with a reason."
+
+
+def _unseen(signal: ProjectSignal, policy: Policy, now: datetime) -> tuple[Account, Report]:
+    """A project that was taken away has left, once it is out of sight for good; of others nobody can tell."""
+    said = f"{signal.method} named the project, which cannot be seen"
+    if not signal.number or signal.method not in _MAY_TAKE_AWAY or now - signal.occurred_at < SETTLES:
+        error = refusals.PROJECT_NOT_VISIBLE.error(f"{signal.project}: {said}")
+        raise _while_it_may_pass(error, signal, now)
+    leaving = leave_unseen_project(said, policy.deletions)
+    return unlisted_account(signal.number, Provider.GCP), _report(leaving, now)
+
+
+def _while_it_may_pass(error: RollcallError, signal: ProjectSignal, now: datetime) -> RollcallError:
+    """`error`, or after a while what it has turned out to be: nothing that passes by itself."""
+    if now - signal.occurred_at < SETTLES:
+        return error
+    return PermanentError(error.reason, remedy=error.remedy, key=error.key)
+
+
+def _report(leaving: Leaving, now: datetime) -> Report:
+    return Report(
+        status=leaving.status, reason=leaving.reason, at=now, remedy=leaving.remedy, disconnect=leaving.disconnect
+    )
+
+
+def _cause(project: Account, signal: ProjectSignal) -> Cause:
+    """The entry, so named that the same one makes the same message, and another one about the project another."""
+    key = AccountKey(provider=Provider.GCP, hierarchy_identifier=project.account_id)
+    return Cause(
+        event_id=f"{SOURCE}/{signal.method}/{json.dumps(signal.insert_id)}",
+        source=SOURCE,
+        occurred_at=signal.occurred_at,
+        correlation_id=correlation_id_for(str(key)),  # an account of AWS may have the same digits
+    )
+
+
+def park_push(body: bytes, error: PermanentError, ports: ProjectEventPorts) -> Outcome:
+    """Parks a push of which no request can be made, or its beginning where it is too large to be kept.
+
+    It is never what a replay would take for a request: whoever may publish to the topic may not ask for anything.
+    """
+    reason, kept = error.reason, body[:MOST_KEPT_BYTES]
+    if _reads_like_a_request(kept, ports.clock.now()):
+        kept = (b"a push that reads like a request: " + kept)[:MOST_KEPT_BYTES]
+    if len(body) > MOST_KEPT_BYTES:
+        digest = hashlib.sha256(body).hexdigest()
+        reason += f"; of its {len(body)} bytes with the SHA-256 {digest} the first {len(kept)} are kept"
+    ports.parking.put(kept, reason=reason, remedy=error.remedy)
+    return Outcome(result=Result.PARKED, reason=reason, key=error.key)
+
+
+def _reads_like_a_request(body: bytes, now: datetime) -> bool:
+    """Whether it is one as it is, or as it would come back from where it is parked."""
+    parked = ParkedRequest.of(body, reason="", remedy="", at=now)
+    return read_request(body)[0] is not None or PoisonMessage.read(parked.to_json()).request is not None
