@@ -5,6 +5,7 @@ resource "google_logging_organization_sink" "project_events" {
   description      = "Creation, undeletion, move and deletion of projects, for Rollcall"
   destination      = "pubsub.googleapis.com/${google_pubsub_topic.project_events.id}"
   filter           = local.project_events_filter
+  disabled         = !var.send_events
   include_children = true # a creation is logged in the new project's own log
 }
 

@@ -124,6 +124,12 @@ variable "rollcall_arc" {
   default     = false
 }
 
+variable "send_events" {
+  description = "Whether the sink sends events. Off while nothing takes them."
+  type        = bool
+  default     = true
+}
+
 variable "max_delivery_attempts" {
   description = "After how many pushes an event goes to the dead-letter topic: 100 are about 16 hours."
   type        = number

@@ -142,6 +142,11 @@ def test_the_sink_covers_the_whole_organization_and_alone_publishes(usual: World
     assert publishers["members"] == [sink["writer_identity"]]
 
 
+def test_the_sink_is_silent_where_nothing_takes_events_yet(usual: World, tmp_path: Path) -> None:
+    sink = "google_logging_organization_sink.project_events"
+    assert (usual[sink]["disabled"], evaluated(tmp_path, send_events=False)[sink]["disabled"]) == (False, True)
+
+
 def test_pushes_carry_the_token_that_the_function_is_told_to_expect(usual: World) -> None:
     [push] = usual["google_pubsub_subscription.push"]["push_config"]
     assert push["push_endpoint"] == ENDPOINT
