@@ -8,7 +8,7 @@ from shared.domain.sweep.kinds import SWEEP_KINDS
 from tests.fixtures.read import FOLDER
 
 ELSEWHERE = {
-    "native-member-overdue": "tests/unit/test_sweep_health.py: it needs a policy of another mode",
+    "native-member-overdue": "tests/unit/test_sweep.py: it needs a policy of another mode",
     "subscription-unseen": "tests/e2e/test_sweep.py takes the Reader away",
     "sweep-incomplete": "tests/e2e/test_sweep.py, by faults",
 }

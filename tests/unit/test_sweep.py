@@ -12,7 +12,7 @@ from shared.application.sweep_store import find_latest
 from shared.domain.accounts import AccountState, Provider
 from shared.domain.connectors import Connector
 from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
-from shared.domain.policy import Policy, Repairs
+from shared.domain.policy import Mode, OrganizationConnector, Policy, Repairs
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.health import HealthReport
 from shared.domain.sweep.report import Standing, SweepReport
@@ -143,6 +143,17 @@ def test_a_new_account_that_had_its_connector_already_is_missed_at_once(policy: 
     )
     report = world.sweep()
     assert (found(report), report and report.asked) == (Counter([("connector-missing", IDS[0])]), (IDS[0],))
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(23, Counter()), (25, Counter([("native-member-overdue", IDS[0])]))])
+def test_a_member_that_defender_has_not_made_in_a_day_is_told(
+    policy: Policy, hours: float, expected: Counter[tuple[str, str]]
+) -> None:
+    parent = OrganizationConnector(name="organization", management_account="123456789012", stack_set_name="defender")
+    world = SweepWorld(replace(policy, mode=Mode.NATIVE, organization_connector=parent))
+    world.add(account(IDS[0], joined_at=NOON - timedelta(hours=hours)), connected=False)
+    report = world.sweep()
+    assert (found(report), report and report.asked) == (expected, ())
 
 
 def test_a_missing_connector_says_what_the_ledger_knows(policy: Policy) -> None:
