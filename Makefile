@@ -80,6 +80,7 @@ clean:
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- Set-up. A stamp is newer than what it stands for, so a second run installs nothing. ---
+# python-hcl2 brings a package `cli` of its own, which would hide ours: its command is not wanted, and goes.
 
 $(VENV)/.stamp-venv:
 	@test -n "$(PYTHON)" || { echo "Rollcall needs Python 3.11 or later with venv (Debian: python3-venv)" >&2; exit 1; }
@@ -91,6 +92,7 @@ $(VENV)/.stamp-test: requirements/dev.txt pyproject.toml | $(VENV)/.stamp-venv
 $(VENV)/.stamp-demo $(VENV)/.stamp-test:
 	@echo "Installing $< into $(VENV)" >&2
 	@$(PIP) install --require-hashes --no-deps --only-binary :all: -r $<
+	@$(BIN)/python -c "import pathlib, shutil, sysconfig as s; shutil.rmtree(pathlib.Path(s.get_path('purelib'), 'cli'), True)"
 	@$(PIP) install --no-build-isolation --no-deps -e .
 	@touch $@
 

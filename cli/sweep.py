@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from shared.application.documents import sweep_document
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import SweepStore, find_latest
-from shared.domain.sweep.findings import Severity, SweepFinding
+from shared.domain.sweep.findings import Area, Severity, SweepFinding
 from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import OTHER, Standing, SweepReport, Tracked
 
@@ -31,23 +32,26 @@ TYPES_TOLD = 8
 def sweep(
     last: Annotated[bool, typer.Option("--last", help="show what the last sweep found, and begin none")] = False,
     minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="how long to wait for its end")] = 60.0,
+    advice: Annotated[bool, typer.Option("--advice", help="show each piece of advice, not only how many")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Compare everything with the policy and with Defender's own word: the daily sweep, now.
 
     The Function App does the work; this waits for it. Stopped, it goes on without you: see it with --last.
-    Ends with 1 where something was found, or not everything could be looked at.
-    Examples: rollcall sweep · rollcall sweep --last --json
+    It asks again for what is missing or differs and, where the policy says so, deletes orphaned Arc machines.
+    Ends with 1 where something was found besides advice, or not everything could be looked at.
+    Examples: rollcall sweep · rollcall sweep --last --advice · rollcall sweep --last --json
     """
     report = _last() if last else _swept(minutes)
     if as_json:
         write_json(sweep_document(report))
     else:
-        for part in findings_lines(report.findings, console.width):
+        shown = [each for each in report.findings if advice or each.finding.area is not Area.ADVICE]
+        for part in findings_lines(shown, console.width):
             console.print(part)
         for line in summary(report):
             console.print(words(line))
-    if report.open or not report.complete:
+    if not report.complete or any(each.finding.area is not Area.ADVICE for each in report.open):
         raise typer.Exit(FOUND)
 
 
@@ -147,6 +151,10 @@ def summary(report: SweepReport) -> list[str]:
     looked = " · ".join(f"{count} {name}" for name, count in sorted(report.looked.items()))
     seconds = (report.ended_at - report.started_at).total_seconds()
     lines = [f"{counted or 'nothing found'}; looked at {looked or 'nothing'} in {seconds:.0f} s"]
+    advised = Counter(each.finding.key for each in report.open if each.finding.area is Area.ADVICE)
+    if advised:
+        told = " · ".join(f"{count} {key}" for key, count in sorted(advised.items()))
+        lines.append(f"advice, in full with --advice: {told}")
     if report.discovered:
         lines.append(f"discovered: {_discovered(report.discovered)}")
     if report.plans:

@@ -35,7 +35,7 @@ def handle_slice(body: bytes, dequeue_count: int, ports: SweepPorts) -> None:
         return
     facts: dict[str, object] = {"run": asked.run, "slice": asked.slice, "dequeue_count": dequeue_count}
     try:
-        report = sweep_one(asked, ports, last_try=dequeue_count >= LAST_TRY)
+        report = sweep_one(asked, ports, tries_left=max(LAST_TRY - dequeue_count, 0))
     except RollcallError as error:
         told = {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
         logger.critical("slice_failed", extra=facts | told)

@@ -1,7 +1,8 @@
 """Use case at the end of a complete sweep: orphaned Arc machines go, where the policy says so.
 
 Each is read again, its instance asked for again, and its whole body kept, before it is deleted; the first surprise
-ends it for all. What a run has kept counts against its caps, so that a crash in between deletes no more.
+ends it for all. What a run has kept counts against its caps, so that a crash in between deletes no more; so does
+what other runs of the day have.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from shared.application.sweep_ports import SweepPorts
 from shared.domain.connectors import Connector
 from shared.domain.placement import is_ours
 from shared.domain.policy import Policy
-from shared.domain.sweep.deletion import SeenAgain, doomed, most_of, surprise
+from shared.domain.sweep.deletion import TIME_TO_OBJECT, SeenAgain, doomed, most_of, surprise
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.report import SweepReport
@@ -62,7 +63,9 @@ class _Deletion:
     def __init__(self, report: SweepReport, policy: Policy, ports: SweepPorts) -> None:
         self._policy = policy
         self._ports = ports
+        self._run = report.run
         self._prefix = f"machines/{report.run}/"
+        self._day_began = f"{report.started_at - TIME_TO_OBJECT:%Y%m%dT%H%M%SZ}"
         self._most = most_of(report.looked.get("machines", 0), policy.deletions)
         self._limit = timedelta(days=policy.sweep.orphaned_after_days)
         self._regions = policy.sweep.instance_regions
@@ -72,11 +75,12 @@ class _Deletion:
         if not findings:
             return
         kept = set(self._ports.documents.list_names(self._prefix))
+        most = self._most - self._kept_by_others()
         until = self._ports.clock.now() + timedelta(seconds=MOST_SECONDS)
         for number, finding in enumerate(findings):
             machine_id = finding.evidence["machine"]
             name = f"{self._prefix}{hashlib.sha256(finding.subject.lower().encode()).hexdigest()[:32]}.json"
-            if (name not in kept and len(kept) >= self._most) or self._ports.clock.now() >= until:
+            if (name not in kept and len(kept) >= most) or self._ports.clock.now() >= until:
                 logger.warning("machines_kept_back", extra={"run": self._prefix, "machines": len(findings) - number})
                 return
             body = self._body_of(finding, machine_id)
@@ -90,6 +94,16 @@ class _Deletion:
             self._ports.machines.delete(machine_id)
             logger.warning("machine_deleted", extra={"machine": machine_id, "kept_as": name})
             yield machine_id
+
+    def _kept_by_others(self) -> int:
+        """How many machines other sweeps of the same day have kept: all of a day together stay below the caps."""
+        documents = self._ports.documents
+        return sum(
+            1
+            for run in documents.list_folders("machines/")
+            if self._day_began <= run < self._run
+            for _ in documents.list_names(f"machines/{run}/")
+        )
 
     def _body_of(self, finding: SweepFinding, machine_id: str) -> bytes | None:
         """The body of a machine that may go; None of one that is gone. Raises _StoppedError at a surprise."""

@@ -10,11 +10,10 @@ from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
 
-from shared.application.merge_sweep import merge_if_last
 from shared.application.plan import mode_switch_among
 from shared.application.ports import Clock
 from shared.application.sweep_ports import SliceSender, SweepPorts
-from shared.application.sweep_store import SweepStore, find_latest, list_runs
+from shared.application.sweep_store import SweepStore, find_latest, list_reported, list_runs
 from shared.domain.accounts import Account, AccountState, unlisted_account
 from shared.domain.connectors import ENVIRONMENT, Connector
 from shared.domain.exclusions import Exclusions, exclusions_of
@@ -27,7 +26,7 @@ from shared.domain.sweep.kinds import SWEEP_MISSED, SWEEP_UNFINISHED
 from shared.domain.sweep.report import RunFacts
 from shared.domain.sweep.rights import scopes_of
 from shared.domain.sweep.slices import Slice, cut_accounts, cut_machines
-from shared.errors import RollcallError
+from shared.errors import RollcallError, TransientError
 from shared.messages.sweep_slice import PLANNING, SweepSlice
 
 logger = logging.getLogger(__name__)
@@ -49,14 +48,18 @@ def ask_for_sweep(slices: SliceSender, clock: Clock) -> SweepSlice:
     return message
 
 
-def plan_sweep(message: SweepSlice, ports: SweepPorts, *, last_try: bool = False) -> RunFacts:
+def plan_sweep(message: SweepSlice, ports: SweepPorts, *, tries_left: int) -> RunFacts:
     """Lists everything, cuts it into slices and puts a message for each that has no result yet.
 
-    A second time it only puts messages. What cannot be listed is a gap of the report; on its last try nothing is
-    listed any more, and that is one. Raises TransientError, ConfigurationError where policy, documents or queue fail.
+    A second time it only puts messages. What cannot be listed is a gap of the report, but what may pass by itself is
+    tried again while more than the last try is left, on which nothing is listed any more.
+    Raises TransientError, ConfigurationError.
     """
     store = SweepStore(ports.documents, message.run)
-    facts = store.find_facts() or (_given_up_planning if last_try else _planned)(message, store, ports)
+    facts = store.find_facts()
+    if facts is None:
+        planned = _planned(message, store, ports, patient=tries_left > 1) if tries_left else None
+        facts = planned or _given_up_planning(message, store, ports)
     ended = store.ended()
     for number in range(1, facts.slices + 1):
         if number not in ended:
@@ -64,9 +67,9 @@ def plan_sweep(message: SweepSlice, ports: SweepPorts, *, last_try: bool = False
     return facts
 
 
-def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts) -> RunFacts:
+def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts, *, patient: bool) -> RunFacts:
     policy, plan = ports.policy.current(), uuid.uuid4().hex
-    listings = _Listings(policy, ports)
+    listings = _Listings(policy, ports, patient=patient)
     slices = 0
     for part in listings.slices():
         store.put_slice(part, plan)
@@ -100,9 +103,10 @@ def _first(facts: RunFacts, store: SweepStore) -> RunFacts:
 class _Listings:
     """The whole organization and the whole tenant; what could not be had is a gap."""
 
-    def __init__(self, policy: Policy, ports: SweepPorts) -> None:
+    def __init__(self, policy: Policy, ports: SweepPorts, *, patient: bool) -> None:
         self._policy = policy
         self._ports = ports
+        self._patient = patient
         self._active: frozenset[str] | None = None
         self._scopes = scopes_of(policy, ())
         self.gaps: list[Gap] = []
@@ -165,22 +169,36 @@ class _Listings:
         yield Slice(number=0, scopes=self._scopes)
 
     def _had(self, listing: Callable[[], _Found], area: Area | None) -> _Found | None:
-        """What a listing came to; None where it failed, which the report says."""
+        """What a listing came to; None where it failed, which the report says.
+
+        Raises TransientError where there is time for another try.
+        """
         try:
             return listing()
         except RollcallError as error:
+            if self._patient and isinstance(error, TransientError):
+                raise
             logger.error("sweep_listing_failed", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
             self.gaps.append(Gap(reason=error.reason, area=area))
             return None
 
 
+def _ask_for_report(run: str, ports: SweepPorts) -> None:
+    """Where a run lacks nothing but its report: a message for who was to make it, with tries and time of its own."""
+    store = SweepStore(ports.documents, run)
+    facts = store.find_facts()
+    if facts is not None and store.have_all_ended(facts.slices):
+        number = store.find_reporter() or facts.slices
+        ports.slices.send_slice(SweepSlice(run=run, slice=number, asked_at=facts.started_at))
+
+
 def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[SweepFinding]:
-    """Runs of the last days that never came to their end, and days without one; what only lacks its report gets it."""
+    """Runs of the last days that never came to their end, and days without one."""
     oldest, youngest = (f"{message.asked_at - ago:%Y%m%dT%H%M%SZ}" for ago in (TOLD_FOR, STILL_RUNNING))
+    reported = list_reported(ports.documents)
     for run in list_runs(ports.documents):
-        if not oldest <= run < min(youngest, message.run) or SweepStore(ports.documents, run).find_report() is not None:
-            continue
-        if merge_if_last(run, ports) is None:
+        if oldest <= run < min(youngest, message.run) and run not in reported:
+            _ask_for_report(run, ports)
             yield SWEEP_UNFINISHED.about(f"sweep/{run}", f"the sweep {run} has not come to its end")
     latest, _ = find_latest(ports.documents)
     if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:

@@ -65,8 +65,12 @@ def _running(account: str, ports: SweepPorts, gaps: list[Gap], since: datetime) 
         gaps.append(Gap(reason="the time of a slice was over", area=Area.ADVICE, account=account))
         return None
     try:
-        return ports.profiles.running_of(account, ports.policy.current().sweep.instance_regions)
+        running = ports.profiles.running_of(account, ports.policy.current().sweep.instance_regions)
     except RollcallError as error:
         logger.warning("profiles_unknown", extra={"hierarchy_identifier": account, "reason": error.reason})
         gaps.append(Gap(reason=error.reason, area=Area.ADVICE, account=account))
         return None
+    if running.refused:  # its evidence says so; what was found there before is unseen
+        refused = ", ".join(running.refused)
+        gaps.append(Gap(reason=f"regions that refuse: {refused}", area=Area.ADVICE, account=account, told=True))
+    return running

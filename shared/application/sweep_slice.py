@@ -26,18 +26,18 @@ MOST_SECONDS = 240.0
 """How long a slice asks accounts for instances: a function has ten minutes."""
 
 
-def sweep_slice(message: SweepSlice, ports: SweepPorts, *, last_try: bool = False) -> SweepReport | None:
+def sweep_slice(message: SweepSlice, ports: SweepPorts, *, tries_left: int = 4) -> SweepReport | None:
     """Does one slice, or plans all; the report where this was the last. Raises TransientError, ConfigurationError.
 
     The last try does no more of the work, whatever the others failed of: a kill leaves no error. It says what was not
     looked at, so that the sweep comes to its end.
     """
     if message.slice == PLANNING:
-        facts = plan_sweep(message, ports, last_try=last_try)
+        facts = plan_sweep(message, ports, tries_left=tries_left)
         return merge_if_last(message.run, ports) if facts.slices == 0 else None
     store = SweepStore(ports.documents, message.run)
     if store.find_result(message.slice) is None:
-        store.put_result(_given_up(message, store) if last_try else _result(message, store, ports))
+        store.put_result(_result(message, store, ports) if tries_left else _given_up(message, store))
     return merge_if_last(message.run, ports, just=message.slice)
 
 

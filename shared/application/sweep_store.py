@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from shared.application.sweep_ports import Documents
 from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
 from shared.domain.sweep.slices import Slice
 from shared.messages.sweep_documents import FACTS, REPORT, RESULT, SLICE
+
+logger = logging.getLogger(__name__)
 
 LATEST = "latest.json"
 GROUP = 100
@@ -82,6 +85,11 @@ class SweepStore:
         found = self._documents.find(name)
         return found is not None and found.content == own
 
+    def find_reporter(self) -> int:
+        """The slice whose part the report is; 0 where none has asked."""
+        found = self._documents.find(f"runs/{self.run}/reporter.json")
+        return int(found.content) if found is not None else 0
+
     def results(self, slices: int) -> Iterator[SliceResult]:
         """The results of so many slices, one after the other."""
         for number in range(1, slices + 1):
@@ -100,9 +108,18 @@ class SweepStore:
 
 
 def find_latest(documents: Documents) -> tuple[SweepReport | None, str]:
-    """The newest report and its version; None and nothing where there was no sweep yet."""
+    """The newest report and its version; None and nothing where there was no sweep yet.
+
+    One that cannot be read, as a newer version of ours may write it, counts as none: the next takes its place.
+    """
     found = documents.find(LATEST)
-    return (REPORT.validate_json(found.content), found.version) if found is not None else (None, "")
+    if found is None:
+        return None, ""
+    try:
+        return REPORT.validate_json(found.content), found.version
+    except ValueError as error:
+        logger.error("latest_unreadable", extra={"reason": str(error)[:1000]})  # noqa: TRY400 - one line
+        return None, found.version
 
 
 def put_latest(documents: Documents, report: SweepReport, over: str) -> bool:
@@ -117,6 +134,11 @@ def prune(documents: Documents, oldest: str) -> int:
     for name in old:
         documents.delete(name)
     return len(old)
+
+
+def list_reported(documents: Documents) -> frozenset[str]:
+    """The runs that have their report."""
+    return frozenset(name.removeprefix("reports/").removesuffix(".json") for name in documents.list_names("reports/"))
 
 
 def list_runs(documents: Documents) -> tuple[str, ...]:

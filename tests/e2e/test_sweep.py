@@ -140,9 +140,9 @@ def of_machines(findings: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
     return Counter({pair: count for pair, count in findings.items() if pair[0].startswith("machine")})
 
 
-TROUBLES: dict[str, Fault] = {
-    "the connectors cannot be listed": failing(**QUERY, count=1),
-    "connectors and machines cannot be listed": failing(**QUERY, count=2),
+TROUBLES: dict[str, Fault] = {  # a listing is tried three times before it is a gap
+    "the connectors cannot be listed": failing(**QUERY, count=4),
+    "connectors and machines cannot be listed": failing(**QUERY, count=5),
     "the organization does not answer": failing(service="organizations", operation="ListAccounts", rate=1.0),
     "an account cannot be asked": failing(service="ec2", operation="DescribeInstances", rate=1.0),
     "a region throttles": Fault(kind=FaultKind.THROTTLE, service="ec2", operation="DescribeInstances", rate=1.0),

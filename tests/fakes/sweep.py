@@ -298,8 +298,8 @@ class SweepWorld:
             message = self.queue.messages.popleft()
             for attempt in range(1, 6):
                 try:
-                    report = sweep_slice(message, self.ports, last_try=attempt == 5) or report
-                except RollcallError:
+                    report = sweep_slice(message, self.ports, tries_left=5 - attempt) or report
+                except (RollcallError, ValueError):  # the host tries again, whatever was raised
                     continue
                 break
         return report

@@ -20,7 +20,7 @@ from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge
 from shared.adapters.aws.instances import Ec2Instances
 from shared.application.status import QueueDepth
 from shared.domain.sweep.machines import InstanceState
-from shared.errors import PermanentError, RollcallError
+from shared.errors import ConfigurationError, PermanentError, RollcallError
 from tests.fakes.clock import FakeClock
 
 TENANT = "00000000-0000-4000-8000-0000000000f1"
@@ -174,6 +174,20 @@ def test_one_region_without_an_answer_is_no_answer(world: World) -> None:
     assert Ec2Instances(ec2).states_of(account_id, ["i-1"], ["us-east-1", "us-west-2"]) == {"i-1": InstanceState.GONE}
     with pytest.raises(PermanentError, match="none of the regions"):
         Ec2Instances(ec2).states_of(account_id, ["i-1"], ["us-esat-1"])
+
+
+def test_where_one_region_is_denied_another_says_which_there_are(world: World) -> None:
+    account_id = world.cloud.add_account("one")
+    hub = world.hub()
+
+    def ec2(account: str, region: str) -> Any:
+        if region == "":
+            raise ConfigurationError("a policy of the organization denies it", setting="the policy")
+        return hub.client("ec2", account_id=account, region=region)
+
+    assert Ec2Instances(ec2).states_of(account_id, ["i-1"], ["eu-west-1"]) == {"i-1": InstanceState.GONE}
+    with pytest.raises(ConfigurationError):
+        Ec2Instances(ec2).states_of(account_id, ["i-1"])
 
 
 def queues_of(world: World, stack_name: str = "rollcall") -> dict[str, str]:

@@ -176,6 +176,15 @@ def test_two_that_report_at_the_same_moment_delete_no_more_than_one_may() -> Non
     assert sorted(report.deleted) == sorted(world.tenant.deleted)
 
 
+def test_all_sweeps_of_a_day_together_stay_below_the_caps() -> None:
+    ghosts = [machine(f"ghost{number}") for number in range(8)]
+    world = world_with(*ghosts, policy=deleting(machines_per_run=3))
+    swept(world)
+    assert [len(swept(world, seconds=120).deleted) for _ in range(4)] == [3, 0, 0, 0]
+    world.clock.advance(80_000)
+    assert len(swept(world).deleted) == 3
+
+
 def test_two_sweeps_on_one_day_delete_nothing() -> None:
     world = world_with(machine("ghost"))
     for _ in range(5):

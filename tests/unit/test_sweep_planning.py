@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
 from shared.application.plan_sweep import ask_for_sweep, plan_sweep
+from shared.application.sweep_ports import Document
 from shared.application.sweep_slice import sweep_slice
-from shared.application.sweep_store import SweepStore
+from shared.application.sweep_store import SweepStore, find_latest
 from shared.domain.policy import Policy
-from shared.domain.sweep.report import Standing
+from shared.domain.sweep.report import Standing, SweepReport
 from shared.errors import ConfigurationError, TransientError
 from tests.fakes.sweep import SweepWorld
 from tests.fixtures.read import account
 from tests.unit.test_sweep import IDS, OLD, found, world
 
 __all__ = ["world"]
+
+
+def whole(world: SweepWorld) -> SweepReport:
+    """A sweep that comes to its end."""
+    report = world.sweep()
+    assert report is not None
+    return report
 
 
 @pytest.mark.parametrize(
@@ -85,7 +94,7 @@ def test_a_sweep_that_cannot_be_planned_says_so(world: SweepWorld) -> None:
     world.documents.failures.plan("put", TransientError("busy"))
     with pytest.raises(TransientError):
         sweep_slice(message, world.ports)
-    report = sweep_slice(message, world.ports, last_try=True)
+    report = sweep_slice(message, world.ports, tries_left=0)
     assert report is not None
     assert (report.complete, report.slices) == (False, 0)
     assert "could not be planned" in report.gaps[0].reason
@@ -96,7 +105,7 @@ def test_of_two_planners_only_one_is_heard(world: SweepWorld) -> None:
     message = ask_for_sweep(world.queue, world.clock)
     world.queue.messages.clear()
     facts = f"runs/{message.run}/facts.json"
-    plan_sweep(message, world.ports)
+    plan_sweep(message, world.ports, tries_left=4)
     first = world.documents.kept.pop(facts)  # the second begins before the first has ended
     listed = world.listing.list_accounts()
     world.listing.list_accounts = lambda: listed[:2]  # type: ignore[method-assign]
@@ -108,7 +117,7 @@ def test_of_two_planners_only_one_is_heard(world: SweepWorld) -> None:
         return put(name, content, over=over)
 
     world.documents.put = too_late  # type: ignore[method-assign]
-    plan_sweep(message, world.ports)
+    plan_sweep(message, world.ports, tries_left=4)
     report = world.work()
     assert report is not None
     assert report.looked["accounts"] == len(IDS)
@@ -127,8 +136,45 @@ def test_a_sweep_that_only_lacks_its_report_gets_it_from_the_next(world: SweepWo
     world.clock.advance(86_400)
     report = world.sweep()
     assert report is not None
-    assert report.open == ()
-    assert SweepStore(world.documents, message.run).find_report() is not None
+    assert [each.finding.subject for each in report.open] == [f"sweep/{message.run}"]
+    late = SweepStore(world.documents, message.run).find_report()
+    assert late is not None
+    assert late.ended_at > late.started_at + timedelta(hours=23)
+    world.clock.advance(86_400)
+    assert [each.standing for each in whole(world).findings] == [Standing.RESOLVED]
+
+
+def test_a_dead_run_that_cannot_be_read_keeps_no_other_from_its_end(world: SweepWorld) -> None:
+    message = ask_for_sweep(world.queue, world.clock)
+    sweep_slice(message, world.ports)
+    for part in [each for each in world.queue.messages if each.slice]:
+        sweep_slice(part, world.ports)
+    world.queue.messages.clear()
+    spoilt = next(name for name in world.documents.kept if name.startswith(f"runs/{message.run}/results/"))
+    world.documents.kept[spoilt] = Document(content=b"{", version="1")
+    for name in ("latest.json", f"reports/{message.run}.json", f"runs/{message.run}/reporter.json"):
+        world.documents.kept.pop(name)
+    for _ in range(2):
+        world.clock.advance(86_400)
+        report = whole(world)
+        assert report.complete
+        assert [each.finding.subject for each in report.open] == [f"sweep/{message.run}"]
+
+
+def test_a_listing_that_may_pass_by_itself_is_tried_again(world: SweepWorld) -> None:
+    world.listing.failures.plan("list_accounts", *[TransientError("the organization changed meanwhile")] * 3)
+    assert whole(world).complete
+    world.listing.failures.plan("list_accounts", *[TransientError("it does not answer")] * 4)
+    report = whole(world)
+    assert not report.complete
+    assert [gap.reason for gap in report.gaps] == ["it does not answer"]
+
+
+def test_a_newest_report_that_nobody_can_read_is_replaced(world: SweepWorld) -> None:
+    whole(world)
+    world.documents.put("latest.json", b'{"from": "a version to come"}')
+    assert whole(world).complete
+    assert find_latest(world.documents)[0] is not None
 
 
 def test_a_sweep_that_still_runs_is_not_called_unfinished_and_a_dead_one_is_told_for_a_week(world: SweepWorld) -> None:

@@ -139,7 +139,7 @@ def test_a_slice_that_is_killed_every_time_ends_as_a_gap(world: SweepWorld) -> N
     for _ in range(4):
         with pytest.raises(ZeroDivisionError):
             sweep_slice(message, world.ports)
-    report = sweep_slice(message, world.ports, last_try=True)
+    report = sweep_slice(message, world.ports, tries_left=0)
     assert report is not None
     assert {gap.account for gap in report.gaps} == set(IDS)
     assert "slice 1 was given up" in report.gaps[0].reason
@@ -154,7 +154,7 @@ def test_a_slice_whose_document_cannot_be_read_ends_as_a_gap(world: SweepWorld) 
     world.documents.kept[name] = Document(content=b"{", version="9")
     with pytest.raises(ValueError, match="JSON"):
         sweep_slice(slice_message, world.ports)
-    report = sweep_slice(slice_message, world.ports, last_try=True)
+    report = sweep_slice(slice_message, world.ports, tries_left=0)
     assert report is not None
     assert not report.complete
 

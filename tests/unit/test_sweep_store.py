@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.application.sweep_store import GROUP, SweepStore, list_runs, prune
@@ -29,6 +29,7 @@ class Counting(FakeDocuments):
         return iter(names)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 3 * GROUP + 1), st.data())
 def test_all_have_ended_when_each_has_a_result(slices: int, data: st.DataObject) -> None:
     lacking = data.draw(st.sets(st.integers(1, slices), max_size=3)) if slices else set()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.adapters.aws.errors import translated
 from shared.domain.sweep.machines import InstanceState
-from shared.errors import PermanentError
+from shared.errors import ConfigurationError, PermanentError
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.client import EC2Client
@@ -34,8 +34,7 @@ def regions_of(account_id: str, make_ec2: Callable[[str, str], EC2Client], wante
 
     Nobody would be asked then, and everything called gone.
     """
-    with translated(f"list the regions of account {account_id}"):
-        has = [each["RegionName"] for each in make_ec2(account_id, "").describe_regions()["Regions"]]
+    has = _enabled(account_id, make_ec2, wanted)
     asked = [each for each in has if not wanted or each in wanted]
     if not asked:
         raise PermanentError(
@@ -43,6 +42,18 @@ def regions_of(account_id: str, make_ec2: Callable[[str, str], EC2Client], wante
             remedy="look at `sweep.instance_regions` in the policy",
         )
     return asked
+
+
+def _enabled(account_id: str, make_ec2: Callable[[str, str], EC2Client], wanted: Sequence[str]) -> list[str]:
+    """Asked in any region; where a policy of the organization denies that one, in those where instances may be."""
+    refusals: list[ConfigurationError] = []
+    for place in ("", *wanted):
+        try:
+            with translated(f"list the regions of account {account_id}"):
+                return [each["RegionName"] for each in make_ec2(account_id, place).describe_regions()["Regions"]]
+        except ConfigurationError as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
 
 
 class Ec2Instances:

@@ -131,7 +131,7 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         policy_hash=facts.policy_hash,
         slices=facts.slices,
         complete=not lacking,
-        findings=tracked(found, before, gaps, facts.started_at),
+        findings=tracked(found, before, gaps, now),  # from when people could read it
         gaps=tuple(gaps),
         looked=dict(looked),
         asked=tuple(asked),
