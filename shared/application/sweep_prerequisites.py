@@ -10,7 +10,14 @@ from shared.application.sweep_ports import SweepPorts
 from shared.domain.connectors import ConnectorId
 from shared.domain.ledger import State
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
-from shared.domain.sweep.prerequisites import given_up_finding, plan_findings, rights_finding, unseen_finding
+from shared.domain.sweep.prerequisites import (
+    RESOURCE_MISSING,
+    absent_finding,
+    given_up_finding,
+    plan_findings,
+    rights_finding,
+    unseen_finding,
+)
 from shared.domain.sweep.rights import missing_rights, subscription_of
 from shared.domain.sweep.slices import Slice
 from shared.errors import RollcallError
@@ -47,10 +54,17 @@ class SweptPrerequisites:
                     self.findings.append(given_up_finding(depth.name, depth.waiting, depth.oldest_at))
 
     def _look_at_rights(self) -> None:
-        """What our identity may not do where it has to."""
+        """What our identity may not do where it has to; a resource group that is not there is told and no gap."""
         for scope in self._part.scopes:
-            held = self._had(lambda scope=scope: self._ports.rights.list_permissions(scope))  # type: ignore[misc]  # now
-            if held is not None and (missing := missing_rights(self._policy, scope, held)):
+            try:
+                missing = missing_rights(self._policy, scope, self._ports.rights.list_permissions(scope))
+            except RollcallError as error:
+                if error.key == RESOURCE_MISSING:
+                    self.findings.append(absent_finding(scope))
+                else:
+                    self._unread(error)
+                continue
+            if missing:
                 self.findings.append(rights_finding(scope, missing))
 
     def _look_at_sight(self) -> None:
@@ -92,6 +106,9 @@ class SweptPrerequisites:
         try:
             return read()
         except RollcallError as error:
-            logger.error("prerequisite_unread", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
-            self.gaps.append(Gap(reason=error.reason, area=Area.PREREQUISITES))
+            self._unread(error)
             return None
+
+    def _unread(self, error: RollcallError) -> None:
+        logger.error("prerequisite_unread", extra={"reason": error.reason, "remedy": error.remedy})
+        self.gaps.append(Gap(reason=error.reason, area=Area.PREREQUISITES))

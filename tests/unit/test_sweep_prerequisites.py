@@ -160,6 +160,15 @@ def test_each_resource_group_is_asked_once_and_one_without_an_answer_is_a_gap(wo
     assert not report.complete
 
 
+def test_a_resource_group_that_is_not_there_is_told_and_hides_nothing(world: SweepWorld) -> None:
+    world.rights.failures.plan("list_permissions", PermanentError("404 ResourceGroupNotFound", key="resource-missing"))
+    report = world.sweep()
+    assert report is not None
+    assert report.complete
+    [finding] = [each.finding for each in report.open if each.finding.key == "rights-missing"]
+    assert finding.reason.endswith("is not there")
+
+
 def test_rights_are_looked_at_where_nothing_could_be_listed(world: SweepWorld) -> None:
     world.rights.held[scope_of(world).lower()] = (READER,)
     world.tenant.failures.plan("list_connectors", ConfigurationError("denied", setting="Reader"))

@@ -20,6 +20,8 @@ from shared.domain.sweep.paid_plans import trial_end
 
 TOLD_BEFORE = timedelta(days=7)
 """How long before a trial ends that is said."""
+RESOURCE_MISSING = "resource-missing"
+"""The key of a refusal: Resource Manager knows no such resource (docs/runbook.md)."""
 SWEEP_POISON = "sweep-poison"
 CLEAR_SWEEP_POISON = (
     "Look for their runs in the log of `sweep_slice`, run `rollcall sweep`, then clear the queue `sweep-poison`."
@@ -63,6 +65,16 @@ def rights_finding(scope: str, missing: Sequence[str]) -> SweepFinding:
         scope,
         f"the Function App's identity may not, in {scope}: {', '.join(missing)}",
         evidence={"scope": scope, "actions": ", ".join(missing)},
+    )
+
+
+def absent_finding(scope: str) -> SweepFinding:
+    """A resource group that the policy names, or that held connectors, and that is not there."""
+    return RIGHTS_MISSING.about(
+        scope,
+        f"{scope} is not there",
+        remedy="Make the resource group, or correct the target in the policy.",
+        evidence={"scope": scope},
     )
 
 
