@@ -8,6 +8,7 @@ from pathlib import Path
 from azure.core.credentials import TokenCredential
 
 from functions.settings import Settings
+from functions.structured_log import send_fields
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.compliance import ArmCompliance
@@ -33,7 +34,8 @@ from shared.application.rewrap import RewrapPorts
 
 @cache
 def settings() -> Settings:
-    """The settings. Raises ConfigurationError that names what is missing or wrong."""
+    """The settings. Raises ConfigurationError that names what is missing or wrong; our log lines keep their fields."""
+    send_fields()
     return read_settings(Settings)
 
 
