@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.application.ports import Compliance
 from shared.domain.aftercare import (
+    STANDARDS_UNREADABLE,
     aftercare_digest,
     assignment_body,
     assignment_id,
@@ -46,7 +47,7 @@ def _standards(connector_id: ConnectorId, profile: Profile, compliance: Complian
         offered = compliance.list_standards(connector_id)
         assigned = {each.lower() for each in compliance.list_assigned(connector_id)}
     except PermanentError as error:
-        return [STANDARD_REFUSED.found(f"the connector's standards cannot be read: {error.reason}")]
+        return [STANDARD_REFUSED.found(f"{STANDARDS_UNREADABLE}: {error.reason}")]
     by_name = {name.casefold(): (name, standard_id) for name, standard_id in offered.items()}
     for asked in profile.standards:
         found = by_name.get(asked.casefold())

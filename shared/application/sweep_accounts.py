@@ -19,6 +19,7 @@ from shared.domain.placement import is_ours
 from shared.domain.policy import Verdict, decide
 from shared.domain.preview import Action, plan_account, plan_departed
 from shared.domain.preview_checks import Known
+from shared.domain.profiles import Profile
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.standing import parent_account
 from shared.domain.sweep.advice import Equipped
@@ -28,6 +29,7 @@ from shared.domain.sweep.health import Watched, discovery_findings, health_findi
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
 from shared.domain.sweep.paid_plans import PlanUse, added_up, use_of
 from shared.domain.sweep.prerequisites import trial_findings
+from shared.domain.sweep.refused import is_parked, was_refused
 from shared.domain.sweep.slices import Slice
 from shared.errors import RollcallError
 from shared.messages.sweep_slice import SweepSlice
@@ -72,7 +74,8 @@ class SweptAccounts:
         self.looked = {"accounts": len(self._part.accounts), "connectors": len(ours)}
         for looked, finding in compliance_findings(seen, self._policy, self._ports.compliance, self._now):
             yield finding
-            self._repair(looked, drifted=True)
+            if not was_refused(finding, looked.record, self._policy):
+                self._repair(looked, drifted=True)
         yield from self._health(ours)
 
     def _connectors(self) -> Mapping[str, list[Connector]]:
@@ -99,6 +102,7 @@ class SweptAccounts:
             planned = plan_departed(self._policy, ours[0])
             return Looked(subject=subject, planned=planned, connectors=present, record=record)
         known = Known(
+            record=record,
             parents=connectors.get(parent_account(self._policy, account_id), ()),
             exclusions=self._part.exclusions,
             mode_switch=self._part.mode_switch,
@@ -137,12 +141,12 @@ class SweptAccounts:
     def _repair(self, looked: Looked, *, drifted: bool) -> None:
         """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there.
 
-        Once for an account: a request sees to the connector and to what follows it.
+        Once for an account: a request sees to the connector and to what follows it. Not where one is parked already.
         """
         account, repairs = looked.subject.account, self._policy.repairs
         missing = looked.lacks_connector(self._now)
         wanted = (missing and repairs.missing_connectors) or (drifted and repairs.drifted_connectors)
-        if not wanted or account.account_id in self.asked:
+        if not wanted or account.account_id in self.asked or is_parked(looked.record, self._policy):
             return
         if not (account.is_management or looked.subject.instance is StackState.CURRENT):
             return
@@ -175,14 +179,14 @@ class SweptAccounts:
         reports = self._ports.health.reports_of(ids)
         discovered = self._ports.health.discovered_by(ids)
         hours = self._policy.sweep.discovery_hours
-        diagnosis = Diagnosis(self._policy, self._ports.identities, self._ports.templates)
+        diagnosis = Diagnosis(self._policy, self._ports, since=self._now)
         for each in ours:
             if each.connector_id.lower() not in reports:  # what was wrong with it may be so still
                 self.gaps.append(Gap(reason="no health report", area=Area.HEALTH, account=each.account, told=True))
             unhealthy = list(health_findings(each, reports.get(each.connector_id.lower(), ()), self._now))
-            account = self._tagged.get(each.account)
-            if account is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
-                yield from diagnosis.of(account, unhealthy)
+            profile = self._profile_of(each)
+            if profile is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
+                yield from diagnosis.of(self._tagged[each.account], profile, unhealthy)
             else:
                 yield from unhealthy
             found = discovered.get(each.connector_id.lower(), {})
@@ -195,7 +199,17 @@ class SweptAccounts:
     def _equipped(self, ours: Sequence[Watched], discovered: Mapping[str, Mapping[str, int]]) -> Iterator[Equipped]:
         """The connectors of accounts that the policy includes, with their profiles."""
         for each in ours:
-            decision = decide(self._policy, self._tagged[each.account]) if each.account in self._tagged else None
-            if decision is not None and decision.verdict is Verdict.INCLUDE:
+            profile = self._profile_of(each)
+            if profile is not None:
                 found = discovered.get(each.connector_id.lower(), {})
-                yield Equipped(watched=each, profile=decision.profile, discovered=found)
+                yield Equipped(watched=each, profile=profile, discovered=found)
+
+    def _profile_of(self, watched: Watched) -> Profile | None:
+        """The profile that the connector can have; None where the policy includes its account no more."""
+        account = self._tagged.get(watched.account)
+        decision = decide(self._policy, account) if account is not None else None
+        if decision is None or decision.verdict is not Verdict.INCLUDE:
+            return None
+        known = Known(record=self._record(watched.account))
+        subscription_id = ConnectorId.parse(watched.connector_id).subscription_id
+        return known.obtainable(decision.profile, self._policy.prechecks, subscription_id)

@@ -15,6 +15,8 @@ from shared.domain.profiles import GovernanceRule, Profile
 
 _NAMESPACE = uuid.UUID("0d4b9a54-3b5c-5e19-8a8e-6a5d1f7c9b02")
 _DESCRIPTION = "Made by Rollcall, as the policy asks."
+STANDARDS_UNREADABLE = "the connector's standards cannot be read"
+"""How a finding begins that is about all standards of a profile."""
 
 
 def aftercare_digest(profile: Profile) -> str:

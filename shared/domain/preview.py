@@ -167,7 +167,8 @@ def _plan_connected(
         return _refuse(planned, known.mode_switch)
     if standing is not None and known.settles(decision.profile) and not differences(wanted.desired, standing.body):
         return _plan_standing(planned, decision.profile, wanted, standing)
-    checked = known.check(decision.profile, policy.prechecks, account_id)
+    place_of = standing.connector_id if standing is not None else wanted.connector_id
+    checked = known.check(decision.profile, policy.prechecks, account_id, place_of.subscription_id)
     if checked.refusals:
         return _refuse(planned, *checked.refusals)
     if missing := missing_parent(policy, decision, account_id, known.parents):

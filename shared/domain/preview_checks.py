@@ -10,8 +10,15 @@ from shared.domain.connectors import Connector
 from shared.domain.exclusions import Exclusions
 from shared.domain.findings import OWNER_MISSING, Finding
 from shared.domain.ledger import AccountRecord
-from shared.domain.policy import Prechecks
-from shared.domain.prechecks import ASSIGN_ROLES, Checked, Permission, SubscriptionFacts, check
+from shared.domain.policy import OnMissingOwner, Prechecks
+from shared.domain.prechecks import (
+    ASSIGN_ROLES,
+    Checked,
+    Permission,
+    SubscriptionFacts,
+    check,
+    without_owner_features,
+)
 from shared.domain.profiles import Profile
 
 
@@ -47,15 +54,18 @@ class Known:
         seen_to = self.record.aftercare if self.record is not None and not creates else ""
         return self.has_ledger and digest not in {"", seen_to}
 
-    def check(self, profile: Profile, rules: Prechecks, account_id: str) -> Checked:
+    def obtainable(self, profile: Profile, rules: Prechecks, subscription_id: str) -> Profile:
+        """What onboarding leaves of the profile in a subscription of which nothing else was read."""
+        lessened = rules.owner_features is OnMissingOwner.DOWNGRADE and not self._may_assign(subscription_id)
+        return without_owner_features(profile) if lessened else profile
+
+    def check(self, profile: Profile, rules: Prechecks, account_id: str, subscription_id: str) -> Checked:
         """What the prechecks come to when the identity that onboards makes them."""
         if self.facts is None:
-            return Checked(profile=profile)
+            return Checked(profile=self.obtainable(profile, rules, subscription_id))
         if isinstance(self.facts, Finding):
             return Checked(profile=profile, refusals=(self.facts,))
-        may = self.may_assign_roles
-        if may is None:
-            may = not self._lacked_owner(self.facts.subscription_id)
+        may = self._may_assign(self.facts.subscription_id)
         permissions = (Permission(actions=(ASSIGN_ROLES,)),) if may else ()
         return check(replace(self.facts, permissions=permissions), profile, rules, account_id)
 
@@ -63,9 +73,13 @@ class Known:
         """Whether nobody and nothing says that the identity that onboards may assign roles."""
         return self.may_assign_roles is None and not self._lacked_owner(subscription_id)
 
+    def _may_assign(self, subscription_id: str) -> bool:
+        """What a person says, else what the ledger last heard; where neither says anything, yes."""
+        return not self._lacked_owner(subscription_id) if self.may_assign_roles is None else self.may_assign_roles
+
     def _lacked_owner(self, subscription_id: str) -> bool:
         """Whether onboarding has found so when it last looked at the account."""
         record = self.record
-        if record is None or subscription_id not in record.reason:
+        if record is None or subscription_id.lower() not in record.reason.lower():
             return False
         return OWNER_MISSING.found("").remedy in record.remedy

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from shared.application.diagnose import MOST_TIME
+from shared.domain.accounts import AccountState
+from shared.domain.policy import Mode, OrganizationConnector
 from shared.domain.roles import AUDIENCE_OF
 from shared.domain.sweep.findings import Area
 from shared.domain.sweep.health import HealthIssue, HealthReport
-from shared.domain.sweep.identity import THUMBPRINT, ProviderSeen, RoleSeen
+from shared.domain.sweep.identity import THUMBPRINT, IdentitySeen, ProviderSeen, RoleSeen
 from shared.domain.sweep.report import Standing
 from tests.fakes.sweep import SweepWorld
 from tests.fixtures.read import account
@@ -161,7 +166,56 @@ def test_where_no_stack_set_made_the_roles_no_template_is_compared(world: SweepW
 
 
 def test_the_management_account_has_no_stack_instance(world: SweepWorld) -> None:
+    account_id = world.tenant.connectors[0].hierarchy_identifier
+    parent = OrganizationConnector(name="organization", management_account=account_id, stack_set_name="defender")
+    kept = SweepWorld(replace(world.policy, mode=Mode.MEMBER, organization_connector=parent))
+    kept.add(account(account_id, joined_at=OLD, is_management=True))
+    assert ("connector-unhealthy", unhealthy(kept, 0)) in found(kept.sweep())
+    assert (kept.templates.asked, kept.identities.asked) == ([], [account_id])
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_listed"),
+    [
+        ({"state": AccountState.SUSPENDED}, True),
+        ({"ou_path": "/Sandbox"}, True),
+        ({"is_management": True}, True),
+        ({}, False),
+    ],
+    ids=["closed", "excluded", "management account", "left"],
+)
+def test_an_account_that_is_included_no_more_is_not_looked_into(
+    world: SweepWorld, changed: dict[str, Any], is_listed: bool
+) -> None:
+    """Its roles are gone, or nobody may ask it: that leaves no gap for as long as its connector stays."""
     account_id = unhealthy(world, 0)
-    world.directory.add(account(account_id, joined_at=OLD, is_management=True))
-    assert ("connector-unhealthy", account_id) in found(world.sweep())
-    assert (world.templates.asked, world.identities.asked) == ([], [account_id])
+    world.directory.add(account(account_id, joined_at=OLD, **changed))
+    if not is_listed:
+        del world.directory.accounts[account_id]
+    world.identities.unreachable.add(account_id)
+    world.templates.unreachable.add(account_id)
+    report = world.sweep()
+    assert report is not None
+    assert (report.complete, report.gaps) == (True, ())
+    assert found(report) == Counter([("connector-unhealthy", account_id), ("connector-orphaned", account_id)])
+    assert (world.identities.asked, world.templates.asked) == ([], [])
+
+
+def test_accounts_are_looked_into_for_a_part_of_a_slice_s_time(world: SweepWorld) -> None:
+    """What Defender says of the others is said all the same."""
+    accounts = [unhealthy(world, number) for number in range(3)]
+    inspect = world.identities.inspect
+
+    def slowly(account_id: str, roles: Sequence[str]) -> IdentitySeen:
+        world.clock.advance(MOST_TIME.total_seconds() / 2 + 1)
+        return inspect(account_id, roles)
+
+    world.identities.inspect = slowly  # type: ignore[method-assign]
+    report = world.sweep()
+    assert report is not None
+    assert world.identities.asked == world.templates.asked == accounts[:2]
+    told = [(gap.area, gap.account, gap.reason, gap.told) for gap in report.gaps]
+    assert told == [(Area.HEALTH, accounts[2], "the time of a slice was over", False)]
+    assert not report.complete
+    expected = Counter([("connector-unhealthy", each) for each in accounts])
+    assert found(report) == expected + Counter([("sweep-incomplete", "")])

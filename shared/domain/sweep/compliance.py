@@ -23,6 +23,7 @@ from shared.domain.profiles import Profile
 from shared.domain.sweep.coverage import SETTLING, Looked
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import GOVERNANCE_DRIFTED, STANDARD_UNASSIGNED
+from shared.domain.sweep.refused import names_refusal
 
 _OWNER = "ownerSource"
 _ADDRESS = re.compile(r"[^@\s*]+@[^@\s*]+")
@@ -77,12 +78,14 @@ def kept(looked: Looked, policy: Policy, now: datetime) -> Kept | None:
         return None
     if record is None or record.state is not State.CONNECTED:
         return None
-    if digest != record.aftercare and policy.content_hash != record.policy_hash:
+    was_seen_to = digest == record.aftercare
+    if not was_seen_to and policy.content_hash != record.policy_hash:
         return None
     if record.connected_at is not None and now - record.connected_at < SETTLING:
         return None
     connector = Kept(connector_id=planned.connector_id, account=looked.account_id, profile=decision.profile)
-    return connector if digest == record.aftercare else replace(connector, reason=record.reason, remedy=record.remedy)
+    told = not was_seen_to or names_refusal(record)
+    return replace(connector, reason=record.reason, remedy=record.remedy) if told else connector
 
 
 def named_standards(assignments: Iterable[Assignment]) -> Mapping[str, frozenset[str]]:

@@ -23,6 +23,7 @@ from shared.domain.sweep.kinds import (
     INSTANCE_MISSING,
     MEMBER_OVERDUE,
 )
+from shared.domain.sweep.refused import is_parked
 
 SETTLING = timedelta(hours=1)
 """A new account is on its way for minutes; until then its connector is not missed."""
@@ -72,12 +73,7 @@ def coverage_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator
     if looked.lacks_connector(now):
         yield _missing(looked)
     elif planned.action is Action.CHANGE:
-        yield CONNECTOR_DRIFTED.about(
-            str(planned.connector_id),
-            f"it differs from the policy in {len(planned.changes)} place(s)",
-            account=account_id,
-            evidence={change.path: _told(change) for change in planned.changes},
-        )
+        yield _drifted(looked, policy)
     elif planned.action in {Action.DEPARTED, Action.STAYS, Action.REMOVE}:
         yield CONNECTOR_ORPHANED.about(str(planned.connector_id), planned.reason, account=account_id)
     elif planned.action is Action.REFUSED or (planned.action is Action.WAITS and planned.key):
@@ -119,6 +115,23 @@ def _missing(looked: Looked) -> SweepFinding:
     return CONNECTOR_MISSING.about(
         looked.account_id,
         f"the policy includes it ({looked.planned.reason}), and it has no connector",
+        account=looked.account_id,
+        remedy=remedy,
+        evidence=evidence,
+    )
+
+
+def _drifted(looked: Looked, policy: Policy) -> SweepFinding:
+    """With the ledger's reason and remedy where it is not asked for again."""
+    planned, record = looked.planned, looked.record
+    evidence = {change.path: _told(change) for change in planned.changes}
+    remedy = ""
+    if record is not None and is_parked(record, policy):
+        evidence |= {"ledger": record.reason}
+        remedy = record.remedy
+    return CONNECTOR_DRIFTED.about(
+        str(planned.connector_id),
+        f"it differs from the policy in {len(planned.changes)} place(s)",
         account=looked.account_id,
         remedy=remedy,
         evidence=evidence,
