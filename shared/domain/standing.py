@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import MEMBERSHIP_CHANGE, ORGANIZATION_CONNECTOR_MISSING, Finding
-from shared.domain.placement import Placement, is_organization_connector, is_ours, membership_changes, place
+from shared.domain.placement import Placement, address_of, is_organization_connector, is_ours, membership_changes
 from shared.domain.policy import Decision, Mode, Policy
 from shared.domain.targets import Target
 
@@ -65,7 +65,7 @@ def missing_parent(policy: Policy, decision: Decision, account_id: str, found: S
     parent = parent_account(policy, account_id)
     if not parent:
         return None
-    expected = place(policy, parent, decision.profile, decision.target).connector_id
+    expected = address_of(policy, parent, decision.target)
     if any(is_organization_connector(each) and each.connector_id.same_as(expected) for each in found):
         return None
     elsewhere = ", ".join(str(each.connector_id) for each in found)
