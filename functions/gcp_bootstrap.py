@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from functions import bootstrap
 from shared.application.accept_project_event import ProjectEventPorts
 
 
-@cache
 def project_event_ports() -> ProjectEventPorts:
-    """What `gcp_project_events` works with. Raises ConfigurationError that names what is missing."""
+    """What `gcp_project_events` works with, for the organization of the policy of this moment.
+
+    Raises ConfigurationError that names what is missing.
+    """
     onboarding = bootstrap.onboard_ports()
     return ProjectEventPorts(
         projects=onboarding.google.projects(),
