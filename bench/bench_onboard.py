@@ -19,6 +19,7 @@ from shared.domain.ledger import Result
 from tests.fakes.aws import FakePolicySource
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
+from tests.fakes.gcp import FakeGoogle
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
 from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
@@ -41,6 +42,7 @@ def world() -> OnboardPorts:
         compliance=FakeCompliance(),
         pacer=FakePacer(clock),
         policy=FakePolicySource(parse_policy(fixture("policies/full.yaml").encode(), "full.yaml")),
+        google=FakeGoogle(),
         clock=clock,
     )
 

@@ -14,6 +14,7 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.defender.compliance import ArmCompliance
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
+from shared.adapters.gcp.access import GoogleAccess
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
 from shared.adapters.ledger.sweep_log import TableSweepLog
@@ -60,6 +61,7 @@ def onboard_ports() -> OnboardPorts:
         compliance=ArmCompliance(credential(), arm_endpoint=chosen.arm_endpoint),
         pacer=TablePacer(credential(), table_endpoint=tables, rate=chosen.pacing.rate(), clock=clock),
         policy=_policy(),
+        google=GoogleAccess(credential(), chosen.gcp, _policy(), clock),
         clock=clock,
         schedule=chosen.retry.schedule(),
         claim_seconds=chosen.retry.claim_seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import boto3
@@ -22,7 +23,9 @@ from sandbox.endpoints import FILE, Endpoints
 from sandbox.faults import Faults
 from sandbox.functions_app import FunctionHost
 from sandbox.gcp.cloud import GcpCloud
+from sandbox.gcp.defender import deploy_defender, inspect_project
 from sandbox.gcp.deployment import deploy as deploy_google
+from sandbox.gcp.pubsub import PushSettings
 from sandbox.journal import Journal
 from sandbox.lambda_service.service import LambdaService
 from sandbox.policy_upload import publish_policy, sample_policy
@@ -33,6 +36,7 @@ OPERATOR_ENVIRONMENT = "operator.env"
 HUB_TEMPLATE = TEMPLATE.parent / "reader-hub.yaml"
 READER_ROLE = "OrganizationAccountAccessRole"
 """Moto gives it to every account; it stands for `rollcall-reader`, which a StackSet would bring."""
+_PUSH_AUDIENCE = "rollcall-project-events"
 OPERATORS_AUDIENCE = "api://5d9f3c1e-7a44-4b0e-9b6c-2f1d8e6a7c30"
 """The application of the HTTP functions: whom their callers' tokens are for."""
 QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events", "reconcile-accounts")
@@ -76,7 +80,7 @@ class Sandbox:
         self._start_azure(settings)
         session = self.management_session()
         organization = self._make_organization(session)
-        policy = sample_policy(organization, self.settings)
+        policy = sample_policy(organization, self.settings, self.google)
         policy_url = publish_policy(policy, self.azure)
         deployment = self._deploy(session, policy)
         self._deploy_hub(session, organization)
@@ -84,6 +88,7 @@ class Sandbox:
         self._start_lambdas(session)
         arm = self.settings.arm_endpoint or self.azure.arm_url
         self._start_hosts(settings, self._function_settings(arm, policy_url))
+        self._push_project_events()
         admin = AdminApi(self)
         self._stack.callback(admin.stop)
         endpoints = Endpoints(
@@ -142,7 +147,24 @@ class Sandbox:
         self._stack.callback(self.gcp.stop)
         self.gcp.start()
         object_id = self.azure.directory.get(FUNCTIONS).object_id
-        self.google = deploy_google(self.gcp, tenant_id=self.settings.tenant_id, object_id=object_id)
+        tenant_id = self.settings.tenant_id
+        self.google = deploy_google(self.gcp, tenant_id=tenant_id, object_id=object_id)
+        management = self.gcp.hierarchy.find_project(self.google.management_number)
+        if management is not None:
+            deploy_defender(self.gcp, management, tenant_id)
+        self.azure.connectors.gcp.inspect_project = partial(inspect_project, self.gcp)
+
+    def _push_project_events(self) -> None:
+        """The organization's sink and its subscription, which pushes to the first Functions host."""
+        self.gcp.push_to(
+            PushSettings(
+                url=f"{self.function_hosts[0].url}/api/gcp/project-events",
+                audience=_PUSH_AUDIENCE,
+                service_account=self.google.push_account,
+                first_pause_seconds=self.settings.gcp_push_pause_seconds,
+                most_deliveries=100,
+            )
+        )
 
     def kill(self, process: str) -> None:
         """SIGKILLs `functions-N` or `lambda:<function>`. Raises LookupError.
@@ -275,6 +297,9 @@ class Sandbox:
             "ROLLCALL_GCP__AUDIENCE": self.google.audience,
             "ROLLCALL_GCP__SERVICE_ACCOUNT": self.google.service_account,
             "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
+            "ROLLCALL_GCP__PUSH_AUDIENCE": _PUSH_AUDIENCE,
+            "ROLLCALL_GCP__PUSH_SERVICE_ACCOUNT": self.google.push_account,
+            "ROLLCALL_GCP__CERTS_URL": self.gcp.certs_url,
         }
 
     def _write_operator_environment(self, arm: str, policy_url: str, policy_object: str) -> None:

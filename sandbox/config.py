@@ -42,6 +42,7 @@ class SandboxSettings(BaseSettings):
     gcp_organization: str = "518249130711"
     gcp_operation_seconds: float = 2.0  # until a long-running operation is reported as done
     gcp_search_lag_seconds: float = 2.0  # until projects:search learns of a change
+    gcp_push_pause_seconds: float = 10.0  # before a push that was not acknowledged comes again; then it grows
     # Functions host
     crash_invisibility_seconds: float = 600.0
     max_polling_interval_seconds: float | None = None  # None = as host.json says

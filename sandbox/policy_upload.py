@@ -13,14 +13,25 @@ from sandbox.azure.directory import POLICY_CONTAINER
 
 if TYPE_CHECKING:
     from sandbox.config import SandboxSettings
+    from sandbox.gcp.deployment import GcpDeployment
 
-_SAMPLE = Path(__file__).with_name("samples") / "policy.yaml"
+_SAMPLES = Path(__file__).with_name("samples")
 
 
-def sample_policy(organization: str, settings: SandboxSettings) -> bytes:
-    """The sample policy with this sandbox's organization, tenant and subscription."""
-    text = _SAMPLE.read_text(encoding="utf-8")
+def sample_policy(organization: str, settings: SandboxSettings, google: GcpDeployment | None = None) -> bytes:
+    """The sample policy with this sandbox's organization, tenant and subscription; with `google` for projects, too."""
+    text = (_SAMPLES / "policy.yaml").read_text(encoding="utf-8")
     filled = text.format(organization=organization, tenant=settings.tenant_id, subscription=settings.subscription_id)
+    if google is not None:
+        filled += (
+            (_SAMPLES / "policy.gcp.yaml")
+            .read_text(encoding="utf-8")
+            .format(
+                gcp_organization=settings.gcp_organization,
+                management_number=google.management_number,
+                management_project=google.management_project,
+            )
+        )
     return filled.encode()
 
 

@@ -15,6 +15,7 @@ from sandbox.azure.answers import RefusalError, connector_refusal, gateway_refus
 from sandbox.azure.aws_verification import AwsVerification
 from sandbox.azure.connector_bodies import aws_account, role_arns
 from sandbox.azure.directory import Identity
+from sandbox.azure.gcp_verification import GcpVerification
 from sandbox.azure.identities import InspectAccount
 from sandbox.azure.resources import Document, Resources
 from sandbox.config import SandboxSettings
@@ -22,10 +23,6 @@ from sandbox.config import SandboxSettings
 TYPE = "Microsoft.Security/securityConnectors"
 _STORED_TYPE = "Microsoft.Security/securityconnectors"  # as live answers spell it
 _PROPERTIES = ("offerings", "environmentName", "hierarchyIdentifier", "environmentData")
-_GCP_PROBLEM = (
-    "There is a problem with authenticating to your GCP project. "
-    "Please contact the support with given tracing ID 00000000-0000-0000-0000-000000000000."
-)
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,7 @@ class SecurityConnectors:
     def __init__(self, resources: Resources, settings: SandboxSettings, inspect_account: InspectAccount) -> None:
         self._resources = resources
         self._aws = AwsVerification(inspect_account, settings.tenant_id)
+        self.gcp = GcpVerification(settings.tenant_id)
         self.put_seconds = settings.connector_put_seconds
         self.check_all_roles = settings.connector_checks_all_roles
         self.duplicate_answer = DuplicateAnswer()
@@ -124,7 +122,7 @@ class SecurityConnectors:
             others = role_arns(properties) if self.check_all_roles else []
             self._aws.check(account_id, cspm_role_arn, others)
         elif environment == "GCP":
-            raise connector_refusal(_GCP_PROBLEM)  # this sandbox has no GCP, so no project can be read
+            self.gcp.check(properties)
         elif environment != "AzureDevOps":
             raise connector_refusal(f"The environment '{environment}' is not supported.")
 

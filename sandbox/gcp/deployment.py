@@ -36,6 +36,7 @@ class GcpDeployment:
     member: str
     management_number: str
     management_project: str
+    push_account: str
 
 
 def deploy(cloud: GcpCloud, *, tenant_id: str, object_id: str) -> GcpDeployment:
@@ -53,6 +54,7 @@ def deploy(cloud: GcpCloud, *, tenant_id: str, object_id: str) -> GcpDeployment:
         oidc={"issuerUri": issuer_of(tenant_id), "allowedAudiences": [GOOGLE_AUDIENCE]},
     )
     email = cloud.identities.add_account("rollcall", project.project_id, "Rollcall")
+    push_account = cloud.identities.add_account("rollcall-push", project.project_id, "Rollcall's push subscription")
     member = f"principal://iam.googleapis.com/{pool}/subject/{object_id}"
     cloud.access.grant(f"serviceAccounts/{email}", "roles/iam.workloadIdentityUser", member)
     role = f"{cloud.hierarchy.root}/roles/rollcall"
@@ -65,4 +67,5 @@ def deploy(cloud: GcpCloud, *, tenant_id: str, object_id: str) -> GcpDeployment:
         member=member,
         management_number=project.number,
         management_project=project.project_id,
+        push_account=push_account,
     )

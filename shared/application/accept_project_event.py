@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -19,7 +19,8 @@ from shared.application.parking import Parking
 from shared.application.patience import unless_lasting
 from shared.application.ports import Clock, ParkedBodies, PolicySource, RequestQueue
 from shared.application.requests import Cause, Report, correlation_id_for, request_for
-from shared.domain.accounts import Account, Provider, unlisted_account
+from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
+from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.leaving import Leaving, leave_project, leave_unseen_project
 from shared.domain.ledger import AccountKey, Result, State
 from shared.domain.policy import Policy, Verdict, decide
@@ -101,6 +102,8 @@ class Accepted:
 def accept_project_event(signal: ProjectSignal, body: bytes, ports: ProjectEventPorts) -> Accepted:
     """Puts one request for the project that is named, or parks `body`, the push, where none can be made.
 
+    In mode `member` a note for the Organization connector goes before it.
+
     Whoever pushed may forget the push when this returns. Raises TransientError, ConfigurationError: then not.
     """
     try:
@@ -116,15 +119,41 @@ def _accept(signal: ProjectSignal, ports: ProjectEventPorts) -> Accepted:
     policy = ports.policy.current().of(Provider.GCP)
     if policy is None:
         return Accepted(outcome=Outcome(result=Result.SKIPPED, reason="the policy says nothing about GCP"))
-    project, report = _look(signal, policy, ports)
+    seen = _look(signal, policy, ports)
+    project, report = seen.project, seen.report
     request = request_for(project, policy, _cause(project, signal), report)
+    if policy.organization_account and seen.exclusions:
+        ports.queue.send(_told(seen, policy, signal))
     ports.queue.send(request)
     result = Result.CREATED if report.status is State.DEPLOYED else Result.SKIPPED
     return Accepted(outcome=Outcome(result=result, reason=report.reason), request=request)
 
 
-def _look(signal: ProjectSignal, policy: Policy, ports: ProjectEventPorts) -> tuple[Account, Report]:
-    """The project as it is now, and what is to be said about it since just before it was looked at."""
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """The project as it is now, what is to be said about it, and what that means for the Organization connector."""
+
+    project: Account
+    report: Report
+    exclusions: Exclusions = field(default_factory=Exclusions)
+
+
+def _told(seen: _Seen, policy: Policy, signal: ProjectSignal) -> ConnectorRequest:
+    """Tells whether the Organization connector has to leave the project alone: a note about the management project."""
+    management = Account(
+        account_id=policy.organization_account,
+        name="",
+        state=AccountState.ACTIVE,
+        ou_path="",
+        is_management=True,
+        provider=Provider.GCP,
+    )
+    report = Report(status=State.SEEN, reason="a project was looked at", at=seen.report.at, exclusions=seen.exclusions)
+    return request_for(management, policy, _cause(management, signal), report)
+
+
+def _look(signal: ProjectSignal, policy: Policy, ports: ProjectEventPorts) -> _Seen:
+    """Looks at the project; what is said about it is so since just before."""
     now = ports.clock.now()
     project = ports.projects.find(signal.project)
     if project is None:
@@ -132,22 +161,25 @@ def _look(signal: ProjectSignal, policy: Policy, ports: ProjectEventPorts) -> tu
     decision = decide(policy, project)
     if decision.verdict is Verdict.WAIT:
         raise _while_it_may_pass(TransientError(decision.reason, remedy=_SEE_STATE), signal, now)
+    exclusions = exclusions_of(policy, [(project, decision)])
     if decision.verdict is Verdict.INCLUDE:
-        return project, Report(status=State.DEPLOYED, reason=decision.reason, at=now)
-    return project, _report(leave_project(project, decision, policy.deletions), now)
+        report = Report(status=State.DEPLOYED, reason=decision.reason, at=now)
+    else:
+        report = _report(leave_project(project, decision, policy.deletions), now)
+    return _Seen(project=project, report=report, exclusions=exclusions)
 
 
 _SEE_STATE = "See in which state Google has the project; then discard it with a reason."
 
 
-def _unseen(signal: ProjectSignal, policy: Policy, now: datetime) -> tuple[Account, Report]:
+def _unseen(signal: ProjectSignal, policy: Policy, now: datetime) -> _Seen:
     """A project that was taken away has left, once it is out of sight for good; of others nobody can tell."""
     said = f"{signal.method} named the project, which cannot be seen"
     if not signal.number or signal.method not in _MAY_TAKE_AWAY or now - signal.occurred_at < SETTLES:
         error = refusals.PROJECT_NOT_VISIBLE.error(f"{signal.project}: {said}")
         raise _while_it_may_pass(error, signal, now)
     leaving = leave_unseen_project(said, policy.deletions)
-    return unlisted_account(signal.number, Provider.GCP), _report(leaving, now)
+    return _Seen(project=unlisted_account(signal.number, Provider.GCP), report=_report(leaving, now))
 
 
 def _while_it_may_pass(error: RollcallError, signal: ProjectSignal, now: datetime) -> RollcallError:

@@ -6,19 +6,21 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shared.application import refusals
+from shared.application.account_facts import account_of, connectors_of
 from shared.application.aftercare import aftercare_due, ensure_aftercare
 from shared.application.exclusions import ask_to_include, undisputed
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
+from shared.application.ready_project import ready_project
 from shared.application.requests import OPERATOR, SWEEP
 from shared.application.settlement import Settlement
 from shared.application.write_turn import await_turn
-from shared.domain.accounts import Account, AccountState
+from shared.domain.accounts import Account, Provider
 from shared.domain.aftercare import aftercare_digest
-from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId, merge, to_create
+from shared.domain.connectors import Connector, ConnectorId, merge, to_create
 from shared.domain.drift import differences
 from shared.domain.findings import EXCLUDED_AT_PARENT, NATIVE_MEMBER_OVERDUE, Finding
+from shared.domain.leaving import leave_project
 from shared.domain.ledger import LEFT, AccountRecord, Result, State
 from shared.domain.modes import mode_switch, of_other_modes
 from shared.domain.placement import Placement, beside, is_ours, is_parent, place
@@ -55,11 +57,16 @@ class _Task:
     ports: OnboardPorts
     settlement: Settlement
     record: AccountRecord | None
+    account: Account
     decision: Decision
 
     @property
     def account_id(self) -> str:
-        return self.request.key.hierarchy_identifier
+        return self.account.account_id
+
+    def place(self, profile: Profile) -> Placement:
+        """What the policy wants for the account with this profile."""
+        return place(self.policy, self.account_id, profile, self.decision.target, self.account.name)
 
 
 def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, settlement: Settlement) -> Outcome:
@@ -68,70 +75,38 @@ def connect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, sett
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
     if record is not None and record.outdated_by({State.CONNECTED, State.OFFBOARDED, *LEFT}, request.occurred_at):
-        return Outcome(result=Result.SKIPPED, reason=f"the account was {record.state} after this was asked for")
-    decision = decide_again(request, policy)
+        return Outcome(result=Result.SKIPPED, reason=f"the {policy.noun} was {record.state} after this was asked for")
+    account = account_of(request, policy, ports)
+    decision = decide(policy, account)
     if decision.verdict is not Verdict.INCLUDE:
-        return settlement.exclude(decision.reason)
-    task = _Task(request=request, policy=policy, ports=ports, settlement=settlement, record=record, decision=decision)
+        return _leave_out(account, decision, policy, settlement)
+    task = _Task(
+        request=request,
+        policy=policy,
+        ports=ports,
+        settlement=settlement,
+        record=record,
+        account=account,
+        decision=decision,
+    )
     existing = connectors_of(task.account_id, policy, ports, record)
     if policy.mode is Mode.NATIVE:
         return _verify_native(existing, task)
     return _connect(existing, task)
 
 
-def connectors_of(
-    account_id: str, policy: Policy, ports: OnboardPorts, record: AccountRecord | None = None
-) -> list[Connector]:
-    """The AWS account's connectors in the whole tenant; a GCP project number may have twelve digits, too.
-
-    What seems to be another's is read anew: it may be gone, or ours by now. So is the one that the ledger's `record`
-    names, where the snapshot, which lags, does not show it.
-    """
-    found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
-    present: list[Connector] = []
-    for connector in found:
-        if is_ours(connector, policy):
-            present.append(connector)
-        elif (actual := ports.connectors.find(connector.connector_id)) is not None:
-            ports.snapshot.remember(actual)
-            present.append(actual)
-    return present + _remembered(record, found, ports)
-
-
-def _remembered(record: AccountRecord | None, found: Sequence[Connector], ports: OnboardPorts) -> list[Connector]:
-    if record is None or not record.connector_id:
-        return []
-    connector_id = ConnectorId.parse(record.connector_id)
-    if any(each.connector_id.same_as(connector_id) for each in found):
-        return []
-    actual = ports.connectors.find(connector_id)
-    if actual is None:
-        return []
-    ports.snapshot.remember(actual)
-    return [actual]
-
-
-def decide_again(request: ConnectorRequest, policy: Policy) -> Decision:
-    """Decides by this side's policy, which wins; the account is as the message describes it."""
-    if request.policy_hash != policy.content_hash:
-        logger.warning("policy_skew", extra={"theirs": request.policy_hash, "ours": policy.content_hash})
-    theirs, ours = request.data.organization, policy.organization
-    if theirs != ours:
-        raise refusals.OTHER_ORGANIZATION.error(f"the request is about organization {theirs}, the policy about {ours}")
-    account_id = request.key.hierarchy_identifier
-    account = Account(
-        account_id=account_id,
-        name=request.data.name,
-        state=AccountState.ACTIVE,
-        ou_path=request.data.ou_path,
-        tags=request.data.tags,
-        is_management=policy.is_organization_connector_s(account_id),
-    )
-    return decide(policy, account)
+def _leave_out(account: Account, decision: Decision, policy: Policy, settlement: Settlement) -> Outcome:
+    """Raises TransientError where that may change: the project's state is one that this version does not know."""
+    if decision.verdict is Verdict.WAIT:
+        raise TransientError(decision.reason, remedy="See in which state its cloud has it.")
+    if account.provider is Provider.GCP:
+        leaving = leave_project(account, decision, policy.deletions)
+        return settlement.exclude(leaving.reason, status=leaving.status, remedy=leaving.remedy)
+    return settlement.exclude(decision.reason)
 
 
 def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
-    wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
+    wanted = task.place(task.decision.profile)
     if (theirs := find_foreign(existing, task.policy)) is not None:
         raise _refused(foreign(theirs))
     current = standing_at(wanted.connector_id, existing)
@@ -146,7 +121,7 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
         _refuse_mode_switch(task)
     ports, checked = task.ports, _checked(task, connector_id)
     if checked.profile != task.decision.profile:
-        wanted = place(task.policy, task.account_id, checked.profile, task.decision.target)
+        wanted = task.place(checked.profile)
     if _agrees(current, wanted, task) and (
         _is_known(task) or _agrees(ports.connectors.find(connector_id), wanted, task)
     ):
@@ -155,7 +130,7 @@ def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(task.request.key, owner=owner, now=now, seconds=ports.claim_seconds, connecting=True):
         unclaimed = replace(settlement, owner=None)
-        return unclaimed.wait("another worker holds this account", ports.schedule.contended_seconds)
+        return unclaimed.wait(f"another worker holds this {task.policy.noun}", ports.schedule.contended_seconds)
     return _ensure(replace(wanted, connector_id=connector_id), checked, task)
 
 
@@ -216,6 +191,9 @@ def _checked(task: _Task, connector_id: ConnectorId) -> Checked:
             key=checked.refusals[0].key,
         )
     _need_organization_connector(task)
+    if task.account.provider is Provider.GCP:
+        lacks = ready_project(task.account, checked.profile, task.policy, task.ports.google)
+        checked = replace(checked, notes=(*checked.notes, *lacks))
     return checked
 
 
@@ -241,13 +219,13 @@ def _await_inclusion(connector: Connector, parent: str, task: _Task) -> None:
         return
     if task.request.delays >= DELAYS_BEFORE_ASKING:
         ask_to_include(task.request, parent, task.ports)
-    finding = EXCLUDED_AT_PARENT.found(f"{connector.connector_id} still excludes the account")
+    finding = EXCLUDED_AT_PARENT.found(f"{connector.connector_id} still excludes the {task.policy.noun}")
     raise TransientError(finding.reason, remedy=finding.remedy, key=finding.key)
 
 
 def _verify_native(existing: Sequence[Connector], task: _Task) -> Outcome:
     """In mode `native` Defender makes the connectors: ours is to see that it does."""
-    wanted = place(task.policy, task.account_id, task.decision.profile, task.decision.target)
+    wanted = task.place(task.decision.profile)
     for connector in existing:
         if is_ours(connector, task.policy) and (change := membership_change(connector, wanted)):
             raise _refused(change)
@@ -273,7 +251,7 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
         if change := membership_change(actual, wanted):
             raise _refused(change)
     present = actual.excluded_accounts if actual is not None else ()
-    told = undisputed(task.request.data.told, present, task.request.occurred_at, ports.ledger)
+    told = undisputed(task.request.data.told, present, task.request.occurred_at, ports.ledger, task.policy.provider)
     wanted = beside(wanted, actual, told)
     if actual is not None and not differences(wanted.desired, actual.body):
         ports.snapshot.remember(actual)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.application.connect import connectors_of, decide_again
+from shared.application.account_facts import connectors_of, described
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
 from shared.domain.ledger import Result, State
-from shared.domain.placement import is_organization_connector, place
-from shared.domain.policy import Decision, Policy, Verdict
+from shared.domain.placement import address_of, is_organization_connector
+from shared.domain.policy import Decision, Policy, Verdict, decide
 from shared.errors import PermanentError
 from shared.messages.connector_request import ConnectorRequest
 
@@ -29,17 +29,17 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     if record is not None and record.superseded(str(request.message_id), request.attempt, ports.clock.now()):
         return Outcome(result=Result.SKIPPED, reason="a later attempt of this request is scheduled")
     if record is not None and record.outdated_by({State.CONNECTED}, request.occurred_at):
-        return Outcome(result=Result.SKIPPED, reason="the account was connected after this was asked for")
-    decision = decide_again(request, policy)
+        return Outcome(result=Result.SKIPPED, reason=f"the {policy.noun} was connected after this was asked for")
+    decision = decide(policy, described(request, policy))
     if not _allowed(request, decision, policy):
         return settlement.note()
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         return replace(settlement, owner=None).wait(
-            "another worker holds this account", ports.schedule.contended_seconds
+            f"another worker holds this {policy.noun}", ports.schedule.contended_seconds
         )
     account_id = request.key.hierarchy_identifier
-    usual = place(policy, account_id, decision.profile, decision.target).connector_id
+    usual = address_of(policy, account_id, decision.target)
     seen = [each.connector_id for each in connectors_of(account_id, policy, ports, record)]
     present = _read_anew([*seen, *([] if any(each.same_as(usual) for each in seen) else [usual])], ports)
     for connector in present:

@@ -14,7 +14,7 @@ from shared.application.ports import Ledger
 from shared.application.settlement import Settlement
 from shared.application.write_turn import await_turn
 from shared.domain.accounts import Provider
-from shared.domain.connectors import Connector, excluding
+from shared.domain.connectors import ENVIRONMENT_OF, Connector, excluding
 from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, AccountRecord, Result, State
 from shared.domain.placement import is_organization_connector, is_ours
@@ -52,7 +52,7 @@ def keep_exclusions(request: ConnectorRequest, policy: Policy, ports: OnboardPor
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         unclaimed = replace(settlement, owner=None)
-        return unclaimed.wait("another worker holds this account", ports.schedule.contended_seconds)
+        return unclaimed.wait(f"another worker holds this {policy.noun}", ports.schedule.contended_seconds)
     return _write(request, policy, ports, settlement, record, seen)
 
 
@@ -68,23 +68,25 @@ def _write(  # noqa: PLR0913, PLR0917 - what was read before the account was cla
     if actual is None:
         ports.snapshot.forget(seen.connector_id)
         return settlement.keep(Result.SKIPPED, "there is no Organization connector any more")
-    told = undisputed(_told(request, policy), actual.excluded_accounts, request.occurred_at, ports.ledger)
+    told = _told(request, policy)
+    told = undisputed(told, actual.excluded_accounts, request.occurred_at, ports.ledger, policy.provider)
     changes = told.changes(actual.excluded_accounts)
     if not changes:
         ports.snapshot.remember(actual)
-        return settlement.keep(Result.UNCHANGED, "its list of excluded accounts is as it should be")
+        return settlement.keep(Result.UNCHANGED, f"its list of excluded {policy.noun}s is as it should be")
     if waiting := await_turn(request, record, actual.connector_id.subscription_id, ports, settlement):
         return waiting
     body = excluding(actual.body, told.applied(actual.excluded_accounts))
     ports.snapshot.remember(ports.connectors.put(actual.connector_id, body))
     put = len(changes & told.excluded)
-    why = f"{put} account(s) put on its list of excluded accounts, {len(changes) - put} taken off"
+    why = f"{put} {policy.noun}(s) put on its list of excluded {policy.noun}s, {len(changes) - put} taken off"
     return settlement.keep(Result.UPDATED, why)
 
 
 def find_organization_connector(account_id: str, policy: Policy, ports: OnboardPorts) -> Connector | None:
     """The Organization connector of ours that belongs to that account, as the snapshot has it."""
-    found = ports.snapshot.find_by_hierarchy(account_id)
+    environment = ENVIRONMENT_OF[policy.provider]
+    found = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == environment]
     return next((each for each in found if is_organization_connector(each) and is_ours(each, policy)), None)
 
 
@@ -99,14 +101,16 @@ def _changes(request: ConnectorRequest, policy: Policy, connector: Connector) ->
     return _told(request, policy).changes(connector.excluded_accounts)
 
 
-def undisputed(told: Exclusions, present: Iterable[str], told_at: datetime, ledger: Ledger) -> Exclusions:
+def undisputed(
+    told: Exclusions, present: Iterable[str], told_at: datetime, ledger: Ledger, provider: Provider
+) -> Exclusions:
     """`told` without those about whom the ledger has heard the contrary since `told_at`.
 
     Only whom it would put on the list or take off it is looked up.
     """
     disputed = set()
     for account_id in told.changes(present):
-        record = ledger.find(AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id))
+        record = ledger.find(AccountKey(provider=provider, hierarchy_identifier=account_id))
         if record is not None and _says_otherwise(record, told, account_id, told_at):
             disputed.add(account_id)
     if disputed:
@@ -124,7 +128,8 @@ def _says_otherwise(record: AccountRecord, told: Exclusions, account_id: str, to
 
 def ask_to_include(request: ConnectorRequest, parent: str, ports: OnboardPorts) -> None:
     """Asks for the account of `request`, which takes part, to be taken off the Organization connector's list."""
-    key = AccountKey(provider=Provider.AWS, hierarchy_identifier=parent)
+    provider = request.data.provider
+    key = AccountKey(provider=provider, hierarchy_identifier=parent)
     account_id = request.key.hierarchy_identifier
     ports.queue.send(
         ConnectorRequest(
@@ -135,7 +140,7 @@ def ask_to_include(request: ConnectorRequest, parent: str, ports: OnboardPorts) 
             first_enqueued_at=ports.clock.now(),
             policy_hash=request.policy_hash,
             data=RequestData(
-                provider=Provider.AWS,
+                provider=provider,
                 organization=request.data.organization,
                 hierarchy_identifier=parent,
                 action=Action.NOTE,

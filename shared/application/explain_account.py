@@ -37,7 +37,7 @@ def explain_account(account_id: str, directory: AccountDirectory, source: Policy
         return None
     decision = decide(policy, account)
     rule = policy.rules[decision.rule - 1] if decision.rule else None
-    placement = place(policy, account_id, decision.profile, decision.target)
+    placement = place(policy, account.account_id, decision.profile, decision.target, account.name)
     makes = decision.verdict is Verdict.INCLUDE and policy.mode is not Mode.NATIVE
     return Explanation(
         account=account,

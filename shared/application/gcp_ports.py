@@ -42,6 +42,23 @@ class ProjectSetup(Protocol):
         """Sets one value of the common instance metadata and keeps all others."""
 
 
+class Google(Protocol):
+    """Google Cloud as a whole, opened only when a project is to be worked on.
+
+    A deployment for AWS alone says nothing about Google. All methods raise ConfigurationError that names what is
+    missing.
+    """
+
+    def projects(self) -> Projects:
+        """The projects of the policy's organization."""
+
+    def setup(self) -> ProjectSetup:
+        """What is switched on in them."""
+
+    def identities(self) -> ProjectIdentities:
+        """Defender's way into them."""
+
+
 class ProjectIdentities(Protocol):
     """Defender's way into a project: looked at, never made."""
 

@@ -12,8 +12,8 @@ from shared.application.exclusions import keep_exclusions
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
-from shared.domain.accounts import Provider
 from shared.domain.ledger import Result, State
+from shared.domain.policy import Policy
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 
@@ -31,8 +31,7 @@ def onboard(request: ConnectorRequest, ports: OnboardPorts) -> Outcome:
             noted = settlement.note()
             if not request.data.told:
                 return noted
-        _refuse_unsupported(request)
-        policy = ports.policy.current()
+        policy = _policy_for(request, ports.policy.current())
         settlement = replace(settlement, budget_hours=policy.retry_budget_hours)
         return _WORK[request.data.action](request, policy, ports, settlement)
     except PermanentError as error:
@@ -61,9 +60,12 @@ def _settlement(request: ConnectorRequest, ports: OnboardPorts) -> Settlement:
     )
 
 
-def _refuse_unsupported(request: ConnectorRequest) -> None:
-    if request.data.provider is not Provider.AWS:
-        raise refusals.GCP_UNSUPPORTED.error(f"connecting {request.data.provider} is not supported yet")
+def _policy_for(request: ConnectorRequest, policy: Policy) -> Policy:
+    """What the policy says about accounts of that cloud. Raises PermanentError where it says nothing."""
+    found = policy.of(request.data.provider)
+    if found is None:
+        raise refusals.GCP_NOT_IN_POLICY.error(f"the policy says nothing about {request.data.provider.upper()}")
+    return found
 
 
 def park_given_up(request: ConnectorRequest, error: RollcallError, ports: OnboardPorts) -> Outcome:

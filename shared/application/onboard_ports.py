@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shared.application.gcp_ports import Google
 from shared.application.parking import Parking
 from shared.application.ports import (
     Clock,
@@ -35,6 +36,7 @@ class OnboardPorts:
     compliance: Compliance
     pacer: Pacer
     policy: PolicySource
+    google: Google
     clock: Clock
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     claim_seconds: float = CLAIM_SECONDS

@@ -36,7 +36,15 @@ GIVEN_UP = Refusal(
     key="given-up",
     remedy="Look for the message's id in the Function App's log, remove the cause, then replay.",
 )
-GCP_UNSUPPORTED = Refusal(key="gcp-not-supported", remedy="Connect the GCP project by hand.")
+GCP_NOT_IN_POLICY = Refusal(
+    key="gcp-not-in-policy",
+    remedy="Say in the section `gcp` of the policy what projects get, publish it, then replay; or discard the request.",
+)
+PROJECT_NOT_READY = Refusal(
+    key="project-not-ready",
+    remedy="Let the project's owner enable and make what the message names; it is looked at again by itself.",
+    transient=True,
+)
 UNREADABLE_PUSH = Refusal(
     key="unreadable-push",
     remedy="See which project it names, and that nobody but Cloud Logging may publish to the topic; then discard it "

@@ -88,9 +88,9 @@ class Settlement:
         self.ledger.record(entry, release=self.owner)
         return Outcome(result=result, reason=reason)
 
-    def exclude(self, reason: str) -> Outcome:
-        """The policy wants no connector for this account: our decision of now, which outdates no other request."""
-        entry = replace(self._entry(Result.SKIPPED, State.EXCLUDED), reason=reason, sent_at=None)
+    def exclude(self, reason: str, *, status: State = State.EXCLUDED, remedy: str = "") -> Outcome:
+        """The account gets no connector, or is on its way out: seen just now, which outdates no other request."""
+        entry = replace(self._entry(Result.SKIPPED, status), reason=reason, remedy=remedy, sent_at=None)
         self.ledger.record(entry)
         return Outcome(result=Result.SKIPPED, reason=reason)
 

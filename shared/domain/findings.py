@@ -134,6 +134,12 @@ PROJECT_DEPARTED = FindingKind(
     "away where the policy says `deletions: {departed_accounts: true}`.",
     link=f"{_GOOGLE}/resource-manager/docs/project-migration",
 )
+VM_MANAGER_OFF = FindingKind(
+    key="vm-manager-off",
+    remedy="Set it by hand: `gcloud compute project-info add-metadata --project=ID --metadata=enable-osconfig=TRUE`; "
+    "or let Rollcall set it (`rollcall_arc = true` in infra/gcp), then ask for the project again.",
+    link=f"{_GOOGLE}/compute/docs/manage-os",
+)
 
 PARTITION_NOT_SUPPORTED = FindingKind(
     key="partition-not-supported",

@@ -41,32 +41,34 @@ def place(policy: Policy, account_id: str, profile: Profile, target: Target, nam
         parent = policy.organization_connector
         known = parent.management_id if parent is not None and account_id == parent.management_account else ""
         return _place_project(policy, Project(number=account_id, project_id=known or name), profile, target)
-    connector_id, membership = connector_id_for(account_id, target), _membership(policy, account_id)
-    parent = policy.organization_connector
-    if policy.mode is not Mode.STANDALONE and parent is not None:
-        name = parent.name if isinstance(membership, Organization) else f"{parent.name}_{account_id}"
-        connector_id = ConnectorId(
-            subscription_id=target.subscription_id, resource_group=target.resource_group, name=name
-        )
+    membership = _membership(policy, account_id)
     return Placement(
-        connector_id=connector_id,
+        connector_id=address_of(policy, account_id, target),
         desired=desired_body(account_id, profile, target, policy.organization, membership),
     )
 
 
-def _place_project(policy: Policy, project: Project, profile: Profile, target: Target) -> Placement:
-    """The same for a project. A member has the name that a connector of its own would have.
+def address_of(policy: Policy, account_id: str, target: Target) -> ConnectorId:
+    """Where the connector of an account or project is, of which nothing else needs to be known.
 
-    How Defender names the members that it makes itself is documented for neither cloud, and known for AWS only.
+    A project that is a member has the name that a connector of its own would have: how Defender names the members
+    that it makes itself is documented for neither cloud, and known for AWS only.
     """
+    usual, parent = connector_id_for(account_id, target, policy.provider), policy.organization_connector
+    if policy.mode is Mode.STANDALONE or parent is None:
+        return usual
+    if account_id == parent.management_account:
+        return replace(usual, name=parent.name)
+    return usual if policy.provider is Provider.GCP else replace(usual, name=f"{parent.name}_{account_id}")
+
+
+def _place_project(policy: Policy, project: Project, profile: Profile, target: Target) -> Placement:
+    """The same for a project."""
     if not project.project_id:
         raise ValueError(f"the id of project {project.number} is not known, and its service accounts are named by it")
-    membership, parent = _project_membership(policy, project), policy.organization_connector
-    connector_id = connector_id_for(project.number, target, Provider.GCP)
-    if isinstance(membership, ProjectOrganization) and parent is not None:
-        connector_id = replace(connector_id, name=parent.name)
+    membership = _project_membership(policy, project)
     return Placement(
-        connector_id=connector_id,
+        connector_id=address_of(policy, project.number, target),
         desired=desired_project_body(project, profile, target, policy.organization, membership),
     )
 

@@ -145,6 +145,11 @@ class Policy:
         return self if provider is self.provider else self.gcp if provider is Provider.GCP else None
 
     @property
+    def noun(self) -> str:
+        """What one of its accounts is called: an account, or a project."""
+        return _NOUN[self.provider]
+
+    @property
     def uses_tags(self) -> bool:
         """Whether any rule asks for tags; if none does, nobody needs to read them."""
         return bool(self.exclusions.tags) or any(rule.match.tags for rule in self.rules)

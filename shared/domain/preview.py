@@ -11,7 +11,7 @@ from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import Connector, ConnectorId, without_absent
 from shared.domain.drift import Difference, differences
 from shared.domain.findings import Finding
-from shared.domain.placement import Placement, beside, is_ours, is_parent, place
+from shared.domain.placement import Placement, address_of, beside, is_ours, is_parent, place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
 from shared.domain.prechecks import Checked
 from shared.domain.preview_checks import Known
@@ -143,6 +143,7 @@ def _plan_included(
         hierarchy_identifier=account.account_id,
         action=Action.UNCHANGED,
         reason=decision.reason,
+        name=account.name,
         profile=decision.profile.name,
     )
     if policy.mode is Mode.NATIVE:
@@ -157,7 +158,7 @@ def _plan_connected(
 ) -> PlannedAccount:
     """The steps of onboarding, in its order; all connectors are ours."""
     account_id = planned.hierarchy_identifier
-    wanted = place(policy, account_id, decision.profile, decision.target)
+    wanted = place(policy, account_id, decision.profile, decision.target, planned.name)
     standing = standing_at(wanted.connector_id, connectors)
     wanted = beside(wanted, standing, known.exclusions)
     planned = replace(planned, connector_id=standing.connector_id if standing else None)
@@ -173,7 +174,9 @@ def _plan_connected(
         return _refuse(planned, *checked.refusals)
     if missing := missing_parent(policy, decision, account_id, known.parents):
         return replace(planned, action=Action.WAITS, reason=missing.reason, key=missing.key, remedy=missing.remedy)
-    wanted = beside(place(policy, account_id, checked.profile, decision.target), standing, known.exclusions)
+    wanted = beside(
+        place(policy, account_id, checked.profile, decision.target, planned.name), standing, known.exclusions
+    )
     if standing is None:
         planned = _plan_new(planned, checked.profile, wanted)
     else:
@@ -186,7 +189,7 @@ def checked_at(policy: Policy, account: Account, connectors: Sequence[Connector]
     decision = decide(policy, account)
     if decision.verdict is not Verdict.INCLUDE or policy.mode is Mode.NATIVE or find_foreign(connectors, policy):
         return None
-    wanted = place(policy, account.account_id, decision.profile, decision.target).connector_id
+    wanted = address_of(policy, account.account_id, decision.target)
     standing = standing_at(wanted, connectors)
     return target_of(standing.connector_id if standing else wanted, decision.target)
 
@@ -204,7 +207,7 @@ def _notes_on_checks(planned: PlannedAccount, checked: Checked, known: Known) ->
 def _plan_native(
     planned: PlannedAccount, policy: Policy, decision: Decision, connectors: Sequence[Connector], known: Known
 ) -> PlannedAccount:
-    wanted = place(policy, planned.hierarchy_identifier, decision.profile, decision.target)
+    wanted = place(policy, planned.hierarchy_identifier, decision.profile, decision.target, planned.name)
     for connector in connectors:
         planned = replace(planned, connector_id=connector.connector_id)
         if not is_ours(connector, policy) and not is_parent(connector, policy):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.accounts import Provider
+from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
 from shared.domain.findings import MEMBERSHIP_CHANGE, ORGANIZATION_CONNECTOR_MISSING, Finding
-from shared.domain.placement import Placement, is_organization_connector, is_ours, membership_changes, place
+from shared.domain.placement import Placement, address_of, is_organization_connector, is_ours, membership_changes
 from shared.domain.policy import Decision, Mode, Policy
 from shared.domain.targets import Target
 
@@ -21,14 +22,15 @@ def find_foreign(connectors: Sequence[Connector], policy: Policy) -> Connector |
 
 
 def foreign(connector: Connector) -> Finding:
-    """Why an account stays as it is that another's connector has."""
-    remedy = "Remove it, exclude the account in the policy, or take it over with `rollcall onboard ID --adopt`."
+    """Why an account or project stays as it is that another's connector has."""
+    noun = "project" if connector.environment == ENVIRONMENT_OF[Provider.GCP] else "account"
+    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall onboard ID --adopt`."
     if connector.organizational_data.get("organizationMembershipType") == "Member":
         remedy = (
             "Defender made it under an Organization connector and would make it again: exclude the account there, "
             "or use mode member."
         )
-    reason = f"the account is connected already by {connector.connector_id}, which is not ours"
+    reason = f"the {noun} is connected already by {connector.connector_id}, which is not ours"
     return Finding(key=DUPLICATE, reason=reason, remedy=remedy)
 
 
@@ -65,7 +67,7 @@ def missing_parent(policy: Policy, decision: Decision, account_id: str, found: S
     parent = parent_account(policy, account_id)
     if not parent:
         return None
-    expected = place(policy, parent, decision.profile, decision.target).connector_id
+    expected = address_of(policy, parent, decision.target)
     if any(is_organization_connector(each) and each.connector_id.same_as(expected) for each in found):
         return None
     elsewhere = ", ".join(str(each.connector_id) for each in found)

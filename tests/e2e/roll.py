@@ -44,6 +44,8 @@ QUICK: dict[str, Any] = {
     "retry_first_seconds": 1.0,
     "retry_longest_seconds": 10.0,
     "retry_contended_seconds": 1.0,
+    "gcp_operation_seconds": 0.1,
+    "gcp_push_pause_seconds": 0.5,
 }
 """Times that are minutes in the clouds."""
 

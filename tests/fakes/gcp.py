@@ -75,3 +75,33 @@ class FakeProjectIdentities:
         self.failures.strike("inspect")
         accounts = {email: self.accounts.get(email) for email in emails}
         return ProjectIdentitySeen(pool=self.pools.get((number, pool_id)), service_accounts=accounts)
+
+
+class FakeGoogle:
+    """Google Cloud as a whole; `opened` counts how often it was asked for anything."""
+
+    def __init__(self, *projects: Account) -> None:
+        self.of_projects = FakeProjects(*projects)
+        self.of_setup = FakeProjectSetup()
+        self.of_identities = FakeProjectIdentities()
+        self.opened = 0
+        self.failures = Failures()
+
+    def _open(self) -> None:
+        self.opened += 1
+        self.failures.strike("open")
+
+    def projects(self) -> FakeProjects:
+        """The projects."""
+        self._open()
+        return self.of_projects
+
+    def setup(self) -> FakeProjectSetup:
+        """What is switched on in them."""
+        self._open()
+        return self.of_setup
+
+    def identities(self) -> FakeProjectIdentities:
+        """Defender's way into them."""
+        self._open()
+        return self.of_identities

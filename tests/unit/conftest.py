@@ -15,6 +15,7 @@ from shared.domain.readiness import Readiness
 from tests.fakes.aws import FakeAccountDirectory, FakePolicySource, FakeStackSets
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
+from tests.fakes.gcp import FakeGoogle
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeAccountRetries, FakeParkedBodies, FakeRequestQueue
 from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
@@ -77,6 +78,7 @@ class AzureSide:
         self.compliance = FakeCompliance()
         self.pacer = FakePacer(self.clock)
         self.source = FakePolicySource(self.policy)
+        self.google = FakeGoogle()
         self.ports = OnboardPorts(
             queue=self.queue,
             bodies=self.bodies,
@@ -87,6 +89,7 @@ class AzureSide:
             compliance=self.compliance,
             pacer=self.pacer,
             policy=self.source,
+            google=self.google,
             clock=self.clock,
         )
 

@@ -23,7 +23,7 @@ from shared.application.requests import correlation_id_for
 from shared.domain.accounts import AccountState
 from shared.domain.ledger import Result, State
 from shared.domain.matching import Matcher
-from shared.domain.policy import Deletions, Policy
+from shared.domain.policy import Deletions, Mode, OrganizationConnector, Policy
 from shared.errors import ConfigurationError, Patience, PermanentError, TransientError
 from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
@@ -31,6 +31,7 @@ from shared.messages.poison import PoisonMessage
 from tests.fakes.gcp_intake import NUMBER, ORGANIZATION, PROJECT_ID, GcpSide, project, pushed
 from tests.fixtures.read import fixture
 
+MANAGEMENT = "200000000009"
 ENTRIES = (
     *("create.v1", "create.v3", "create.v3_first", "create.v3_last", "undelete.v1", "undelete.v3"),
     *("move.v3", "delete.v1", "delete.v3"),
@@ -101,6 +102,41 @@ def test_a_connector_is_taken_away_only_where_the_policy_says_so(gcp: GcpSide) -
         (Action.NOTE, State.EXCLUDED),
         (Action.DISCONNECT, State.EXCLUDED),
     ]
+
+
+@pytest.mark.parametrize("excluded", [True, False])
+def test_the_organization_connector_is_told_first_whom_to_leave_alone(gcp: GcpSide, excluded: bool) -> None:
+    gcp.change(
+        mode=Mode.MEMBER,
+        organization_connector=OrganizationConnector(
+            name="gcp-organization", management_account=MANAGEMENT, management_id="mdc-mgmt-proj-200000000001"
+        ),
+        exclusions=Matcher(ou_paths=("/Workloads",) if excluded else ()),
+    )
+    accept(gcp, "move.v3")
+    told, about = gcp.queue.requests
+    assert (told.data.hierarchy_identifier, told.data.action, told.data.status) == (MANAGEMENT, "note", State.SEEN)
+    one, nobody = frozenset({NUMBER}), frozenset[str]()
+    assert told.data.told.excluded == (one if excluded else nobody)
+    assert told.data.told.included == (nobody if excluded else one)
+    assert (about.data.hierarchy_identifier, about.data.status) == (
+        NUMBER,
+        State.EXCLUDED if excluded else State.DEPLOYED,
+    )
+    accept(gcp, "move.v3")
+    assert [each.message_id for each in gcp.queue.requests[2:]] == [told.message_id, about.message_id]
+
+
+@pytest.mark.parametrize("state", [AccountState.DELETE_REQUESTED, None])
+def test_nothing_is_told_of_a_project_that_is_going(gcp: GcpSide, state: AccountState | None) -> None:
+    connector = OrganizationConnector(name="gcp-organization", management_account=MANAGEMENT)
+    gcp.change(mode=Mode.MEMBER, organization_connector=connector)
+    gcp.projects.projects.clear()
+    if state is not None:
+        gcp.projects.put(project(state=state))
+    settle(gcp)
+    accept(gcp, "delete.v3")
+    assert sent(gcp).data.status is State.DEPARTED
 
 
 def test_an_excluded_project_is_noted_with_its_reason(gcp: GcpSide) -> None:

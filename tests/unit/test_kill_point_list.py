@@ -40,6 +40,8 @@ SOURCES = {
     OnboardPorts: (
         "onboard",
         "connect",
+        "account_facts",
+        "ready_project",
         "disconnect",
         "exclusions",
         "write_turn",

@@ -162,9 +162,9 @@ def test_a_disconnect_is_parked_until_it_is_supported(azure: AzureSide) -> None:
     assert onboard(request("connector-request-1.disconnect"), azure.ports).result is Result.PARKED
 
 
-def test_a_gcp_project_is_parked_and_gets_no_aws_connector(azure: AzureSide) -> None:
+def test_a_gcp_project_that_the_policy_says_nothing_about_is_parked_and_gets_no_aws_connector(azure: AzureSide) -> None:
     outcome = onboard(request(data={"provider": "gcp"}), azure.ports)
-    assert (outcome.result, outcome.key) == (Result.PARKED, "gcp-not-supported")
+    assert (outcome.result, outcome.key) == (Result.PARKED, "gcp-not-in-policy")
     assert azure.queue.parked[0].remedy
     assert not azure.connectors.puts
     record = azure.ledger.find(request(data={"provider": "gcp"}).key)

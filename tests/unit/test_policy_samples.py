@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from sandbox.config import SandboxSettings
+from sandbox.gcp.deployment import GcpDeployment
 from sandbox.policy_upload import sample_policy
 from shared.adapters.policy.problems import check_policy, parse_policy
 from shared.adapters.policy.schema import policy_schema, rendered_schema
@@ -21,11 +22,21 @@ from tests.fixtures.read import account, fixture
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "docs" / "samples"
 SANDBOX = "sandbox/samples/policy.yaml"
+GOOGLE = GcpDeployment(
+    audience="",
+    service_account="",
+    role="",
+    member="",
+    management_number="210987654321",
+    management_project="mdc-mgmt-proj-518249130711",
+    push_account="",
+)
 FILES = {
     "shop": (SAMPLES / "policy.shop.yaml").read_bytes(),
     "bank": (SAMPLES / "policy.bank.yaml").read_bytes(),
     "two clouds": (SAMPLES / "policy.two-clouds.yaml").read_bytes(),
     "sandbox": sample_policy("o-exampleorg1", SandboxSettings()),
+    "sandbox with projects": sample_policy("o-exampleorg1", SandboxSettings(), GOOGLE),
 }
 VALIDATOR = jsonschema.Draft202012Validator(policy_schema())
 

@@ -23,6 +23,7 @@ from tests.unit.test_accept_project_event import PRODUCED as OF_PROJECTS
 from tests.unit.test_account_life import LEAVING
 from tests.unit.test_offboard import REFUSED
 from tests.unit.test_onboard_checks import FOUND
+from tests.unit.test_onboard_projects import PRODUCED as OF_CONNECTED_PROJECTS
 from tests.unit.test_template_rollout import CHECKED
 from tests.unit.test_use_case_refusals import PRODUCED
 
@@ -54,7 +55,8 @@ def produced_keys() -> set[str]:
         for case in json.loads(fixture(f"refusals/{name}.json"))
     }
     swept = {kind.key for kind in SWEPT if re.search(rf"[\[\s\"]{kind.key}[\],\"]", PLANTED)}
-    return outside | swept | set(PRODUCED) | set(FOUND) | set(LEAVING) | set(REFUSED) | set(CHECKED) | set(OF_PROJECTS)
+    cases = (PRODUCED, FOUND, LEAVING, REFUSED, CHECKED, OF_PROJECTS, OF_CONNECTED_PROJECTS)
+    return outside | swept | {key for keys in cases for key in keys}
 
 
 def test_every_key_has_a_heading_and_a_case_and_there_are_no_others() -> None:

@@ -27,7 +27,7 @@ CAUSE = Cause(event_id="e", source="aws.organizations", occurred_at=NOON, correl
 PARKED = {
     "other-organization": request(data={"organization": "o-somebodyelse"}).to_json(),
     "unreadable-message": "{}",
-    "gcp-not-supported": request(data={"provider": "gcp"}).to_json(),
+    "gcp-not-in-policy": request(data={"provider": "gcp"}).to_json(),
 }
 RETURNED: dict[str, type[RollcallError]] = {"account-not-listed": TransientError, "account-unsendable": PermanentError}
 RAISED = "listing-incomplete"

@@ -1,0 +1,55 @@
+"""Google Cloud for the Function App, opened when first needed: a deployment for AWS alone has no settings for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from azure.core.credentials import TokenCredential
+
+from shared.adapters.gcp.client import GoogleClient
+from shared.adapters.gcp.credentials import federated_session, identity_of
+from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.adapters.gcp.projects import GcpProjects
+from shared.adapters.gcp.setup import GcpProjectSetup
+from shared.adapters.settings import GcpSettings
+from shared.application.ports import Clock, PolicySource
+from shared.domain.accounts import Provider
+from shared.errors import ConfigurationError
+
+
+class GoogleAccess:
+    """One identity and its connections, kept; the organization is the policy's of the moment.
+
+    All methods raise ConfigurationError that names what is missing.
+    """
+
+    def __init__(self, credential: TokenCredential, settings: GcpSettings, policy: PolicySource, clock: Clock) -> None:
+        self._credential = credential
+        self._settings = settings
+        self._policy = policy
+        self._clock = clock
+        self._known: dict[str, GcpProjects] = {}
+
+    @cached_property
+    def _client(self) -> GoogleClient:
+        session = federated_session(self._credential, identity_of(self._settings))
+        return GoogleClient(session, self._clock, endpoint=self._settings.endpoint)
+
+    def projects(self) -> GcpProjects:
+        """The projects of the policy's organization."""
+        policy = self._policy.current().of(Provider.GCP)
+        if policy is None:
+            raise ConfigurationError(
+                "the policy says nothing of Google Cloud", setting="the section `gcp` of the policy"
+            )
+        if policy.organization not in self._known:
+            self._known[policy.organization] = GcpProjects(self._client, policy.organization, self._clock)
+        return self._known[policy.organization]
+
+    def setup(self) -> GcpProjectSetup:
+        """What is switched on in them."""
+        return GcpProjectSetup(self._client, self._clock)
+
+    def identities(self) -> GcpProjectIdentities:
+        """Defender's way into them."""
+        return GcpProjectIdentities(self._client)

@@ -1,0 +1,161 @@
+"""A GCP project is created, moved, deleted and undeleted: what becomes of it on Azure, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.gcp.audit import LogEntry, Version
+from sandbox.gcp.cloud import ADMINISTRATOR
+from shared.domain.accounts import Provider
+from shared.domain.gcp_identities import services_of
+from shared.domain.ledger import AccountKey, AccountRecord, Result
+from tests.e2e.roll import Roll, running, wait_until
+from tests.fixtures.profiles import FULL
+
+PROJECTS = "/cloudresourcemanager/v3/projects"
+
+
+class Google:
+    """What the organization's administrator does, and what came of it."""
+
+    def __init__(self, roll: Roll) -> None:
+        self.roll, self.cloud = roll, roll.sandbox.gcp
+        self.entries: list[LogEntry] = []
+        self.cloud.audit.listeners.append(self.entries.append)
+        self._trust = str(roll.sandbox.certificates.bundle_path)
+
+    def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.cloud.token_of(ADMINISTRATOR)}"}
+        url = f"{self.cloud.url}{path}"
+        answer = requests.request(method, url, json=body, headers=headers, verify=self._trust, timeout=20)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def create(self, project_id: str, folder: str = "/Workloads", version: Version = "v3") -> str:
+        """The number of a new project."""
+        self.cloud.audit.version = version
+        self.ask("POST", PROJECTS, {"projectId": project_id, "parent": self.cloud.folder_at(folder)})
+        return self.number(project_id)
+
+    def number(self, project_id: str) -> str:
+        found = self.cloud.hierarchy.find_project(project_id)
+        assert found is not None
+        return found.number
+
+    def move(self, project_id: str, folder: str) -> None:
+        self.ask("POST", f"{PROJECTS}/{project_id}:move", {"destinationParent": self.cloud.folder_at(folder)})
+
+    def record(self, number: str) -> AccountRecord | None:
+        return self.roll.ledger.find(AccountKey(provider=Provider.GCP, hierarchy_identifier=number))
+
+    def wait_for(self, number: str, state: str) -> AccountRecord:
+        """The project's line once it is in `state`."""
+        found: list[AccountRecord] = []
+
+        def reached() -> bool:
+            record = self.record(number)
+            found[:] = [record] if record else []
+            return record is not None and record.state == state
+
+        wait_until(reached, f"project {number} is {state}, not {self.record(number)}")
+        return found[0]
+
+    def puts(self, number: str) -> list[int]:
+        """What Resource Manager answered to the PUTs of a project's connector."""
+        entries = self.roll.journal.entries(operation="arm:PutSecurityConnector")
+        return [each.status for each in entries if each.path.partition("?")[0].endswith(f"/gcp-{number}")]
+
+    def excluded(self) -> list[str]:
+        """Whom the Organization connector leaves alone."""
+        [parent] = self.roll.connectors(self.roll.sandbox.google.management_number)
+        data = parent["properties"]["environmentData"]["organizationalData"]
+        return list(data.get("excludedProjectNumbers") or [])
+
+    def pushes(self) -> int:
+        """How many calls of the function were answered 204."""
+        entries = self.roll.journal.entries(operation="functions:CallFunction")
+        return sum(each.status == 204 and each.path.endswith("/gcp/project-events") for each in entries)
+
+
+@pytest.fixture(scope="module")
+def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Google]:
+    """The management project is connected: it was moved, and the entry about that asked for it."""
+    with running(tmp_path_factory.mktemp("projects")) as roll:
+        found = Google(roll)
+        found.move(roll.sandbox.google.management_project, "/Platform")
+        found.wait_for(roll.sandbox.google.management_number, "connected")
+        yield found
+
+
+def test_the_management_project_becomes_the_organization_connector(google: Google) -> None:
+    [connector] = google.roll.connectors(google.roll.sandbox.google.management_number)
+    assert connector["name"] == "gcp-organization"
+    data = connector["properties"]["environmentData"]["organizationalData"]
+    assert data["organizationMembershipType"] == "Organization"
+
+
+@pytest.mark.parametrize("version", ["v3", "v1"])
+def test_a_new_project_becomes_a_connector_with_everything_that_it_needs(google: Google, version: Version) -> None:
+    number = google.create(f"acme-new-{version}", version=version)
+    record = google.wait_for(number, "connected")
+    assert (record.reason, record.name, record.ou_path) == ("", f"acme-new-{version}", "/Workloads")
+    [connector] = google.roll.connectors(number)
+    assert connector["tags"] == {"rollcall": google.cloud.organization}
+    assert connector["properties"]["environmentName"] == "GCP"
+    kinds = {each["offeringType"] for each in connector["properties"]["offerings"]}
+    assert {"CspmMonitorGcp", "DefenderForServersGcp"} <= kinds
+    project = google.cloud.hierarchy.find_project(number)
+    assert project is not None
+    assert project.services >= set(services_of(FULL))
+    assert project.metadata == {"enable-osconfig": "TRUE"}
+    assert google.puts(number) == [201]
+
+
+def test_the_same_push_twice_writes_nothing_more(google: Google) -> None:
+    number = google.create("acme-twice-1")
+    first, pushes = google.wait_for(number, "connected"), google.pushes()
+    for _ in range(2):
+        google.cloud.audit.listeners[0](google.entries[-1])
+    wait_until(lambda: google.pushes() >= pushes + 2, "both are answered")
+    wait_until(lambda: google.roll.onboarding.get_queue_properties().approximate_message_count == 0, "they are done")
+    assert google.wait_for(number, "connected").connector_id == first.connector_id
+    assert google.puts(number) == [201]
+
+
+def test_a_project_is_moved_deleted_and_undeleted(google: Google) -> None:
+    number = google.create("acme-life-1")
+    google.wait_for(number, "connected")
+    google.move("acme-life-1", "/Quarantine")
+    excluded = google.wait_for(number, "excluded")
+    assert excluded.reason == "excluded by folder path /Quarantine"
+    wait_until(lambda: number in google.excluded(), "the Organization connector leaves it alone")
+    google.move("acme-life-1", "/Workloads/Prod%2FEU")
+    back = google.wait_for(number, "connected")
+    assert back.ou_path == "/Workloads/Prod%2FEU"
+    assert number not in google.excluded()
+    google.ask("DELETE", f"{PROJECTS}/acme-life-1")
+    departed = google.wait_for(number, "departed")
+    assert "Runbook: project-deleted." in departed.remedy
+    google.ask("POST", f"{PROJECTS}/acme-life-1:undelete", {})
+    google.wait_for(number, "connected")
+    assert google.puts(number) == [201]
+    [connector] = google.roll.connectors(number)
+    assert connector["properties"]["hierarchyIdentifier"] == number
+
+
+def test_a_project_without_its_identities_waits_until_they_are_back(google: Google) -> None:
+    pools = google.cloud.identities.pools
+    [pool] = [each for name, each in pools.items() if not name.endswith("/rollcall")]
+    pool["state"] = "DELETED"
+    number = google.create("acme-late-1")
+    deferred = google.wait_for(number, "deferred")
+    assert "authenticating to your GCP project" in deferred.reason
+    pool["state"] = "ACTIVE"
+    google.wait_for(number, "connected")
+    assert google.puts(number)[-1] == 201
+    assert {each.result for each in google.roll.ledger.history(deferred.key)} >= {Result.DEFERRED, Result.CREATED}
