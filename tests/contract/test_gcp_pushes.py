@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +104,7 @@ def host(answers: AnsweringAzure, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
         monkeypatch.setenv(name, value)
     bootstrap.settings.cache_clear()
     bootstrap.push_verifier.cache_clear()
+    monkeypatch.delitem(sys.modules, "function_app", raising=False)  # an app tells its functions once
     functions = index_app(ROOT, AppSettings({"ROLLCALL_SWEEP__SCHEDULE": "0 0 5 * * *"}))
     invoker = Invoker(threads=2, timeout_seconds=30, on_timeout=lambda: None)
     yield Client(HttpFront(functions, invoker, prefix="api", host_id="host", run=lambda function, text: None))
