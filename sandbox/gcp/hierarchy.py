@@ -139,11 +139,6 @@ class Hierarchy:
             project.changed()
         return project
 
-    def remove_project(self, project: Project) -> None:
-        """Takes a project away for good, as 30 days after its deletion."""
-        with self.lock:
-            del self._projects[project.name]
-
     def projects(self) -> Iterator[Project]:
         """Every project."""
         with self.lock:

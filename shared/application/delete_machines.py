@@ -21,12 +21,10 @@ from shared.domain.sweep.deletion import TIME_TO_OBJECT, SeenAgain, doomed, most
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.report import SweepReport
+from shared.domain.sweep.slices import MOST_TIME
 from shared.errors import RollcallError
 
 logger = logging.getLogger(__name__)
-
-MOST_SECONDS = 240.0
-"""A function has ten minutes, of which the report needs some."""
 
 
 class _StoppedError(Exception):
@@ -76,7 +74,7 @@ class _Deletion:
             return
         kept = set(self._ports.documents.list_names(self._prefix))
         most = self._most - self._kept_by_others()
-        until = self._ports.clock.now() + timedelta(seconds=MOST_SECONDS)
+        until = self._ports.clock.now() + MOST_TIME
         for number, finding in enumerate(findings):
             machine_id = finding.evidence["machine"]
             name = f"{self._prefix}{hashlib.sha256(finding.subject.lower().encode()).hexdigest()[:32]}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from shared.application.sweep_ports import SweepPorts
@@ -14,14 +14,12 @@ from shared.domain.policy import Mode, Policy
 from shared.domain.profiles import Profile
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.identity import identity_findings
+from shared.domain.sweep.slices import MOST_TIME
 from shared.domain.sweep.templates import InstanceSeen, template_findings
 from shared.errors import RollcallError
 
 logger = logging.getLogger(__name__)
 _Seen = TypeVar("_Seen")
-
-MOST_TIME = timedelta(seconds=240)
-"""How long after a slice's beginning accounts are looked into: a function has ten minutes."""
 
 
 class Diagnosis:

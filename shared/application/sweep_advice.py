@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.application.sweep_ports import SweepPorts
 from shared.domain.sweep.advice import (
@@ -18,12 +18,10 @@ from shared.domain.sweep.advice import (
 )
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.kinds import ARC_ASSESSMENT, SSM_ASSESSMENT
+from shared.domain.sweep.slices import MOST_TIME
 from shared.errors import RollcallError
 
 logger = logging.getLogger(__name__)
-
-MOST_TIME = timedelta(seconds=240)
-"""How long after a slice's beginning accounts are asked: a function has ten minutes."""
 
 
 def advice_on(

@@ -16,14 +16,11 @@ from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.machines import InstanceState, machine_findings, suspects
 from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import SliceResult, SweepReport
-from shared.domain.sweep.slices import Slice
+from shared.domain.sweep.slices import MOST_TIME, Slice
 from shared.errors import PermanentError, RollcallError
 from shared.messages.sweep_slice import PLANNING, SweepSlice
 
 logger = logging.getLogger(__name__)
-
-MOST_SECONDS = 240.0
-"""How long a slice asks accounts for instances: a function has ten minutes."""
 
 
 def sweep_slice(message: SweepSlice, ports: SweepPorts, *, tries_left: int = 4) -> SweepReport | None:
@@ -122,7 +119,7 @@ def _machines(part: Slice, ports: SweepPorts) -> tuple[list[SweepFinding], list[
     gaps: list[Gap] = []
     wanted = suspects(machines, now, limit)
     for account in sorted(wanted.keys() - part.unaskable):
-        if (ports.clock.now() - now).total_seconds() > MOST_SECONDS:
+        if ports.clock.now() - now > MOST_TIME:
             gaps.append(Gap(reason="the time of a slice was over", area=Area.MACHINES, account=account))
             continue
         answer, gap = _states_of(account, sorted(wanted[account]), ports)

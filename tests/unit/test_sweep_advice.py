@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from shared.application.sweep_advice import MOST_TIME
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
 from shared.domain.policy import Policy, SweepLimits
@@ -19,6 +18,7 @@ from shared.domain.sweep.advice import Assessed, RunningInstances
 from shared.domain.sweep.findings import Area, Severity, SweepFinding
 from shared.domain.sweep.kinds import ARC_ASSESSMENT, SSM_ASSESSMENT
 from shared.domain.sweep.report import Standing, SweepReport
+from shared.domain.sweep.slices import MOST_TIME
 from shared.errors import TransientError
 from tests.fakes.clock import NOON
 from tests.fakes.sweep import SweepWorld

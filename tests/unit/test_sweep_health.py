@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from shared.application.diagnose import MOST_TIME
 from shared.domain.accounts import AccountState
 from shared.domain.policy import Mode, OrganizationConnector
 from shared.domain.roles import AUDIENCE_OF
@@ -17,6 +16,7 @@ from shared.domain.sweep.findings import Area
 from shared.domain.sweep.health import HealthIssue, HealthReport
 from shared.domain.sweep.identity import THUMBPRINT, IdentitySeen, ProviderSeen, RoleSeen
 from shared.domain.sweep.report import Standing
+from shared.domain.sweep.slices import MOST_TIME
 from tests.fakes.sweep import SweepWorld
 from tests.fixtures.read import account
 from tests.unit.test_sweep import OLD, found, world

@@ -32,7 +32,6 @@ from shared.domain.profiles import (
     SubPlan,
 )
 
-PlanName = Literal["foundational_cspm", "defender_cspm", "servers", "containers", "databases"]
 PLAN_NAMES: tuple[str, ...] = ("foundational_cspm", "defender_cspm", "servers", "containers", "databases")
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")]
 TagText = Annotated[str, StringConstraints(min_length=1, max_length=256)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from shared.domain.exclusions import Exclusions
 from shared.domain.findings import Finding
@@ -11,6 +12,8 @@ from shared.domain.sweep.coverage import AccountSubject
 
 SUBJECTS = 100
 """Subjects of one slice."""
+MOST_TIME = timedelta(seconds=240)
+"""For how long one message asks accounts, or deletes: a function has ten minutes, of which the rest needs some."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
