@@ -198,7 +198,10 @@ def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[Swee
     reported = list_reported(ports.documents)
     for run in list_runs(ports.documents):
         if oldest <= run < min(youngest, message.run) and run not in reported:
-            _ask_for_report(run, ports)
+            try:
+                _ask_for_report(run, ports)
+            except ValueError as error:  # its documents cannot be read: that is its own trouble and told below
+                logger.error("run_unreadable", extra={"run": run, "reason": str(error)[:1000]})  # noqa: TRY400 - one line
             yield SWEEP_UNFINISHED.about(f"sweep/{run}", f"the sweep {run} has not come to its end")
     latest, _ = find_latest(ports.documents)
     if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:

@@ -144,16 +144,18 @@ def test_a_sweep_that_only_lacks_its_report_gets_it_from_the_next(world: SweepWo
     assert [each.standing for each in whole(world).findings] == [Standing.RESOLVED]
 
 
-def test_a_dead_run_that_cannot_be_read_keeps_no_other_from_its_end(world: SweepWorld) -> None:
+@pytest.mark.parametrize("document", ["results/", "facts.json", "reporter.json"])
+def test_a_dead_run_that_cannot_be_read_keeps_no_other_from_its_end(world: SweepWorld, document: str) -> None:
     message = ask_for_sweep(world.queue, world.clock)
     sweep_slice(message, world.ports)
     for part in [each for each in world.queue.messages if each.slice]:
         sweep_slice(part, world.ports)
     world.queue.messages.clear()
-    spoilt = next(name for name in world.documents.kept if name.startswith(f"runs/{message.run}/results/"))
-    world.documents.kept[spoilt] = Document(content=b"{", version="1")
     for name in ("latest.json", f"reports/{message.run}.json", f"runs/{message.run}/reporter.json"):
         world.documents.kept.pop(name)
+    begins = f"runs/{message.run}/{document}"
+    spoilt = next((name for name in world.documents.kept if name.startswith(begins)), begins)
+    world.documents.kept[spoilt] = Document(content=b"{", version="1")
     for _ in range(2):
         world.clock.advance(86_400)
         report = whole(world)
