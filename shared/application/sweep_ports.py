@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shared.application.gcp_ports import Google
 from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
 from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
@@ -205,6 +206,7 @@ class SweepPorts:
     health: SweptHealth
     compliance: SweptCompliance
     listing: AccountListing
+    google: Google
     stack_instances: StackStates
     instances: Instances
     advice: SweptAdvice

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from shared.application.sweep_ports import SweepPorts
+from shared.domain.accounts import Provider
 from shared.domain.connectors import ConnectorId
 from shared.domain.ledger import State
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
@@ -34,6 +35,7 @@ class SweptPrerequisites:
         self._part = part
         self._ports = ports
         self._policy = ports.policy.current()
+        self._projects = self._policy.of(Provider.GCP)
         self.findings: list[SweepFinding] = []
         self.gaps: list[Gap] = []
 
@@ -57,7 +59,10 @@ class SweptPrerequisites:
         """What our identity may not do where it has to; a resource group that is not there is told and no gap."""
         for scope in self._part.scopes:
             try:
-                missing = missing_rights(self._policy, scope, self._ports.rights.list_permissions(scope))
+                permissions = self._ports.rights.list_permissions(scope)
+                policies = filter(None, (self._policy, self._projects))
+                lacked = (action for policy in policies for action in missing_rights(policy, scope, permissions))
+                missing = tuple(dict.fromkeys(lacked))
             except RollcallError as error:
                 if error.key == RESOURCE_MISSING:
                     self.findings.append(absent_finding(scope))
