@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from shared.application.sweep_ports import SweepPorts
 from shared.domain.accounts import Provider
 from shared.domain.connectors import ConnectorId
 from shared.domain.ledger import State
+from shared.domain.profiles import Plan
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.prerequisites import (
     RESOURCE_MISSING,
@@ -35,7 +37,7 @@ class SweptPrerequisites:
         self._part = part
         self._ports = ports
         self._policy = ports.policy.current()
-        self._projects = self._policy.of(Provider.GCP)
+        self._policies = tuple(filter(None, (self._policy, self._policy.of(Provider.GCP))))
         self.findings: list[SweepFinding] = []
         self.gaps: list[Gap] = []
 
@@ -60,8 +62,7 @@ class SweptPrerequisites:
         for scope in self._part.scopes:
             try:
                 permissions = self._ports.rights.list_permissions(scope)
-                policies = filter(None, (self._policy, self._projects))
-                lacked = (action for policy in policies for action in missing_rights(policy, scope, permissions))
+                lacked = (action for policy in self._policies for action in missing_rights(policy, scope, permissions))
                 missing = tuple(dict.fromkeys(lacked))
             except RollcallError as error:
                 if error.key == RESOURCE_MISSING:
@@ -93,9 +94,7 @@ class SweptPrerequisites:
 
     def _look_at_plans(self) -> None:
         """Plans that connectors need and that are off; a subscription of which no plan is shown is unknown."""
-        parent = self._policy.organization_connector
-        owners = self._policy.organization, parent.management_account if parent is not None else ""
-        holders = self._had(lambda: self._ports.subscriptions.holders(*owners))
+        holders = self._had(self._holders)
         plans = self._had(self._ports.subscriptions.plans) if holders else None
         if not holders or plans is None:
             return
@@ -105,6 +104,16 @@ class SweptPrerequisites:
             else:
                 reason = f"Resource Graph shows no plan of subscription {subscription_id}"
                 self.gaps.append(Gap(reason=reason, area=Area.PREREQUISITES))
+
+    def _holders(self) -> Mapping[str, Mapping[Plan, int]]:
+        """Connectors of ours, of accounts and projects, by subscription and plan."""
+        found: dict[str, Counter[Plan]] = defaultdict(Counter)
+        for policy in self._policies:
+            parent = policy.organization_connector
+            owners = policy.organization, parent.parent_of_members if parent is not None else ""
+            for subscription_id, counted in self._ports.subscriptions.holders(*owners).items():
+                found[subscription_id].update(counted)
+        return found
 
     def _had(self, read: Callable[[], _Read]) -> _Read | None:
         """What was read; None where it failed, which is a gap."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.application.ports import PolicySource
 from shared.domain.connectors import Connector
+from shared.domain.gcp_connector_api import OFFERING_OF
 from shared.domain.prechecks import NEEDED_PLANS, Permission
 from shared.domain.profiles import Plan
 from shared.domain.sweep.rights import scopes_of, subscription_of
@@ -48,7 +49,7 @@ class FakeSweptSubscriptions:
                 continue
             kinds = {offering["offeringType"] for offering in each.body["properties"].get("offerings") or ()}
             for plan in NEEDED_PLANS:
-                if plan.value in kinds:
+                if kinds & {plan.value, OFFERING_OF[plan]}:
                     found[each.connector_id.subscription_id.lower()][plan] += 1
         return found
 

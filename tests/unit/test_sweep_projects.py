@@ -196,6 +196,19 @@ def test_resource_groups_of_projects_are_looked_at_for_rights(world: SweepWorld)
     assert named == {world.source.policy.target.resource_group, MEMBER.target.resource_group}
 
 
+def test_a_plan_that_projects_need_and_that_is_off_is_told(world: SweepWorld) -> None:
+    subscription = MEMBER.target.subscription_id.lower()
+    assert subscription != world.source.policy.target.subscription_id.lower()
+    world.subscriptions.off[subscription] = {"VirtualMachines"}
+    report = whole(world)
+    assert found(report) == Counter([("subscription-plan-off", "")])
+    assert report.open[0].finding.evidence["connectors"] == "2"
+
+
+def test_paid_plans_of_projects_are_counted(world: SweepWorld) -> None:
+    assert whole(world).plans["servers"].connectors == 2
+
+
 def scopes_asked(world: SweepWorld) -> list[str]:
     whole(world)
     return list(world.rights.asked)
