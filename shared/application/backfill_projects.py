@@ -56,7 +56,7 @@ def backfill_projects(run: Run, ports: BackfillPorts, *, tell: Tell | None = Non
     """
     policy = projects_policy(ports.policy.current())
     listed = list(ports.projects.list_projects())
-    chosen = [(each, decide(policy, each)) for each in listed if run.selection.holds(each)]
+    chosen = [_decided(each, policy, ports) for each in listed if run.selection.holds(each)]
     chosen.sort(key=lambda pair: (not is_management(policy, pair[0]), pair[0].account_id))
     work = _Work(run, policy, ports)
     if not any(is_management(policy, each) for each, _ in chosen):
@@ -71,6 +71,18 @@ def backfill_projects(run: Run, ports: BackfillPorts, *, tell: Tell | None = Non
         if tell is not None:
             tell(looked, len(chosen))
     return Reconciliation(accounts=tuple(done), after=None, left=len(chosen) - len(done))
+
+
+def _decided(project: Account, policy: Policy, ports: BackfillPorts) -> tuple[Account, Decision]:
+    """The project and what is to become of it; one that takes no part is looked at again.
+
+    A listing is seconds behind, and a note is believed, while a request to connect looks for itself.
+    """
+    decision = decide(policy, project)
+    if decision.verdict is Verdict.EXCLUDE:
+        project = ports.projects.find(project.account_id) or project
+        decision = decide(policy, project)
+    return project, decision
 
 
 class _Work:

@@ -9,7 +9,7 @@ from functools import cached_property
 from shared.application import refusals
 from shared.application.diagnose import Diagnosis
 from shared.application.plan import with_tags
-from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, request_for
+from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, report_on_project, request_for
 from shared.application.sweep_advice import advice_on
 from shared.application.sweep_compliance import compliance_findings
 from shared.application.sweep_ports import SweepPorts
@@ -19,7 +19,7 @@ from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
 from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
-from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.policy import Deletions, Policy, Verdict, decide
 from shared.domain.preview import Action, plan_account, plan_departed
 from shared.domain.preview_checks import Known
 from shared.domain.profiles import Profile
@@ -75,6 +75,7 @@ class SweptAccounts:
                     yield from trial_findings(each, self._now)
                     self.plans = added_up((self.plans, use_of(each, self._now)))
             self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
+            self._note(looked)
             ours += self._watched(looked)
             seen.append(looked)
         self.looked = {f"{self._policy.noun}s": len(self._part.accounts), "connectors": len(ours)}
@@ -163,18 +164,50 @@ class SweptAccounts:
         self._ask(account)
         self.asked.append(account.account_id)
 
+    def _note(self, looked: Looked) -> None:
+        """Tells the ledger of a project that takes no part, where it knows otherwise; AWS's side tells of accounts.
+
+        A listing of projects is seconds behind, and a note is believed: so the project is looked at again.
+        """
+        listed, record = looked.subject, looked.record
+        project = listed.account
+        if project.provider is Provider.AWS or not listed.listed or self._is_known(self._left(project), record):
+            return
+        try:
+            found = self._ports.google.projects().find(project.account_id)
+        except RollcallError as error:
+            self.gaps.append(Gap(reason=error.reason, account=project.account_id))
+            return
+        report = self._left(found) if found is not None else None
+        if found is not None and report is not None and not self._is_known(report, record):
+            self._ports.sender.send(request_for(found, self._policy, self._cause(project.account_id), report))
+
+    def _left(self, project: Account) -> Report | None:
+        """What is noted of a project that takes no part; nothing is taken from it. None where it does, or waits."""
+        decision = decide(self._policy, project)
+        if decision.verdict is not Verdict.EXCLUDE:
+            return None
+        return report_on_project(project, decision, Deletions(), self._now)
+
+    @staticmethod
+    def _is_known(report: Report | None, record: AccountRecord | None) -> bool:
+        return report is None or (record is not None and record.state in {report.status, State.OFFBOARDED})
+
     def _ask(self, account: Account) -> None:
         """Requests, of which those about the Organization connector tell whom it has to leave alone."""
-        cause = Cause(
-            event_id=f"sweep/{self._message.run}/{account.account_id}",
-            source=SWEEP,
-            occurred_at=self._now,
-            correlation_id=correlation_id_of(self._key(account.account_id)),
-        )
+        cause = self._cause(account.account_id)
         report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=self._now)
         is_parent = self._policy.is_organization_connector_s(account.account_id)
         for each in pieces_of(report, self._part.exclusions if is_parent else Exclusions()):
             self._ports.sender.send(request_for(account, self._policy, cause, each))
+
+    def _cause(self, account_id: str) -> Cause:
+        return Cause(
+            event_id=f"sweep/{self._message.run}/{account_id}",
+            source=SWEEP,
+            occurred_at=self._now,
+            correlation_id=correlation_id_of(self._key(account_id)),
+        )
 
     def _key(self, account_id: str) -> AccountKey:
         return AccountKey(provider=self._policy.provider, hierarchy_identifier=account_id)

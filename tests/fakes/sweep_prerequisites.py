@@ -36,7 +36,8 @@ class FakeSweptSubscriptions:
     def shown(self) -> frozenset[str]:
         """Those that the policy names, and those of connectors."""
         self.failures.strike("shown")
-        scopes = scopes_of(self._policy.current(), ())
+        policy = self._policy.current()
+        scopes = [scope for each in (policy, policy.gcp) if each is not None for scope in scopes_of(each, ())]
         return frozenset((self._held() | {subscription_of(each) for each in scopes}) - self.hidden)
 
     def holders(self, organization: str, management_account: str) -> Mapping[str, Mapping[Plan, int]]:

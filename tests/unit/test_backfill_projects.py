@@ -161,6 +161,15 @@ def test_a_project_that_fits_into_no_message_is_told_and_holds_nobody_up(google:
     assert len(google.sent()) == 5
 
 
+def test_a_project_that_came_back_since_the_listing_was_made_is_asked_for(google: Google) -> None:
+    projects = google.azure.google.of_projects
+    stale = list(projects.projects.values())
+    google.add(shop(CLOSED))
+    projects.list_projects = lambda: iter(stale)  # type: ignore[method-assign] # a search is behind
+    google.run()
+    assert (CLOSED, Action.CONNECT, State.DEPLOYED) in google.sent()
+
+
 def test_a_listing_that_fails_sends_nothing(google: Google) -> None:
     google.azure.google.of_projects.failures.plan("list_projects", TransientError("quota"))
     with pytest.raises(TransientError):

@@ -20,7 +20,7 @@ from shared.domain.policy import Policy, Repairs
 from shared.domain.sweep.health import HealthIssue, HealthReport
 from shared.domain.sweep.report import Standing, SweepReport
 from shared.errors import ConfigurationError, TransientError
-from shared.messages.connector_request import Action
+from shared.messages.connector_request import Action, ConnectorRequest
 from tests.fakes.clock import NOON
 from tests.fakes.sweep import SweepWorld
 from tests.fixtures.read import account
@@ -61,6 +61,10 @@ def whole(world: SweepWorld) -> SweepReport:
     report = world.sweep()
     assert report is not None
     return report
+
+
+def about(world: SweepWorld, number: str) -> list[ConnectorRequest]:
+    return [each for each in world.sender.requests if each.data.hierarchy_identifier == number]
 
 
 def connector_of(world: SweepWorld, number: str) -> Connector:
@@ -129,6 +133,50 @@ def test_a_connector_that_is_left_of_a_project_is_told_and_stays(world: SweepWor
     assert "account" not in next(each.finding for each in report.open if each.finding.account == NUMBER).reason
 
 
+@pytest.mark.parametrize(
+    ("now", "state"),
+    [
+        ({"state": AccountState.DELETE_REQUESTED}, State.DEPARTED),
+        ({"ou_path": "/Sandbox"}, State.EXCLUDED),
+        ({"state": AccountState.UNKNOWN}, None),
+    ],
+)
+def test_the_ledger_is_told_once_of_a_project_that_takes_no_part(
+    both_clouds: Policy, now: dict[str, Any], state: State | None
+) -> None:
+    azure = AzureSide(both_clouds)
+    world = SweepWorld(both_clouds, clock=azure.clock, ledger=azure.ledger, manager=azure.connectors)
+    world.google = azure.google
+    plant(world, old(**now), connected=False)
+    key = AccountKey(provider=Provider.GCP, hierarchy_identifier=NUMBER)
+    for sent in (0 if state is None else 1, 0):
+        report = whole(world)
+        assert (report.complete, report.asked, len(world.sender.requests)) == (True, (), sent)
+        for asked in world.sender.requests:
+            assert asked.data.action is Action.NOTE
+            onboard(asked, azure.ports)
+        world.sender.sent.clear()
+    record = azure.ledger.find(key)
+    assert (record.state if record is not None else None) == state
+
+
+def test_a_project_that_came_back_since_the_listing_was_made_is_not_noted(world: SweepWorld) -> None:
+    projects = world.google.of_projects
+    stale = [*projects.projects.values(), old(OTHER, state=AccountState.DELETE_REQUESTED)]
+    projects.add(old(OTHER))
+    projects.list_projects = lambda: iter(stale)  # type: ignore[method-assign] # a search is behind
+    assert whole(world).complete
+    assert world.sender.requests == []
+
+
+def test_a_project_that_cannot_be_looked_at_again_is_unseen(world: SweepWorld) -> None:
+    plant(world, old(OTHER, ou_path="/Sandbox"), connected=False)
+    world.google.of_projects.failures.plan(f"find {OTHER}", ConfigurationError("denied", setting="the role"))
+    report = whole(world)
+    assert [(gap.account, gap.reason) for gap in report.gaps] == [(OTHER, "denied")]
+    assert about(world, OTHER) == []
+
+
 def test_a_new_project_is_not_missed_for_an_hour(world: SweepWorld) -> None:
     plant(world, old(OTHER, joined_at=NOON - timedelta(minutes=59)), connected=False)
     assert found(whole(world)) == Counter()
@@ -143,7 +191,7 @@ def test_the_organization_connector_is_told_whom_to_leave_alone(world: SweepWorl
     world.replace_body(parent, **wrong["properties"])
     report = whole(world)
     assert (found(report), report.asked) == (Counter([("connector-drifted", MANAGEMENT)]), (MANAGEMENT,))
-    [asked] = world.sender.requests
+    [asked] = about(world, MANAGEMENT)
     assert asked.data.told.applied(("345678901234", NUMBER)) == ("345678901234", OTHER)
 
 
