@@ -105,7 +105,9 @@ class Google:
         """The document of a run of `rollcall`."""
         ran = Command(self.folder, *arguments, "--json", seconds=170)
         assert ran.out, ran.err
-        return ran.document
+        found = ran.document
+        assert "error" not in found, found
+        return found
 
     def pushes(self) -> int:
         """How many calls of the function were answered 204."""
@@ -252,7 +254,7 @@ def test_one_command_brings_projects_in_and_the_second_run_writes_nothing(google
         for each in google.roll.journal.entries(service="gcp", since=second)
         if ADMINISTRATOR in each.identity and "/folders/" in each.path
     )
-    assert set(reads.values()) == {1}  # each folder once, whatever lies in it
+    assert max(reads.values()) <= 2  # for the listing, and for projects that are looked at again: not for each project
 
 
 def is_included(seed: dict[str, Any]) -> bool:
