@@ -1,4 +1,4 @@
-"""`rollcall backfill`: every account of the organization is brought on its way, as the daily comparison does it."""
+"""`rollcall backfill`: every account or project of an organization is brought on its way, as the daily look does it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli import bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.plan import selection_of
+from shared.application.backfill_projects import backfill_projects
 from shared.application.reconcile import Looked, Reconciliation, Run, reconcile
+from shared.domain.accounts import Provider
 from shared.domain.reconciliation import Signal
 
 SAID = {
@@ -21,6 +23,12 @@ SAID = {
     Signal.WAITS: "waiting",
 }
 
+_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
+_SEE_PATH = {
+    Provider.AWS: "see the unit's path in AWS Organizations",
+    Provider.GCP: "see the folders' display names in Resource Manager; below the organization itself it is /",
+}
+
 
 def backfill(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be sent, and send nothing")] = False,
@@ -28,14 +36,20 @@ def backfill(
         int | None, typer.Option("--limit", min=1, help="accounts without a connector to ask for, at most")
     ] = None,
     ou: Annotated[
-        str | None, typer.Option("--ou", metavar="PATH", help="accounts in this organizational unit and below only")
+        str | None,
+        typer.Option("--ou", metavar="PATH", help="only what is in this organizational unit, or folder, and below"),
     ] = None,
+    provider: Annotated[
+        Provider, typer.Option("--provider", help="accounts of AWS, or projects of GCP")
+    ] = Provider.AWS,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Ask for every account that is not yet as the policy wants it; the deployment does the rest.
 
     It only sends messages, so it may be stopped at any time: run it again, and what is done is not done again.
-    Examples: rollcall backfill --dry-run · rollcall backfill --ou /Workloads/Dev --limit 20
+    Projects are listed with this shell's Google credentials; about those that take no part only a note is sent.
+    Examples: rollcall backfill --dry-run · rollcall backfill --ou /Workloads/Dev --limit 20 ·
+    rollcall backfill --provider gcp
     """
     selection = selection_of([], ou or "")
     run = Run(
@@ -43,21 +57,21 @@ def backfill(
         source="rollcall backfill",
         selection=selection,
         limit=limit,
-        connected=bootstrap.connected_accounts() if limit is not None else frozenset(),
+        connected=bootstrap.connected_accounts(provider) if limit is not None else frozenset(),
         dry=dry_run,
     )
-    found = _followed(run)
+    found = _followed(run, provider)
     if not found.accounts and not found.left and ou:
-        raise RefusedError(f"no such account in {ou}", remedy="see the unit's path in AWS Organizations")
+        raise RefusedError(f"no such {_NOUN[provider]} in {ou}", remedy=_SEE_PATH[provider])
     if as_json:
         write_json(_json(found, dry=dry_run))
     else:
-        _show(found, dry=dry_run)
+        _show(found, provider, dry=dry_run)
     if found.failed:
         raise typer.Exit(FOUND)
 
 
-def _followed(run: Run) -> Reconciliation:
+def _followed(run: Run, provider: Provider) -> Reconciliation:
     """The run, with a bar on standard error where that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     done = 0
@@ -67,13 +81,15 @@ def _followed(run: Run) -> Reconciliation:
         def tell(looked: Looked, total: int) -> None:
             nonlocal done
             done += 1
-            bar.update(task, description="looking at accounts", completed=done, total=total)
+            bar.update(task, description=f"looking at {_NOUN[provider]}s", completed=done, total=total)
 
         try:
+            if provider is Provider.GCP:
+                return backfill_projects(run, bootstrap.backfill_ports(), tell=tell)
             return reconcile(run, bootstrap.reconcile_ports(), tell=tell)
         except KeyboardInterrupt as stop:
             raise RefusedError(
-                f"stopped after {done} account(s)", remedy="run it again: what is done is not done again"
+                f"stopped after {done} {_NOUN[provider]}(s)", remedy="run it again: what is done is not done again"
             ) from stop
 
 
@@ -91,13 +107,13 @@ def _account_json(looked: Looked) -> dict[str, Any]:
     return {"hierarchy_identifier": looked.account_id, "signal": looked.signal, "reason": looked.reason}
 
 
-def _show(found: Reconciliation, *, dry: bool) -> None:
+def _show(found: Reconciliation, provider: Provider, *, dry: bool) -> None:
     for looked in found.accounts:
         if looked.failed or dry:
             label = "failed" if looked.failed else SAID[looked.signal]
             console.print(words(f"{looked.account_id}  {label}: {looked.reason}"), soft_wrap=True, highlight=False)
     totals = " · ".join(f"{count} {SAID[signal]}" for signal, count in found.totals.items() if count)
-    console.print(words(("would be: " if dry else "") + (totals or "no accounts")), highlight=False)
+    console.print(words(("would be: " if dry else "") + (totals or f"no {_NOUN[provider]}s")), highlight=False)
     if found.left:
         progress.print(words(f"{found.left} were not looked at: the limit is reached; run it again"))
     if not dry:

@@ -31,6 +31,9 @@ from shared.adapters.defender.automations import ArmAutomations
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.defender.surroundings import ArmSurroundings
+from shared.adapters.gcp.client import GoogleClient
+from shared.adapters.gcp.credentials import operators_session
+from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
@@ -38,6 +41,7 @@ from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, P
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
+from shared.application.backfill_projects import BackfillPorts, projects_policy
 from shared.application.offboard import OffboardPorts
 from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
@@ -45,7 +49,8 @@ from shared.application.publish_template import TemplatePorts
 from shared.application.reconcile import ReconcilePorts
 from shared.application.request_onboarding import WaitPorts
 from shared.application.subscription_plans import SubscriptionPorts
-from shared.domain.connectors import ENVIRONMENT
+from shared.domain.accounts import Provider
+from shared.domain.connectors import ENVIRONMENT_OF
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
 
@@ -189,9 +194,10 @@ def snapshot() -> ResourceGraphSnapshot:
     return ResourceGraphSnapshot(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
 
 
-def connected_accounts() -> frozenset[str]:
-    """AWS accounts that have a connector, as far as the operator may read them."""
-    return frozenset(each.hierarchy_identifier for each in snapshot().list_all() if each.environment == ENVIRONMENT)
+def connected_accounts(provider: Provider) -> frozenset[str]:
+    """Accounts or projects that have a connector, as far as the operator may read them."""
+    environment = ENVIRONMENT_OF[provider]
+    return frozenset(each.hierarchy_identifier for each in snapshot().list_all() if each.environment == environment)
 
 
 def reconcile_ports() -> ReconcilePorts:
@@ -207,6 +213,19 @@ def reconcile_ports() -> ReconcilePorts:
         sender=request_sender(),
         policy=policy_source(None),
         clock=clock,
+    )
+
+
+def backfill_ports() -> BackfillPorts:
+    """What `rollcall backfill --provider gcp` works with, as the Google credentials of this shell may.
+
+    Raises ConfigurationError where the policy says nothing of projects, or this shell has none.
+    """
+    clock, policies = SystemClock(), policy_source(None)
+    organization = projects_policy(policies.current()).organization
+    client = GoogleClient(operators_session(), clock, endpoint=settings().gcp.endpoint)
+    return BackfillPorts(
+        projects=GcpProjects(client, organization, clock), sender=request_sender(), policy=policies, clock=clock
     )
 
 

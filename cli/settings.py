@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credentials import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
-from shared.adapters.settings import AzureUrl
+from shared.adapters.settings import AzureUrl, GcpSettings
 from shared.application.replay_ports import HIDDEN_SECONDS
 
 
@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     replay: ReplaySettings = Field(default_factory=ReplaySettings)
     queue: QueueSettings | None = None
     sweep: SweepSettings | None = None
+    gcp: GcpSettings = Field(default_factory=GcpSettings)
     stack_name: str = "rollcall"  # of infra/aws/template.yaml
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
     management_stack_name: str = "rollcall-member-roles"  # the same

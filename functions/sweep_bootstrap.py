@@ -50,6 +50,7 @@ def sweep_ports() -> SweepPorts:
         health=GraphHealth(graph),
         compliance=GraphCompliance(graph),
         listing=HubAccountListing(hub, clock),
+        google=onboarding.google,
         stack_instances=HubStackStates(hub, name=chosen.stack_set_name, region=REGION),
         instances=Ec2Instances(_ec2_of(hub)),
         advice=GraphAdvice(graph),

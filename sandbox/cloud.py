@@ -22,7 +22,7 @@ from sandbox.deployment import ARTEFACT_BUCKET, TEMPLATE, Deployment, deploy
 from sandbox.endpoints import FILE, Endpoints
 from sandbox.faults import Faults
 from sandbox.functions_app import FunctionHost
-from sandbox.gcp.cloud import GcpCloud
+from sandbox.gcp.cloud import ADMINISTRATOR, GcpCloud
 from sandbox.gcp.defender import deploy_defender, inspect_project
 from sandbox.gcp.deployment import deploy as deploy_google
 from sandbox.gcp.pubsub import PushSettings
@@ -318,6 +318,8 @@ class Sandbox:
             "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
             "ROLLCALL_READER_ROLE": READER_ROLE,
             "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
+            "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
+            "GOOGLE_OAUTH_ACCESS_TOKEN": self.gcp.token_of(ADMINISTRATOR),
         }
         path = self.folder / OPERATOR_ENVIRONMENT
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")

@@ -18,10 +18,17 @@ from shared.application.outcome import Outcome
 from shared.application.parking import Parking
 from shared.application.patience import unless_lasting
 from shared.application.ports import Clock, ParkedBodies, PolicySource, RequestQueue
-from shared.application.requests import Cause, Report, correlation_id_for, request_for
+from shared.application.requests import (
+    Cause,
+    Report,
+    correlation_id_of,
+    report_leaving,
+    report_on_project,
+    request_for,
+)
 from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
 from shared.domain.exclusions import Exclusions, exclusions_of
-from shared.domain.leaving import Leaving, leave_project, leave_unseen_project
+from shared.domain.leaving import leave_unseen_project
 from shared.domain.ledger import AccountKey, Result, State
 from shared.domain.policy import Policy, Verdict, decide
 from shared.errors import PermanentError, RollcallError, TransientError
@@ -162,10 +169,7 @@ def _look(signal: ProjectSignal, policy: Policy, ports: ProjectEventPorts) -> _S
     if decision.verdict is Verdict.WAIT:
         raise _while_it_may_pass(TransientError(decision.reason, remedy=_SEE_STATE), signal, now)
     exclusions = exclusions_of(policy, [(project, decision)])
-    if decision.verdict is Verdict.INCLUDE:
-        report = Report(status=State.DEPLOYED, reason=decision.reason, at=now)
-    else:
-        report = _report(leave_project(project, decision, policy.deletions), now)
+    report = report_on_project(project, decision, policy.deletions, now)
     return _Seen(project=project, report=report, exclusions=exclusions)
 
 
@@ -179,7 +183,7 @@ def _unseen(signal: ProjectSignal, policy: Policy, now: datetime) -> _Seen:
         error = refusals.PROJECT_NOT_VISIBLE.error(f"{signal.project}: {said}")
         raise _while_it_may_pass(error, signal, now)
     leaving = leave_unseen_project(said, policy.deletions)
-    return _Seen(project=unlisted_account(signal.number, Provider.GCP), report=_report(leaving, now))
+    return _Seen(project=unlisted_account(signal.number, Provider.GCP), report=report_leaving(leaving, now))
 
 
 def _while_it_may_pass(error: RollcallError, signal: ProjectSignal, now: datetime) -> RollcallError:
@@ -189,12 +193,6 @@ def _while_it_may_pass(error: RollcallError, signal: ProjectSignal, now: datetim
     return PermanentError(error.reason, remedy=error.remedy, key=error.key)
 
 
-def _report(leaving: Leaving, now: datetime) -> Report:
-    return Report(
-        status=leaving.status, reason=leaving.reason, at=now, remedy=leaving.remedy, disconnect=leaving.disconnect
-    )
-
-
 def _cause(project: Account, signal: ProjectSignal) -> Cause:
     """The entry, so named that the same one makes the same message, and another one about the project another."""
     key = AccountKey(provider=Provider.GCP, hierarchy_identifier=project.account_id)
@@ -202,7 +200,7 @@ def _cause(project: Account, signal: ProjectSignal) -> Cause:
         event_id=f"{SOURCE}/{signal.method}/{json.dumps(signal.insert_id)}",
         source=SOURCE,
         occurred_at=signal.occurred_at,
-        correlation_id=correlation_id_for(str(key)),  # an account of AWS may have the same digits
+        correlation_id=correlation_id_of(key),
     )
 
 

@@ -171,7 +171,7 @@ def _by_account(connectors: Iterable[Connector]) -> dict[str, list[Connector]]:
 
 def with_tags(account: Account, policy: Policy, listing: AccountListing) -> Account:
     """The account with its tags where they can matter: none takes an exclusion back."""
-    if not policy.uses_tags or decide(policy, account).verdict is not Verdict.INCLUDE:
+    if not policy.reads_tags or decide(policy, account).verdict is not Verdict.INCLUDE:
         return account
     return replace(account, tags=listing.tags_of(account.account_id))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -14,8 +14,8 @@ from shared.application.plan import mode_switch_among
 from shared.application.ports import Clock
 from shared.application.sweep_ports import SliceSender, SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, list_reported, list_runs
-from shared.domain.accounts import Account, AccountState, unlisted_account
-from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
+from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.placement import is_ours
 from shared.domain.policy import Policy, decide
@@ -101,61 +101,45 @@ def _first(facts: RunFacts, store: SweepStore) -> RunFacts:
 
 
 class _Listings:
-    """The whole organization and the whole tenant; what could not be had is a gap."""
+    """The organizations of both clouds and the whole tenant; what could not be had is a gap."""
 
     def __init__(self, policy: Policy, ports: SweepPorts, *, patient: bool) -> None:
         self._policy = policy
         self._ports = ports
         self._patient = patient
         self._active: frozenset[str] | None = None
-        self._scopes = scopes_of(policy, ())
+        self._scopes: tuple[str, ...] = ()
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
         """All slices, numbered from 1; machines are listed after the accounts are done with, so as to hold only one."""
-        parts = chain(self._account_slices(), self._machine_slices(), self._needs())
+        parts = chain(self._covered(), self._machine_slices(), self._needs())
         return (replace(part, number=number) for number, part in enumerate(parts, start=1))
 
-    def _account_slices(self) -> Iterator[Slice]:
+    def _covered(self) -> Iterator[Slice]:
+        """Accounts and projects, beside one listing of the tenant's connectors."""
+        connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
+        self._scopes = _scopes(self._policy, connectors or ())
+        yield from self._account_slices(connectors)
+        yield from self._project_slices(connectors)
+
+    def _account_slices(self, connectors: Sequence[Connector] | None) -> Iterator[Slice]:
         accounts = self._had(self._ports.listing.list_accounts, None)
         if accounts is not None:
             self._active = frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
-        connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
-        self._scopes = scopes_of(self._policy, connectors or ())
         if accounts is None or connectors is None:
             return
         states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
-        known = states or {}
-        subjects = [AccountSubject(account=each, instance=known.get(each.account_id)) for each in accounts]
-        subjects += self._unlisted({each.account_id for each in accounts}, connectors, known)
-        switch = mode_switch_among(self._policy, accounts, connectors)
-        for cut in cut_accounts(subjects):
-            has_parent = any(each.account.account_id == self._policy.organization_account for each in cut)
-            yield Slice(
-                number=0,
-                accounts=cut,
-                instances_read=states is not None,
-                mode_switch=switch,
-                exclusions=self._exclusions(accounts) if has_parent else Exclusions(),
-            )
+        yield from _cut(self._policy, accounts, connectors, states)
 
-    def _exclusions(self, accounts: Iterable[Account]) -> Exclusions:
-        """What the policy means for the Organization connector; nothing where tags would have to be read for it."""
-        if self._policy.uses_tags:
-            return Exclusions()
-        return exclusions_of(self._policy, [(each, decide(self._policy, each)) for each in accounts])
-
-    def _unlisted(
-        self, listed: set[str], connectors: Iterable[Connector], states: Mapping[str, InstanceState]
-    ) -> Iterator[AccountSubject]:
-        """Accounts that nobody lists and that a connector of ours is left of."""
-        left = {
-            each.hierarchy_identifier
-            for each in connectors
-            if each.environment == ENVIRONMENT and is_ours(each, self._policy)
-        }
-        for account_id in sorted(left - listed):
-            yield AccountSubject(account=unlisted_account(account_id), listed=False, instance=states.get(account_id))
+    def _project_slices(self, connectors: Sequence[Connector] | None) -> Iterator[Slice]:
+        """Nothing, and Google is not asked, where the policy says nothing about projects."""
+        policy = self._policy.of(Provider.GCP)
+        if policy is None:
+            return
+        projects = self._had(lambda: tuple(self._ports.google.projects().list_projects()), None)
+        if projects is not None and connectors is not None:
+            yield from _cut(policy, projects, connectors, None)
 
     def _machine_slices(self) -> Iterator[Slice]:
         found = self._had(lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES) or ()
@@ -181,6 +165,56 @@ class _Listings:
             logger.error("sweep_listing_failed", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
             self.gaps.append(Gap(reason=error.reason, area=area))
             return None
+
+
+def _scopes(policy: Policy, connectors: Sequence[Connector]) -> tuple[str, ...]:
+    """Where connectors of accounts and projects stand, or should."""
+    projects = policy.of(Provider.GCP)
+    both = (*scopes_of(policy, connectors), *(scopes_of(projects, connectors) if projects is not None else ()))
+    once = {scope.lower(): scope for scope in both}
+    return tuple(once[lower] for lower in sorted(once))
+
+
+def _cut(
+    policy: Policy,
+    accounts: Sequence[Account],
+    connectors: Sequence[Connector],
+    states: Mapping[str, InstanceState] | None,
+) -> Iterator[Slice]:
+    """The accounts of one cloud; without `states` nothing is said about stack instances."""
+    known = states or {}
+    subjects = [AccountSubject(account=each, instance=known.get(each.account_id)) for each in accounts]
+    subjects += _unlisted(policy, {each.account_id for each in accounts}, connectors, known)
+    switch = mode_switch_among(policy, accounts, connectors)
+    for cut in cut_accounts(subjects):
+        has_parent = any(each.account.account_id == policy.organization_account for each in cut)
+        yield Slice(
+            number=0,
+            accounts=cut,
+            instances_read=states is not None,
+            mode_switch=switch,
+            exclusions=_exclusions(policy, accounts) if has_parent else Exclusions(),
+        )
+
+
+def _exclusions(policy: Policy, accounts: Iterable[Account]) -> Exclusions:
+    """What the policy means for the Organization connector; nothing where tags would have to be read for it."""
+    if policy.reads_tags:
+        return Exclusions()
+    return exclusions_of(policy, [(each, decide(policy, each)) for each in accounts])
+
+
+def _unlisted(
+    policy: Policy, listed: set[str], connectors: Iterable[Connector], states: Mapping[str, InstanceState]
+) -> Iterator[AccountSubject]:
+    """Accounts that nobody lists and that a connector of ours is left of."""
+    environment = ENVIRONMENT_OF[policy.provider]
+    left = {
+        each.hierarchy_identifier for each in connectors if each.environment == environment and is_ours(each, policy)
+    }
+    for account_id in sorted(left - listed):
+        account = unlisted_account(account_id, policy.provider)
+        yield AccountSubject(account=account, listed=False, instance=states.get(account_id))
 
 
 def _ask_for_report(run: str, ports: SweepPorts) -> None:

@@ -10,10 +10,11 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from shared.application import refusals
-from shared.domain.accounts import Account
+from shared.domain.accounts import Account, Provider
 from shared.domain.exclusions import Exclusions
+from shared.domain.leaving import Leaving, leave_project
 from shared.domain.ledger import AccountKey, State
-from shared.domain.policy import Policy
+from shared.domain.policy import Decision, Deletions, Policy, Verdict
 from shared.messages.connector_request import Action, ConnectorRequest, RequestData, ToldExclusions, message_id_for
 
 _NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
@@ -28,6 +29,11 @@ OPERATOR = "rollcall"
 def correlation_id_for(account_id: str) -> str:
     """The id that all messages about one account share, whichever event they come from."""
     return str(uuid.uuid5(_NAMESPACE, account_id))
+
+
+def correlation_id_of(key: AccountKey) -> str:
+    """The same for an account or a project: one of GCP may have the digits of an account of AWS."""
+    return correlation_id_for(key.hierarchy_identifier if key.provider is Provider.AWS else str(key))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,20 @@ class Report:
         if self.disconnect or self.status is State.OFFBOARDED:
             return Action.DISCONNECT
         return Action.CONNECT if self.status is State.DEPLOYED else Action.NOTE
+
+
+def report_on_project(project: Account, decision: Decision, may: Deletions, now: datetime) -> Report:
+    """What is said about a project that was looked at just now: it is to be connected, or takes no part."""
+    if decision.verdict is Verdict.INCLUDE:
+        return Report(status=State.DEPLOYED, reason=decision.reason, at=now)
+    return report_leaving(leave_project(project, decision, may), now)
+
+
+def report_leaving(leaving: Leaving, now: datetime) -> Report:
+    """How a project leaves, as a report."""
+    return Report(
+        status=leaving.status, reason=leaving.reason, at=now, remedy=leaving.remedy, disconnect=leaving.disconnect
+    )
 
 
 def request_for(account: Account, policy: Policy, cause: Cause, report: Report) -> ConnectorRequest:

@@ -1,4 +1,4 @@
-"""The accounts of one slice of a sweep: what they have, what they should have, and what is asked for again."""
+"""The accounts or projects of one slice of a sweep: what they have, should have, and what is asked for again."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
+from shared.application import refusals
 from shared.application.diagnose import Diagnosis
 from shared.application.plan import with_tags
-from shared.application.requests import SWEEP, Cause, Report, correlation_id_for, request_for
+from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, report_on_project, request_for
 from shared.application.sweep_advice import advice_on
 from shared.application.sweep_compliance import compliance_findings
 from shared.application.sweep_ports import SweepPorts
+from shared.application.tell_exclusions import pieces_of
 from shared.domain.accounts import Account, Provider
-from shared.domain.connectors import ENVIRONMENT, Connector, ConnectorId
+from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
+from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
-from shared.domain.policy import Verdict, decide
+from shared.domain.policy import Deletions, Policy, Verdict, decide
 from shared.domain.preview import Action, plan_account, plan_departed
 from shared.domain.preview_checks import Known
 from shared.domain.profiles import Profile
@@ -36,14 +39,17 @@ from shared.messages.sweep_slice import SweepSlice
 
 
 class SweptAccounts:
-    """The accounts of one slice, with the connectors that stand for them."""
+    """The accounts, or the projects, of one slice, with the connectors that stand for them."""
 
     def __init__(self, part: Slice, message: SweepSlice, ports: SweepPorts) -> None:
-        """`part` is the slice that `message` names."""
+        """`part` is the slice that `message` names.
+
+        Raises PermanentError where the policy says nothing about projects any more, ConfigurationError.
+        """
         self._part = part
         self._message = message
         self._ports = ports
-        self._policy = ports.policy.current()
+        self._policy = _policy_for(part.provider, ports.policy.current())
         self._now = ports.clock.now()
         self.asked: list[str] = []
         self.looked: dict[str, int] = {}
@@ -69,9 +75,10 @@ class SweptAccounts:
                     yield from trial_findings(each, self._now)
                     self.plans = added_up((self.plans, use_of(each, self._now)))
             self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
+            self._note(looked)
             ours += self._watched(looked)
             seen.append(looked)
-        self.looked = {"accounts": len(self._part.accounts), "connectors": len(ours)}
+        self.looked = {f"{self._policy.noun}s": len(self._part.accounts), "connectors": len(ours)}
         for looked, finding in compliance_findings(seen, self._policy, self._ports.compliance, self._now):
             yield finding
             if not was_refused(finding, looked.record, self._policy):
@@ -83,7 +90,7 @@ class SweptAccounts:
         wanted |= {parent_account(self._policy, account_id) for account_id in wanted} - {""}
         found: dict[str, list[Connector]] = defaultdict(list)
         for each in self._ports.tenant.connectors_of(sorted(wanted)):
-            if each.environment == ENVIRONMENT:
+            if each.environment == ENVIRONMENT_OF[self._policy.provider]:
                 found[each.hierarchy_identifier].append(each)
         return found
 
@@ -134,7 +141,7 @@ class SweptAccounts:
     def _records(self) -> dict[str, AccountRecord]:
         """What the ledger knows of the slice's accounts: their ids follow one another, so one look does for all."""
         ids = sorted(subject.account.account_id for subject in self._part.accounts)
-        first, last = (AccountKey(provider=Provider.AWS, hierarchy_identifier=each) for each in (ids[0], ids[-1]))
+        first, last = (self._key(each) for each in (ids[0], ids[-1]))
         found = {each.key.hierarchy_identifier: each for each in self._ports.ledger.list_records((first, last))}
         return {account_id: found[account_id] for account_id in ids if account_id in found}
 
@@ -142,28 +149,68 @@ class SweptAccounts:
         """Asks for a connector that is missing or drifted, where the policy lets the sweep and the roles are there.
 
         Once for an account: a request sees to the connector and to what follows it. Not where one is parked already.
+        A project has no roles that its request would not look at.
         """
         account, repairs = looked.subject.account, self._policy.repairs
         missing = looked.lacks_connector(self._now)
         wanted = (missing and repairs.missing_connectors) or (drifted and repairs.drifted_connectors)
         if not wanted or account.account_id in self.asked or is_parked(looked.record, self._policy):
             return
-        if not (account.is_management or looked.subject.instance is StackState.CURRENT):
+        has_roles = account.is_management or looked.subject.instance is StackState.CURRENT
+        if account.provider is Provider.AWS and not has_roles:
             return
-        if self._policy.organization_account == account.account_id and self._policy.uses_tags:
+        if self._policy.organization_account == account.account_id and self._policy.reads_tags:
             return  # its list of excluded accounts is the daily comparison's business, which reads tags
         self._ask(account)
         self.asked.append(account.account_id)
 
+    def _note(self, looked: Looked) -> None:
+        """Tells the ledger of a project that takes no part, where it knows otherwise; AWS's side tells of accounts.
+
+        A listing of projects is seconds behind, and a note is believed: so the project is looked at again.
+        """
+        listed, record = looked.subject, looked.record
+        project = listed.account
+        if project.provider is Provider.AWS or not listed.listed or self._is_known(self._left(project), record):
+            return
+        try:
+            found = self._ports.google.projects().find(project.account_id)
+        except RollcallError as error:
+            self.gaps.append(Gap(reason=error.reason, account=project.account_id))
+            return
+        report = self._left(found) if found is not None else None
+        if found is not None and report is not None and not self._is_known(report, record):
+            self._ports.sender.send(request_for(found, self._policy, self._cause(project.account_id), report))
+
+    def _left(self, project: Account) -> Report | None:
+        """What is noted of a project that takes no part; nothing is taken from it. None where it does, or waits."""
+        decision = decide(self._policy, project)
+        if decision.verdict is not Verdict.EXCLUDE:
+            return None
+        return report_on_project(project, decision, Deletions(), self._now)
+
+    @staticmethod
+    def _is_known(report: Report | None, record: AccountRecord | None) -> bool:
+        return report is None or (record is not None and record.state in {report.status, State.OFFBOARDED})
+
     def _ask(self, account: Account) -> None:
-        cause = Cause(
-            event_id=f"sweep/{self._message.run}/{account.account_id}",
+        """Requests, of which those about the Organization connector tell whom it has to leave alone."""
+        cause = self._cause(account.account_id)
+        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=self._now)
+        is_parent = self._policy.is_organization_connector_s(account.account_id)
+        for each in pieces_of(report, self._part.exclusions if is_parent else Exclusions()):
+            self._ports.sender.send(request_for(account, self._policy, cause, each))
+
+    def _cause(self, account_id: str) -> Cause:
+        return Cause(
+            event_id=f"sweep/{self._message.run}/{account_id}",
             source=SWEEP,
             occurred_at=self._now,
-            correlation_id=correlation_id_for(account.account_id),
+            correlation_id=correlation_id_of(self._key(account_id)),
         )
-        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=self._now)
-        self._ports.sender.send(request_for(account, self._policy, cause, report))
+
+    def _key(self, account_id: str) -> AccountKey:
+        return AccountKey(provider=self._policy.provider, hierarchy_identifier=account_id)
 
     def _watched(self, looked: Looked) -> Iterator[Watched]:
         connected_at = looked.record.connected_at if looked.record is not None else None
@@ -175,9 +222,9 @@ class SweptAccounts:
     def _health(self, ours: Sequence[Watched]) -> Iterator[SweepFinding]:
         if not ours:
             return
-        ids = [each.connector_id for each in ours]
+        of_aws, ids = self._policy.provider is Provider.AWS, [each.connector_id for each in ours]
         reports = self._ports.health.reports_of(ids)
-        discovered = self._ports.health.discovered_by(ids)
+        discovered = self._ports.health.discovered_by(ids) if of_aws else {}
         hours = self._policy.sweep.discovery_hours
         diagnosis = Diagnosis(self._policy, self._ports, since=self._now)
         for each in ours:
@@ -185,14 +232,17 @@ class SweptAccounts:
                 self.gaps.append(Gap(reason="no health report", area=Area.HEALTH, account=each.account, told=True))
             unhealthy = list(health_findings(each, reports.get(each.connector_id.lower(), ()), self._now))
             profile = self._profile_of(each)
-            if profile is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
+            if of_aws and profile is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
                 yield from diagnosis.of(self._tagged[each.account], profile, unhealthy)
             else:
                 yield from unhealthy
             found = discovered.get(each.connector_id.lower(), {})
             self.discovered.update(found)
-            yield from discovery_findings(each, found, hours, self._now)
+            if of_aws:
+                yield from discovery_findings(each, found, hours, self._now)
         self.gaps += diagnosis.gaps
+        if not of_aws:
+            return
         equipped = tuple(self._equipped(ours, discovered))
         yield from advice_on(equipped, self._ports, hours, self.gaps, since=self._now)
 
@@ -213,3 +263,10 @@ class SweptAccounts:
         known = Known(record=self._record(watched.account))
         subscription_id = ConnectorId.parse(watched.connector_id).subscription_id
         return known.obtainable(decision.profile, self._policy.prechecks, subscription_id)
+
+
+def _policy_for(provider: Provider, policy: Policy) -> Policy:
+    found = policy.of(provider)
+    if found is None:
+        raise refusals.GCP_NOT_IN_POLICY.error("the policy says nothing about GCP any more")
+    return found

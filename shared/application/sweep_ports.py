@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from shared.application.gcp_ports import Google
 from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
 from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
@@ -129,7 +130,10 @@ class SweptSubscriptions(Protocol):
         """Every subscription that it shows."""
 
     def holders(self, organization: str, management_account: str) -> Mapping[str, Mapping[Plan, int]]:
-        """How many connectors of that organization, or below that management account, have a plan; empty names none."""
+        """How many connectors of that organization, or below that management account, have a plan; empty names none.
+
+        Of projects it is the organization's number in both places, or what the policy says that members name.
+        """
 
     def plans(self) -> Mapping[str, Mapping[str, bool]]:
         """Whether each plan that a connector may need is on; without subscriptions of which none is shown."""
@@ -205,6 +209,7 @@ class SweepPorts:
     health: SweptHealth
     compliance: SweptCompliance
     listing: AccountListing
+    google: Google
     stack_instances: StackStates
     instances: Instances
     advice: SweptAdvice

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from shared.application.sweep_ports import SweepPorts
+from shared.domain.accounts import Provider
 from shared.domain.connectors import ConnectorId
 from shared.domain.ledger import State
+from shared.domain.profiles import Plan
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.prerequisites import (
     RESOURCE_MISSING,
@@ -34,6 +37,7 @@ class SweptPrerequisites:
         self._part = part
         self._ports = ports
         self._policy = ports.policy.current()
+        self._policies = tuple(filter(None, (self._policy, self._policy.of(Provider.GCP))))
         self.findings: list[SweepFinding] = []
         self.gaps: list[Gap] = []
 
@@ -57,7 +61,9 @@ class SweptPrerequisites:
         """What our identity may not do where it has to; a resource group that is not there is told and no gap."""
         for scope in self._part.scopes:
             try:
-                missing = missing_rights(self._policy, scope, self._ports.rights.list_permissions(scope))
+                permissions = self._ports.rights.list_permissions(scope)
+                lacked = (action for policy in self._policies for action in missing_rights(policy, scope, permissions))
+                missing = tuple(dict.fromkeys(lacked))
             except RollcallError as error:
                 if error.key == RESOURCE_MISSING:
                     self.findings.append(absent_finding(scope))
@@ -88,9 +94,7 @@ class SweptPrerequisites:
 
     def _look_at_plans(self) -> None:
         """Plans that connectors need and that are off; a subscription of which no plan is shown is unknown."""
-        parent = self._policy.organization_connector
-        owners = self._policy.organization, parent.management_account if parent is not None else ""
-        holders = self._had(lambda: self._ports.subscriptions.holders(*owners))
+        holders = self._had(self._holders)
         plans = self._had(self._ports.subscriptions.plans) if holders else None
         if not holders or plans is None:
             return
@@ -100,6 +104,16 @@ class SweptPrerequisites:
             else:
                 reason = f"Resource Graph shows no plan of subscription {subscription_id}"
                 self.gaps.append(Gap(reason=reason, area=Area.PREREQUISITES))
+
+    def _holders(self) -> Mapping[str, Mapping[Plan, int]]:
+        """Connectors of ours, of accounts and projects, by subscription and plan."""
+        found: dict[str, Counter[Plan]] = defaultdict(Counter)
+        for policy in self._policies:
+            parent = policy.organization_connector
+            owners = policy.organization, parent.parent_of_members if parent is not None else ""
+            for subscription_id, counted in self._ports.subscriptions.holders(*owners).items():
+                found[subscription_id].update(counted)
+        return found
 
     def _had(self, read: Callable[[], _Read]) -> _Read | None:
         """What was read; None where it failed, which is a gap."""

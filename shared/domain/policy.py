@@ -155,6 +155,11 @@ class Policy:
         return bool(self.exclusions.tags) or any(rule.match.tags for rule in self.rules)
 
     @property
+    def reads_tags(self) -> bool:
+        """Whether tags are to be read, one account at a time; a project has its labels with it."""
+        return self.uses_tags and self.provider is Provider.AWS
+
+    @property
     def organization_account(self) -> str:
         """Whose connector is the Organization connector that Rollcall keeps; empty but in mode `member`."""
         parent = self.organization_connector

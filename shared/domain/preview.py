@@ -101,7 +101,7 @@ def plan_departed(policy: Policy, connector: Connector) -> PlannedAccount:
     return PlannedAccount(
         hierarchy_identifier=connector.hierarchy_identifier,
         action=action,
-        reason=f"the organization does not list the account; its connector {fate}",
+        reason=f"the organization does not list the {policy.noun}; its connector {fate}",
         connector_id=connector.connector_id,
     )
 

@@ -21,7 +21,8 @@ from shared.adapters.resource_graph.prerequisites import GraphSubscriptions
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.application.status import QueueDepth
 from shared.application.sweep_ports import Rights, SweptSubscriptions
-from shared.domain.connectors import Connector, ConnectorId, desired_body
+from shared.domain.connectors import Connector, ConnectorId, desired_body, desired_project_body
+from shared.domain.gcp_connector_api import Project
 from shared.domain.policy import Policy
 from shared.domain.prechecks import ASSIGN_ROLES, NEEDED_PLANS, Permission
 from shared.domain.profiles import Plan, Profile
@@ -65,10 +66,15 @@ class Place:
 
 
 def body_of(account_id: str, profile: Profile, target: Target, organization: str) -> dict[str, Any]:
-    name = f"aws-{account_id}"
+    """Of a project where the organization is a number."""
+    if organization.isdigit():
+        project = Project(number=account_id, project_id=f"shop-{account_id}")
+        name, body = f"gcp-{account_id}", desired_project_body(project, profile, target, organization)
+    else:
+        name, body = f"aws-{account_id}", desired_body(account_id, profile, target, organization)
     group = f"/subscriptions/{target.subscription_id}/resourceGroups/{target.resource_group}"
     kind = "Microsoft.Security/securityConnectors"
-    return desired_body(account_id, profile, target, organization) | {
+    return body | {
         "id": f"{group}/providers/{kind}/{name}",
         "name": name,
         "type": kind,
@@ -160,6 +166,13 @@ def test_plans_of_connectors_are_counted_where_they_stand_and_only_ours(place: P
     held = place.subscriptions.holders(ORGANIZATION, "")
     assert {each: dict(plans) for each, plans in held.items()} == {place.subscription: {Plan.DEFENDER_CSPM: 2}}
     assert place.subscriptions.holders("o-nobodys", "") == {}
+
+
+def test_plans_of_projects_are_counted_as_those_of_accounts(place: Place, account_id: str) -> None:
+    place.connect(account_id, CSPM_ONLY, "123456789012")
+    place.connect(f"8{account_id[1:]}", CSPM_ONLY, ORGANIZATION)
+    held = place.subscriptions.holders("123456789012", "")
+    assert {each: dict(plans) for each, plans in held.items()} == {place.subscription: {Plan.DEFENDER_CSPM: 1}}
 
 
 def test_a_plan_that_was_switched_off_is_seen_among_the_others(place: Place, account_id: str) -> None:

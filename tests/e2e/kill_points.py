@@ -53,6 +53,7 @@ EXCUSED_PORTS = {
     "WaitPorts": "the command line only reads the ledger",
     "PlanPorts": "the command line only reads",
     "AdoptPorts": _BY_HAND,
+    "BackfillPorts": _BY_HAND,
     "OffboardPorts": _BY_HAND,
     "RewrapPorts": "a timer runs it beside the path; tests/unit/test_rewrap.py ends it between both steps",
     "ReplayPorts": "a person runs it; tests/e2e/test_replay.py kills it between both queues",

@@ -17,7 +17,7 @@ from cli.demo.command import SHORTENED
 from tests.e2e.roll import wait_until
 
 ROLLCALL = str(Path(sys.executable).with_name("rollcall"))
-_FOREIGN = ("ROLLCALL_", "AWS_", "AZURE_", "IDENTITY_", "REQUESTS_CA_BUNDLE", "SSL_CERT_")
+_FOREIGN = ("ROLLCALL_", "AWS_", "AZURE_", "GOOGLE_", "IDENTITY_", "REQUESTS_CA_BUNDLE", "SSL_CERT_")
 
 
 def environment(**changes: str) -> dict[str, str]:

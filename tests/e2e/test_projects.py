@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +15,26 @@ from sandbox.gcp.cloud import ADMINISTRATOR
 from shared.domain.accounts import Provider
 from shared.domain.gcp_identities import services_of
 from shared.domain.ledger import AccountKey, AccountRecord, Result
+from tests.e2e.processes import Command
 from tests.e2e.roll import Roll, running, wait_until
 from tests.fixtures.profiles import FULL
 
 PROJECTS = "/cloudresourcemanager/v3/projects"
+QUICK: dict[str, Any] = {
+    "resource_graph_lag_seconds": 0.2,
+    "gcp_operation_seconds": 0.1,
+    "gcp_search_lag_seconds": 0.2,
+    "pacing_writes_per_second": 10_000.0,
+    "pacing_burst": 10_000,
+}
+FOLDERS = {"/": 60, "/Workloads": 50, "/Workloads/Prod%2FEU": 80, "/Quarantine": 5}
 
 
 class Google:
     """What the organization's administrator does, and what came of it."""
 
-    def __init__(self, roll: Roll) -> None:
-        self.roll, self.cloud = roll, roll.sandbox.gcp
+    def __init__(self, roll: Roll, folder: Path) -> None:
+        self.roll, self.cloud, self.folder = roll, roll.sandbox.gcp, folder
         self.entries: list[LogEntry] = []
         self.cloud.audit.listeners.append(self.entries.append)
         self._trust = str(roll.sandbox.certificates.bundle_path)
@@ -76,6 +87,28 @@ class Google:
         data = parent["properties"]["environmentData"]["organizationalData"]
         return list(data.get("excludedProjectNumbers") or [])
 
+    def connected(self) -> set[str]:
+        """The projects that the ledger calls connected."""
+        found = self.roll.ledger.list_records()
+        return {
+            each.key.hierarchy_identifier
+            for each in found
+            if each.key.provider is Provider.GCP and each.state == "connected"
+        }
+
+    def writes(self, since: int) -> list[int]:
+        """What Resource Manager answered to all writes of connectors since an entry of the journal."""
+        wanted = {"arm:PutSecurityConnector", "arm:DeleteSecurityConnector"}
+        return [each.status for each in self.roll.journal.entries(since=since) if each.operation in wanted]
+
+    def command(self, *arguments: str) -> Any:
+        """The document of a run of `rollcall`."""
+        ran = Command(self.folder, *arguments, "--json", seconds=170)
+        assert ran.out, ran.err
+        found = ran.document
+        assert "error" not in found, found
+        return found
+
     def pushes(self) -> int:
         """How many calls of the function were answered 204."""
         entries = self.roll.journal.entries(operation="functions:CallFunction")
@@ -85,8 +118,9 @@ class Google:
 @pytest.fixture(scope="module")
 def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Google]:
     """The management project is connected: it was moved, and the entry about that asked for it."""
-    with running(tmp_path_factory.mktemp("projects")) as roll:
-        found = Google(roll)
+    folder = tmp_path_factory.mktemp("projects")
+    with running(folder / ".sandbox", **QUICK) as roll:
+        found = Google(roll, folder)
         found.move(roll.sandbox.google.management_project, "/Platform")
         found.wait_for(roll.sandbox.google.management_number, "connected")
         yield found
@@ -159,3 +193,69 @@ def test_a_project_without_its_identities_waits_until_they_are_back(google: Goog
     google.wait_for(number, "connected")
     assert google.puts(number)[-1] == 201
     assert {each.result for each in google.roll.ledger.history(deferred.key)} >= {Result.DEFERRED, Result.CREATED}
+
+
+def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None:
+    lost, changed = google.create("acme-lost-1"), google.create("acme-changed-1")
+    for number in (lost, changed):
+        google.wait_for(number, "connected")
+    resources = google.roll.sandbox.azure.resources
+    [gone] = google.roll.connectors(lost)
+    resources.delete(gone["id"])
+    [body] = google.roll.connectors(changed)
+    offerings = body["properties"]["offerings"][:-1]
+    resources.put(body | {"properties": {**body["properties"], "offerings": offerings}})
+    first = google.command("sweep")
+    assert first["complete"], first["gaps"]
+    told = {(each["finding"]["key"], each["finding"]["account"]) for each in first["findings"]}
+    assert {("connector-missing", lost), ("connector-drifted", changed)} <= told
+    assert {lost, changed} <= set(first["asked"])
+    google.roll.wait_until_drained()
+    wait_until(lambda: bool(google.roll.connectors(lost)), "the connector is back")
+    second = google.command("sweep")
+    assert not {lost, changed} & set(second["asked"])
+    resolved = {each["finding"]["account"] for each in second["findings"] if each["standing"] == "resolved"}
+    assert {lost, changed} <= resolved
+
+
+@pytest.mark.timeout(400)
+def test_one_command_brings_projects_in_and_the_second_run_writes_nothing(google: Google) -> None:
+    wanted: list[dict[str, Any]] = [
+        {"id": f"many-{place}-{number}", "folder": folder}
+        for place, (folder, count) in enumerate(FOLDERS.items())
+        for number in range(count)
+    ]
+    wanted += [{"id": f"many-exempt-{number}", "labels": {"defender": "exempt"}} for number in range(5)]
+    numbers = google.roll.seed(projects=wanted)["projects"]
+    included = {number for number, each in zip(numbers, wanted, strict=True) if is_included(each)}
+    assert (len(numbers), len(included)) == (200, 190)
+    before = len(google.roll.journal)
+    dry = google.command("backfill", "--provider", "gcp", "--dry-run")
+    inside = google.command("backfill", "--provider", "gcp", "--dry-run", "--ou", "/Workloads/Prod%2FEU")
+    assert inside["totals"]["connect_request"] >= FOLDERS["/Workloads/Prod%2FEU"]
+    assert dry["totals"]["connect_request"] >= len(included) + 1
+    assert dry["totals"]["note"] >= 10
+    assert not google.roll.journal.entries(operation="queue:PutMessage", since=before)
+    first = len(google.roll.journal)
+    done = google.command("backfill", "--provider", "gcp")
+    assert (done["totals"], done["failed"]) == (dry["totals"], [])
+    wait_until(lambda: google.connected() >= included, "every project is connected", 240)
+    google.roll.wait_until_drained()
+    assert google.writes(first).count(201) == len(included)
+    assert not google.connected() & (set(numbers) - included)
+    assert set(google.excluded()) >= set(numbers) - included
+    second = len(google.roll.journal)
+    again = google.command("backfill", "--provider", "gcp")
+    assert again["totals"] == done["totals"]
+    google.roll.wait_until_drained()
+    assert google.writes(second) == []
+    reads = Counter(
+        each.path.partition("?")[0]
+        for each in google.roll.journal.entries(service="gcp", since=second)
+        if ADMINISTRATOR in each.identity and "/folders/" in each.path
+    )
+    assert max(reads.values()) <= 2  # for the listing, and for projects that are looked at again: not for each project
+
+
+def is_included(seed: dict[str, Any]) -> bool:
+    return seed.get("folder") != "/Quarantine" and "labels" not in seed

@@ -27,6 +27,7 @@ from tests.fakes.aws import FakeAccountDirectory, FakeAccountListing, FakePolicy
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors
 from tests.fakes.failures import Failures
+from tests.fakes.gcp import FakeGoogle
 from tests.fakes.ledger import FakeLedger, FakeSweepLog
 from tests.fakes.queues import FakeRequestQueue
 from tests.fakes.subscriptions import FakeCompliance
@@ -223,6 +224,7 @@ class SweepWorld:
     rights: FakeRights = field(default_factory=FakeRights)
     log: FakeSweepLog = field(default_factory=FakeSweepLog)
     directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
+    google: FakeGoogle = field(default_factory=FakeGoogle)
 
     def __post_init__(self) -> None:
         self.listing = FakeAccountListing(self.directory)
@@ -240,6 +242,7 @@ class SweepWorld:
             health=self.health,
             compliance=self.compliance,
             listing=self.listing,
+            google=self.google,
             stack_instances=self.stacks,
             instances=self.instances,
             advice=self.advice,
@@ -266,9 +269,11 @@ class SweepWorld:
             self.connect(account)
 
     def connect(self, account: Account) -> Connector:
-        """The account's connector as the policy wants it, healthy."""
-        decision = decide(self.source.policy, account)
-        wanted = place(self.source.policy, account.account_id, decision.profile, decision.target)
+        """The account's or project's connector as the policy wants it, healthy."""
+        policy = self.source.policy.of(account.provider)
+        assert policy is not None
+        decision = decide(policy, account)
+        wanted = place(policy, account.account_id, decision.profile, decision.target, account.name)
         connector = Connector(connector_id=wanted.connector_id, body=wanted.desired)
         self.tenant.connectors.append(connector)
         known = str(connector.connector_id).lower()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shared.application.ports import PolicySource
 from shared.domain.connectors import Connector
+from shared.domain.gcp_connector_api import OFFERING_OF
 from shared.domain.prechecks import NEEDED_PLANS, Permission
 from shared.domain.profiles import Plan
 from shared.domain.sweep.rights import scopes_of, subscription_of
@@ -35,7 +36,8 @@ class FakeSweptSubscriptions:
     def shown(self) -> frozenset[str]:
         """Those that the policy names, and those of connectors."""
         self.failures.strike("shown")
-        scopes = scopes_of(self._policy.current(), ())
+        policy = self._policy.current()
+        scopes = [scope for each in (policy, policy.gcp) if each is not None for scope in scopes_of(each, ())]
         return frozenset((self._held() | {subscription_of(each) for each in scopes}) - self.hidden)
 
     def holders(self, organization: str, management_account: str) -> Mapping[str, Mapping[Plan, int]]:
@@ -48,7 +50,7 @@ class FakeSweptSubscriptions:
                 continue
             kinds = {offering["offeringType"] for offering in each.body["properties"].get("offerings") or ()}
             for plan in NEEDED_PLANS:
-                if plan.value in kinds:
+                if kinds & {plan.value, OFFERING_OF[plan]}:
                     found[each.connector_id.subscription_id.lower()][plan] += 1
         return found
 

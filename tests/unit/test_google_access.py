@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from azure.core.credentials import AccessToken
 
 from functions import bootstrap, gcp_bootstrap
 from shared.adapters.gcp.access import GoogleAccess
+from shared.adapters.gcp.credentials import operators_session
 from shared.adapters.settings import GcpSettings
 from shared.domain.accounts import Provider
 from shared.domain.policy import Policy
@@ -64,6 +66,27 @@ def test_a_setting_that_is_missing_is_named_when_it_is_needed(policy: Policy, op
     google, _ = access(with_projects(policy), GcpSettings())
     with pytest.raises(ConfigurationError, match="ROLLCALL_GCP__AUDIENCE"):
         getattr(google, opens)()
+
+
+def test_an_operator_is_whom_the_shell_s_token_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.somebody")
+    headers: dict[str, str] = {}
+    operators_session().credentials.before_request(None, "GET", "https://example.com", headers)
+    assert headers["authorization"] == "Bearer ya29.somebody"
+
+
+@pytest.mark.parametrize("content", ["", "{}", json.dumps({"type": "authorized_user", "client_id": "a"})])
+def test_an_operator_without_credentials_of_use_is_told_how_to_get_some(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "credentials.json"
+    if content:
+        file.write_text(content, encoding="utf-8")
+    monkeypatch.delenv("GOOGLE_OAUTH_ACCESS_TOKEN", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    with pytest.raises(ConfigurationError, match="no credentials for Google Cloud") as refused:
+        operators_session()
+    assert "gcloud auth application-default login" in refused.value.remedy
 
 
 @pytest.fixture

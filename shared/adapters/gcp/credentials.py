@@ -7,15 +7,19 @@ federation with other clouds", Azure; RFC 8693. Tokens are kept until shortly be
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 from azure.core.credentials import TokenCredential
-from google.auth import identity_pool
+from google.auth import default, identity_pool
+from google.auth.exceptions import GoogleAuthError
 from google.auth.external_account import SupplierContext
 from google.auth.transport import Request, Response
 from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import Request as GoogleRequest
+from google.oauth2.credentials import Credentials
 
 from shared.adapters.azure.errors import translated
 from shared.adapters.gcp import refusals
@@ -28,6 +32,7 @@ TOKEN_LIFETIME_SECONDS = 3600
 TIMEOUT_SECONDS = (5.0, 20.0)  # to connect, to read
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _GENERATE = ":generateAccessToken"
+ACCESS_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
 
 
@@ -166,3 +171,21 @@ def federated_session(
         scopes=[_SCOPE],
     )
     return AuthorizedSession(credentials, max_refresh_attempts=1, auth_request=token_request or TokenRequest())
+
+
+def operators_session() -> AuthorizedSession:
+    """A session of whoever sits at this shell: by the access token in `GOOGLE_OAUTH_ACCESS_TOKEN`, or by default.
+
+    Raises ConfigurationError where there is neither, or the default is of no use any more. Source: google-auth 2.63,
+    `google.auth.default` (application default credentials); the variable is that of Terraform's provider `google`.
+    """
+    if token := os.environ.get(ACCESS_VARIABLE):
+        return AuthorizedSession(Credentials(token), max_refresh_attempts=0)
+    try:
+        credentials, _ = default(scopes=[_SCOPE])
+        credentials.refresh(GoogleRequest())
+    except GoogleAuthError as error:
+        remedy = f"Run `gcloud auth application-default login`, or set {ACCESS_VARIABLE} to an access token."
+        reason = f"this shell has no credentials for Google Cloud that work ({type(error).__name__})"
+        raise ConfigurationError(reason, setting=ACCESS_VARIABLE, remedy=remedy) from error
+    return AuthorizedSession(credentials, max_refresh_attempts=1)

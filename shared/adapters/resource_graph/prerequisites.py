@@ -23,7 +23,11 @@ _PLANS = (
     f" | where name in~ ({', '.join(repr(name) for name in NEEDED_PLANS.values())})"
     " | project id, name, subscriptionId, tier = tostring(properties.pricingTier) | order by id asc"
 )
-_HAS = ", ".join(f"{plan.value} = tostring(properties.offerings) contains '{plan.value}'" for plan in NEEDED_PLANS)
+_HAS = ", ".join(
+    f"{plan.value} = tostring(properties.offerings) contains '{plan.value.removesuffix('Aws')}'"
+    for plan in NEEDED_PLANS
+)
+"""By the part of an offering's name that is the same for AWS and GCP."""
 _GROUPS = ("subscriptionId", "owner", "parent", *(plan.value for plan in NEEDED_PLANS))
 _HOLDERS = (
     "resources | where type =~ 'microsoft.security/securityconnectors'"

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.domain.connectors import Connector
+from shared.domain.gcp_connector_api import OFFERING_OF
 from shared.domain.profiles import Plan
 
-PAID_PLANS = {plan.value: plan.name.lower() for plan in Plan if plan is not Plan.FOUNDATIONAL_CSPM}
+PAID_PLANS = {
+    kind: plan.name.lower()
+    for plan in Plan
+    if plan is not Plan.FOUNDATIONAL_CSPM
+    for kind in (plan.value, OFFERING_OF[plan])
+}
 """The policy's word for each plan that is paid for, by the offering on the connector."""
 
 

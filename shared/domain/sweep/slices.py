@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shared.domain.accounts import Provider
 from shared.domain.exclusions import Exclusions
 from shared.domain.findings import Finding
 from shared.domain.sweep.coverage import AccountSubject
@@ -29,6 +30,8 @@ class MachineRef:
 class Slice:
     """What one slice looks at, counted from 1: accounts, or machines by their ids, or `scopes`: what we need there.
 
+    Its accounts are all of one cloud: AWS accounts, or GCP projects, for which `instances_read` is False.
+
     `unaskable` are accounts of machines that the organization does not list as active: they are not asked for
     instances. `instances_read` says whether the accounts' stack instances could be listed; `mode_switch` why nothing
     new is made. `exclusions` is what the policy means for the Organization connector, where its account is in the
@@ -43,6 +46,11 @@ class Slice:
     instances_read: bool = True
     mode_switch: Finding | None = None
     exclusions: Exclusions = field(default_factory=Exclusions)
+
+    @property
+    def provider(self) -> Provider:
+        """The cloud of its accounts."""
+        return self.accounts[0].account.provider if self.accounts else Provider.AWS
 
 
 def cut_accounts(subjects: Sequence[AccountSubject], size: int = SUBJECTS) -> Iterator[tuple[AccountSubject, ...]]:
