@@ -20,6 +20,7 @@ from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 from tests.fakes.aws import FakePolicySource
 from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.gcp import FakeProjects
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeGivenUpQueue, FakeRequestQueue
 from tests.fixtures.read import request
@@ -51,6 +52,7 @@ class World:
         self.queue = FakeGivenUpQueue(self.clock, *(parked(number) for number in range(10)), "broken")
         self.sender = FakeRequestQueue()
         self.ledger = FakeLedger()
+        self.google = FakeProjects()
         self.ports = ReplayPorts(
             queues=(self.queue,),
             sender=self.sender,
@@ -58,6 +60,7 @@ class World:
             policy=FakePolicySource(policy),
             clock=self.clock,
             actor="somebody",
+            projects=lambda: self.google,
         )
 
     @property
