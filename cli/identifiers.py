@@ -32,7 +32,7 @@ def clouds_of(text: str, provider: Provider | None) -> tuple[Provider, ...]:
     found = tuple(each for each in providers_of(text) if provider in {None, each})
     if not found:
         form = {
-            Provider.AWS: f"no AWS account id: {_TWELVE}",
+            Provider.AWS: "no AWS account id: twelve digits, leading zeros included",
             Provider.GCP: "neither the number nor the id of a GCP project",
             None: f"neither an AWS account nor a GCP project: {_TWELVE}",
         }[provider]

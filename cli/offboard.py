@@ -91,6 +91,8 @@ def _end(plan: OffboardingPlan, done: dict[str, Any], *, as_json: bool, last: st
 
 
 def _show(plan: OffboardingPlan) -> None:
+    if plan.key.provider is Provider.GCP:
+        _line("project", f"{plan.account_id} {plan.name or '(the organization does not list it)'}")
     for connector in plan.ours:
         _line("delete", str(connector.connector_id))
     for connector in plan.foreign:
@@ -123,6 +125,7 @@ def _plan_json(plan: OffboardingPlan) -> dict[str, Any]:
     return {
         "provider": plan.key.provider,
         "hierarchy_identifier": plan.account_id,
+        "name": plan.name,
         "connectors": [str(connector.connector_id) for connector in plan.ours],
         "foreign_connectors": [str(connector.connector_id) for connector in plan.foreign],
         "members": plan.members,

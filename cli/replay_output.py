@@ -61,14 +61,17 @@ def _account(message: GivenUp) -> str:
 
 
 def _reason(message: GivenUp) -> str:
-    return f"{message.project_id}: {message.reason}" if message.project_id else message.reason
+    named = not message.project_id or message.reason.startswith(f"{message.project_id}: ")
+    return message.reason if named else f"{message.project_id}: {message.reason}"
 
 
 def print_message(found: Shown) -> None:
     """One message, what is known of it, and its account."""
     message = found.message
     named = " ".join(filter(None, (message.account, message.project_id)))
-    account = f"project {named}".strip() if message.provider is Provider.GCP else named or "no account"
+    account = named or "no account"
+    if message.provider is Provider.GCP:
+        account = f"project {named}" if named else "a push that names no project"
     console.print(Text.assemble(words(account, style="bold"), "  ", words(message.asks), "  ", words(message.queue)))
     lines = {
         "message": message.message_id,

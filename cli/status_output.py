@@ -96,7 +96,8 @@ def _ids_width(records: Sequence[AccountRecord]) -> int:
 
 
 def _names_width(records: Sequence[AccountRecord]) -> int:
-    return max(4, min(16, max((len(record.name) for record in records), default=4)))
+    most = 22 if records and records[0].key.provider is Provider.GCP else 16  # a project's id is what people call it by
+    return max(4, min(most, max((len(record.name) for record in records), default=4)))
 
 
 def roll_table(

@@ -61,6 +61,7 @@ class OffboardPorts:
 def plan_offboarding(key: AccountKey, ports: OffboardPorts) -> OffboardingPlan:
     """Looks at everything and changes nothing. Raises our errors where a part of it cannot be seen."""
     policy, account_id = policy_for(ports.policy.current(), key.provider), key.hierarchy_identifier
+    account = ports.directory.find_account(account_id, with_tags=policy.uses_tags)
     ours, foreign = _connectors(account_id, policy, ports)
     instance = ports.aws.stack_sets.find_instance(account_id) if ports.aws is not None else None
     users: tuple[str, ...] | None = ()
@@ -75,7 +76,8 @@ def plan_offboarding(key: AccountKey, ports: OffboardPorts) -> OffboardingPlan:
         users=users,
         machines=tuple(ports.surroundings.list_machines(key)),
         members=_members(account_id, policy, ports) if any(map(is_organization_connector, ours)) else 0,
-        still_included=_still_included(account_id, policy, ports),
+        name=account.name if account is not None else "",
+        still_included=_still_included(account, policy),
     )
 
 
@@ -95,8 +97,7 @@ def _members(account_id: str, policy: Policy, ports: OffboardPorts) -> int:
     return sum(is_member_below(each, account_id, policy) for each in ports.snapshot.list_all())
 
 
-def _still_included(account_id: str, policy: Policy, ports: OffboardPorts) -> str:
-    account = ports.directory.find_account(account_id, with_tags=policy.uses_tags)
+def _still_included(account: Account | None, policy: Policy) -> str:
     if account is None:
         return ""
     decision = decide(policy, account)

@@ -63,7 +63,8 @@ NATIVE_MEMBER_OVERDUE = FindingKind(
 )
 ORGANIZATION_CONNECTOR_MISSING = FindingKind(
     key="organization-connector-missing",
-    remedy="Ask for it with `rollcall onboard` and the management account's id; members follow by themselves.",
+    remedy="Ask for it with `rollcall onboard` and the id of the management account or project; members follow by "
+    "themselves.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
 ORGANIZATION_CONNECTOR_IN_USE = FindingKind(

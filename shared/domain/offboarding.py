@@ -46,8 +46,9 @@ class OffboardingPlan:
 
     `users` are roles of the account that trust an identity provider of the member template and are not Defender's
     own; None where the account could not be looked into. `members` is the number of connectors in the tenant that
-    stand below one of ours. `still_included` says why the policy would connect the account again. A project has neither
-    stack instance nor users: what it has at Google is its owner's, or the whole organization's, and stays.
+    stand below one of ours. `name` is empty where the organization does not list it; `still_included` says why the
+    policy would connect it again. A project has neither stack instance nor users: what it has at Google is its owner's,
+    or the whole organization's, and stays.
     """
 
     key: AccountKey
@@ -58,6 +59,7 @@ class OffboardingPlan:
     users: tuple[str, ...] | None
     machines: tuple[Machine, ...]
     members: int = 0
+    name: str = ""
     still_included: str = ""
 
     @property

@@ -157,6 +157,7 @@ def test_what_is_copied_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     connected = replace(RECORDS[0], connector_id="/subscriptions/s/" + "x" * 90)
     monkeypatch.setattr("cli.status.console", screen)
     monkeypatch.setattr("cli.status.bootstrap.ledger", FakeLedger)
+    monkeypatch.setattr("cli.status.known_key", lambda *_: connected.key)
     monkeypatch.setattr("cli.status.account_status", lambda *_: AccountStatus(record=connected, history=()))
     with screen.capture() as captured:
         status(KEYS[2].hierarchy_identifier)
