@@ -22,7 +22,8 @@ from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import connector_id_for, desired_project_body, to_create
 from shared.domain.gcp_connector_api import OFFERING_OF, Project
 from shared.domain.ledger import AccountKey, AccountRecord, State
-from shared.domain.policy import Deletions, Policy
+from shared.domain.placement import place
+from shared.domain.policy import Deletions, Mode, Policy
 from shared.errors import ConfigurationError
 from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
@@ -345,6 +346,29 @@ def test_onboard_of_a_project_that_takes_no_part_says_why(desk: Desk, project_id
     said = desk.run("onboard", project_id)
     assert (said.code, state in said.out, reason in said.out) == (0, True, True)
     assert desk.azure.connectors.everything() == []
+
+
+def test_onboard_takes_a_connector_away_where_the_policy_says_so(desk: Desk) -> None:
+    desk.connect()
+    desk.projects.add(shop(SHOP, ou_path="/Sandbox"))
+    desk.change(deletions=Deletions(excluded_accounts=True))
+    desk.azure.clock.advance(60)
+    said = desk.run("onboard", "acme-shop-1")
+    assert (said.code, said.out.startswith("excluded")) == (0, True), said.err
+    [parent] = desk.azure.connectors.everything()
+    assert SHOP in parent.excluded_accounts
+
+
+def test_plan_refuses_projects_of_another_mode(desk: Desk) -> None:
+    desk.change(mode=Mode.STANDALONE, organization_connector=None)
+    gcp = desk.azure.source.policy.of(Provider.GCP)
+    assert gcp is not None
+    alone = place(gcp, SHOP, gcp.default_profile, gcp.target, NAMES[SHOP])
+    desk.azure.connectors.plant(alone.connector_id, to_create(alone.desired))
+    desk.change(mode=MEMBER.mode, organization_connector=MEMBER.organization_connector)
+    said = desk.run("plan", "--provider", "gcp", "--json")
+    keys = {each["hierarchy_identifier"]: each["key"] for each in said.document["accounts"]}
+    assert (said.code, keys[SHOP], keys[MANAGEMENT]) == (1, "membership-change", "mode-switch")
 
 
 def test_onboard_of_a_member_that_waits_for_its_parent_says_for_what(desk: Desk) -> None:

@@ -53,11 +53,12 @@ class World:
         self.sender = FakeRequestQueue()
         self.ledger = FakeLedger()
         self.google = FakeProjects()
+        self.source = FakePolicySource(policy)
         self.ports = ReplayPorts(
             queues=(self.queue,),
             sender=self.sender,
             ledger=self.ledger,
-            policy=FakePolicySource(policy),
+            policy=self.source,
             clock=self.clock,
             actor="somebody",
             projects=lambda: self.google,
