@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli import bootstrap
+from cli import bootstrap, cloud_bootstrap
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.plan import selection_of
 from shared.application.backfill_projects import backfill_projects
@@ -85,7 +85,7 @@ def _followed(run: Run, provider: Provider) -> Reconciliation:
 
         try:
             if provider is Provider.GCP:
-                return backfill_projects(run, bootstrap.backfill_ports(), tell=tell)
+                return backfill_projects(run, cloud_bootstrap.backfill_ports(), tell=tell)
             return reconcile(run, bootstrap.reconcile_ports(), tell=tell)
         except KeyboardInterrupt as stop:
             raise RefusedError(

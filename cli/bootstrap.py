@@ -15,7 +15,6 @@ from dotenv import dotenv_values
 from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
-from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
 from shared.adapters.aws.event_bus import AwsEventBus
 from shared.adapters.aws.management_account import AwsManagementAccount
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
@@ -30,10 +29,6 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.defender.automations import ArmAutomations
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.defender.subscriptions import ArmSubscriptions
-from shared.adapters.defender.surroundings import ArmSurroundings
-from shared.adapters.gcp.client import GoogleClient
-from shared.adapters.gcp.credentials import operators_session
-from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
@@ -41,9 +36,6 @@ from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, P
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
-from shared.application.backfill_projects import BackfillPorts, projects_policy
-from shared.application.offboard import OffboardPorts
-from shared.application.plan import PlanPorts
 from shared.application.ports import PolicyDestination
 from shared.application.publish_template import TemplatePorts
 from shared.application.reconcile import ReconcilePorts
@@ -55,7 +47,7 @@ from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from mypy_boto3_iam.client import IAMClient
+    pass
 
 SANDBOX_ENVIRONMENT = Path(".sandbox") / "operator.env"
 BUS_REGION = "us-east-1"  # Organizations' events appear there only
@@ -156,18 +148,6 @@ def policy_source(origin: str | None) -> CachedPolicySource:
     return CachedPolicySource(store, origin=origin, clock=SystemClock())
 
 
-def plan_ports(policy: str | None) -> PlanPorts:
-    """What `rollcall plan` reads from; `policy` as in `policy_source`."""
-    organizations = boto3.client("organizations", region_name=BUS_REGION, config=AWS)
-    return PlanPorts(
-        policy=policy_source(policy),
-        listing=AwsAccountListing(organizations, SystemClock()),
-        snapshot=snapshot(),
-        subscriptions=ArmSubscriptions(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock()),
-        ledger=ledger() if settings().ledger is not None else None,
-    )
-
-
 def policy() -> Policy:
     """The policy that the setting names."""
     return policy_source(None).current()
@@ -175,8 +155,12 @@ def policy() -> Policy:
 
 def subscription_ports(gap_seconds: float) -> SubscriptionPorts:
     """What `rollcall subscription` works with."""
-    plans = ArmSubscriptions(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
-    return SubscriptionPorts(plans=plans, clock=SystemClock(), gap_seconds=gap_seconds)
+    return SubscriptionPorts(plans=subscriptions(), clock=SystemClock(), gap_seconds=gap_seconds)
+
+
+def subscriptions() -> ArmSubscriptions:
+    """Subscriptions, by the operator's own rights."""
+    return ArmSubscriptions(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
 
 
 def automations() -> ArmAutomations:
@@ -216,48 +200,12 @@ def reconcile_ports() -> ReconcilePorts:
     )
 
 
-def backfill_ports() -> BackfillPorts:
-    """What `rollcall backfill --provider gcp` works with, as the Google credentials of this shell may.
-
-    Raises ConfigurationError where the policy says nothing of projects, or this shell has none.
-    """
-    clock, policies = SystemClock(), policy_source(None)
-    organization = projects_policy(policies.current()).organization
-    client = GoogleClient(operators_session(), clock, endpoint=settings().gcp.endpoint)
-    return BackfillPorts(
-        projects=GcpProjects(client, organization, clock), sender=request_sender(), policy=policies, clock=clock
-    )
-
-
 def request_sender() -> StorageRequestQueue:
     """The queue `onboarding`. Raises ConfigurationError where no storage account is named."""
     queue = settings().queue
     if queue is None:
         raise missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
     return StorageRequestQueue(credential(), queue_endpoint=queue.queueserviceuri, name=queue.name)
-
-
-def offboard_ports() -> OffboardPorts:
-    """What `rollcall offboard` works with."""
-    chosen, clock = settings(), SystemClock()
-    sender = request_sender()
-    organizations = boto3.client("organizations", region_name=BUS_REGION, config=AWS)
-    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=AWS)
-    sts = boto3.client("sts", region_name=BUS_REGION, config=AWS)
-    return OffboardPorts(
-        directory=account_directory(),
-        connectors=connectors(),
-        snapshot=snapshot(),
-        surroundings=ArmSurroundings(credential(), arm_endpoint=chosen.arm_endpoint),
-        stack_sets=CloudFormationStackSets(
-            cloudformation, organizations, name=chosen.stack_set_name, region=BUS_REGION
-        ),
-        roles=MemberAccountRoles(sts, _iam_of, role_name=chosen.reader_role),
-        sender=sender,
-        ledger=ledger(),
-        policy=policy_source(None),
-        clock=clock,
-    )
 
 
 def template_ports(bucket: str, key: str) -> TemplatePorts:
@@ -277,16 +225,6 @@ def template_ports(bucket: str, key: str) -> TemplatePorts:
         stack_set=RoleStackSet(cloudformation, name=name),
         stack=ManagementStack(cloudformation, name=settings().management_stack_name),
         clock=SystemClock(),
-    )
-
-
-def _iam_of(keys: TemporaryKeys) -> IAMClient:
-    return boto3.client(
-        "iam",
-        config=AWS,
-        aws_access_key_id=keys.access_key_id,
-        aws_secret_access_key=keys.secret_access_key,
-        aws_session_token=keys.session_token,
     )
 
 

@@ -1,4 +1,4 @@
-"""How `rollcall policy explain` shows what the policy wants for an account."""
+"""How `rollcall policy explain` shows what the policy wants for an account or a project."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from rich.text import Text
 
 from cli.output import words
 from shared.application.explain_account import Explanation
+from shared.domain.accounts import Provider
+from shared.domain.gcp_connector_api import OFFERING_OF
+from shared.domain.gcp_identities import services_of
 from shared.domain.policy import Verdict
 from shared.domain.profiles import Plan
 from shared.domain.roles import Role
@@ -25,6 +28,7 @@ def explanation_json(found: Explanation, origin: str) -> dict[str, Any]:
     rule = found.policy.rules[decision.rule - 1] if decision.rule else None
     return {
         "account": {
+            "provider": str(account.provider),
             "id": account.account_id,
             "name": account.name,
             "state": str(account.state),
@@ -35,7 +39,7 @@ def explanation_json(found: Explanation, origin: str) -> dict[str, Any]:
         "verdict": str(decision.verdict),
         "reason": decision.reason,
         "rule": {"number": decision.rule, "name": rule.name, "matched": found.why} if rule else None,
-        "profile": {**asdict(profile), "plans": _plans(found), "roles": _roles(found)},
+        "profile": {**asdict(profile), "plans": _plans(found), "roles": _roles(found), "services": _services(found)},
         "mode": str(found.policy.mode),
         "target": asdict(decision.target),
         "connector_id": str(found.connector_id),
@@ -48,7 +52,12 @@ def explanation_lines(found: Explanation, origin: str) -> Iterator[Text]:
     """The same for people; each text is one line, the body excepted."""
     account, decision = found.account, found.decision
     yield Text.assemble(
-        words(account.account_id, style="bold"), "  ", words(account.name), "  ", words(account.ou_path)
+        Text("project " if account.provider is Provider.GCP else "", style="dim"),
+        words(account.account_id, style="bold"),
+        "  ",
+        words(account.name),
+        "  ",
+        words(account.ou_path),
     )
     verdict = Text(str(decision.verdict), style=_STYLES[decision.verdict])
     yield Text.assemble(verdict, ": ", words(decision.reason))
@@ -68,6 +77,7 @@ def _wanted(found: Explanation) -> Iterator[Text]:
     yield _line("profile", f"{profile.name}, scanned every {profile.scan_interval_hours} h")
     yield from _list("plans", _plans(found))
     yield from _list("roles", _roles(found))
+    yield from _list("APIs", _services(found))
     place = [f"subscription {target.subscription_id}", f"resource group {target.resource_group}", target.location]
     yield from _list("target", place)
     yield _line("connector", str(found.connector_id))
@@ -82,10 +92,19 @@ def _rule(found: Explanation) -> str:
 
 
 def _plans(found: Explanation) -> list[str]:
-    return [str(plan) for plan in Plan if plan in found.decision.profile.plans]
+    offering_of = OFFERING_OF if found.policy.provider is Provider.GCP else {}
+    return [offering_of.get(plan, str(plan)) for plan in Plan if plan in found.decision.profile.plans]
+
+
+def _services(found: Explanation) -> list[str]:
+    """The APIs of Google that have to be enabled in the project."""
+    return list(services_of(found.decision.profile)) if found.policy.provider is Provider.GCP else []
 
 
 def _roles(found: Explanation) -> list[str]:
+    """The roles in the AWS account; a project's service accounts are in the body."""
+    if found.policy.provider is Provider.GCP:
+        return []
     return [str(role) for role in Role if role in found.decision.profile.roles()]
 
 

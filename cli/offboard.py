@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import bootstrap
-from cli.output import console, progress, words, write_json
-from cli.status import account_key
+from cli import bootstrap, cloud_bootstrap
+from cli.identifiers import CloudOption, IdArgument, cloud_of
+from cli.output import RefusedError, console, progress, words, write_json
+from shared.application.named import known_as
 from shared.application.offboard import OffboardPorts, plan_offboarding, remove_connector, remove_roles
+from shared.domain.accounts import Provider, is_project_number
+from shared.domain.ledger import AccountKey
 from shared.domain.offboarding import OffboardingPlan, RolesFate
 
 FATES = {
@@ -21,18 +24,28 @@ FATES = {
     "an identity provider of it",
 }
 
+STAYS = {
+    "google": "pool, providers, service accounts and their roles stay: Rollcall deletes none at Google",
+    "apis": "APIs that were enabled, and enable-osconfig, stay as they are in the project",
+}
+"""What a project keeps, whatever is confirmed."""
+
 
 def offboard(
-    account: Annotated[str, typer.Argument(metavar="ID", help="a 12-digit AWS account id")],
+    account: IdArgument,
+    provider: CloudOption = None,
     confirm: Annotated[bool, typer.Option("--confirm", help="do it; left out, only say what would be done")] = False,
     wait_seconds: Annotated[float, typer.Option("--wait", min=1, help="seconds to wait for each step")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
-    """Take one account out of Defender for Cloud. Without --confirm nothing is changed.
+    """Take one account or project out of Defender for Cloud. Without --confirm nothing is changed.
 
-    Examples: rollcall offboard 012345678901 · rollcall offboard 012345678901 --confirm
+    What a project has at Google stays: pools, providers, service accounts and enabled APIs are never taken away.
+    Examples: rollcall offboard 012345678901 · rollcall offboard acme-shop-1 --provider gcp --confirm
     """
-    key, ports = account_key(account), bootstrap.offboard_ports()
+    cloud = cloud_of(account, provider, bootstrap.ledger())
+    ports = cloud_bootstrap.offboard_ports(cloud)
+    key = AccountKey(provider=cloud, hierarchy_identifier=_identifier(account, cloud, ports))
     with progress.status(f"looking at {account}"):
         plan = plan_offboarding(key, ports)
     if not as_json:
@@ -43,10 +56,28 @@ def offboard(
     _end(plan, {"confirmed": True, **_do(plan, ports, wait_seconds)}, as_json=as_json, last="done")
 
 
+def _identifier(text: str, cloud: Provider, ports: OffboardPorts) -> str:
+    """The account's id or the project's number; a project that is gone is known to the ledger. Raises RefusedError."""
+    if cloud is Provider.AWS or is_project_number(text):
+        return text
+    project = ports.directory.find_account(text, with_tags=False)
+    if project is not None:
+        return project.account_id
+    known = known_as(text, (cloud,), ports.ledger)
+    if len(known) != 1:
+        raise RefusedError(
+            f"neither the organization of the policy nor the ledger knows one project {text}",
+            remedy="check the id, or say the project's number with --provider gcp",
+        )
+    return known[0].key.hierarchy_identifier
+
+
 def _do(plan: OffboardingPlan, ports: OffboardPorts, wait_seconds: float) -> dict[str, Any]:
     with progress.status("the Function App deletes the connector"):
         record = remove_connector(plan, ports, timeout_seconds=wait_seconds)
     progress.print(words(f"{plan.account_id} {record.state}: {record.reason}"))
+    if ports.aws is None:
+        return {"state": record.state, "roles_removed": False}
     with progress.status("CloudFormation deletes the stack instance"):
         removed = remove_roles(plan, ports, timeout_seconds=wait_seconds)
     return {"state": record.state, "roles_removed": removed}
@@ -60,6 +91,8 @@ def _end(plan: OffboardingPlan, done: dict[str, Any], *, as_json: bool, last: st
 
 
 def _show(plan: OffboardingPlan) -> None:
+    if plan.key.provider is Provider.GCP:
+        _line("project", f"{plan.account_id} {plan.name or '(the organization does not list it)'}")
     for connector in plan.ours:
         _line("delete", str(connector.connector_id))
     for connector in plan.foreign:
@@ -68,13 +101,18 @@ def _show(plan: OffboardingPlan) -> None:
         _line("refused", f"{in_use.reason}. {in_use.remedy}")
     for lock in plan.locks:
         _line("locked", f"{lock.lock_id} ({lock.level}): remove it first")
-    _line("roles", FATES[plan.roles_fate])
+    if plan.key.provider is Provider.AWS:
+        _line("roles", FATES[plan.roles_fate])
+    else:
+        for label, stays in STAYS.items():
+            _line(label, stays)
     for user in plan.users or ():
         _line("user", f"role {user} trusts an identity provider of it, too")
     for machine in plan.machines:
         _line("machine", f"{machine.name} ({machine.status}) stays: remove the agent on it, then {machine.resource_id}")
     if plan.still_included:
-        _line("warning", f"the policy still includes the account ({plan.still_included}): exclude it, or it comes back")
+        included = f"the policy still includes the {plan.noun} ({plan.still_included})"
+        _line("warning", f"{included}: exclude it, or it comes back")
     if plan.has_nothing_to_do:
         _line("nothing", "there is nothing of ours to remove")
 
@@ -85,7 +123,9 @@ def _line(label: str, text: str) -> None:
 
 def _plan_json(plan: OffboardingPlan) -> dict[str, Any]:
     return {
+        "provider": plan.key.provider,
         "hierarchy_identifier": plan.account_id,
+        "name": plan.name,
         "connectors": [str(connector.connector_id) for connector in plan.ours],
         "foreign_connectors": [str(connector.connector_id) for connector in plan.foreign],
         "members": plan.members,

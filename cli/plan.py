@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from cli import bootstrap
+from cli import cloud_bootstrap
+from cli.identifiers import cloud_of, clouds_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from cli.status import account_key
+from cli.status_output import NOUNS
 from shared.application.plan import Preview, PreviewWarning, Selection
 from shared.application.plan import plan as plan_roll
+from shared.domain.accounts import Provider
 from shared.domain.preview import NEEDS_NOTHING, Action, Change, PlannedAccount
 from shared.domain.standing import DUPLICATE
 
@@ -26,6 +29,8 @@ STYLES = {
     Action.EXCLUDED: "dim",
     Action.UNCHANGED: "dim",
 }
+HEADINGS = {Provider.AWS: "AWS accounts", Provider.GCP: "GCP projects"}
+_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 _ACTION_WIDTH = max(len(action) for action in Action)
 
 
@@ -34,10 +39,15 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
         str | None, typer.Option("--policy", metavar="FILE", help="a policy instead of the one in ROLLCALL_POLICY")
     ] = None,
     account: Annotated[
-        list[str] | None, typer.Option("--account", metavar="ID", help="this account only; may be repeated")
+        list[str] | None,
+        typer.Option("--account", metavar="ID", help="this account or project only; may be repeated"),
     ] = None,
     ou: Annotated[
-        str | None, typer.Option("--ou", metavar="PATH", help="accounts in this organizational unit and below only")
+        str | None,
+        typer.Option("--ou", metavar="PATH", help="what is in this organizational unit, or folder, and below only"),
+    ] = None,
+    provider: Annotated[
+        Provider | None, typer.Option("--provider", help="this cloud only; left out, every one of the policy")
     ] = None,
     owner: Annotated[
         bool | None,
@@ -49,57 +59,75 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     show_all: Annotated[bool, typer.Option("--all", help="list accounts that need nothing, too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
-    """Show what the policy would change, account by account; nothing is written.
+    """Show what the policy would change, account by account and project by project; nothing is written.
 
-    Exit code 1 where an account would be refused.
-    Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json
+    Projects are shown where the policy has a section `gcp`, with this shell's Google credentials. Exit code 1 where
+    an account or a project would be refused.
+    Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json ·
+    rollcall plan --provider gcp
     """
+    named = [account_cloud(text, provider) for text in account or []]
     selection = selection_of(account or [], ou or "")
-    ports = bootstrap.plan_ports(policy)
-    with progress.status("reading the organization and the tenant"):
-        found = plan_roll(selection, ports, may_assign_roles=owner)
+    clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
+    found: list[Preview] = []
+    for ports in cloud_bootstrap.plan_ports(policy, provider, clouds):
+        with progress.status(f"reading the {NOUNS[ports.provider]} of the organization, and the tenant"):
+            found.append(plan_roll(selection, ports, may_assign_roles=owner))
     _refuse_strangers(found, selection)
     if as_json:
         write_json(plan_json(found))
     else:
-        show(found, show_all=show_all)
-    if found.totals[Action.REFUSED]:
+        show_all_clouds(found, show_all=show_all, everybody=selection == Selection())
+    if any(each.totals[Action.REFUSED] for each in found):
         raise typer.Exit(FOUND)
+
+
+def account_cloud(text: str, provider: Provider | None) -> tuple[Provider, ...]:
+    """The clouds where --account may mean somebody: with twelve digits both are looked through. Raises BadParameter."""
+    cloud_of(text, provider)
+    return clouds_of(text, provider)
 
 
 def selection_of(account_ids: list[str], ou_path: str) -> Selection:
     """What the options --account and --ou mean. Raises BadParameter."""
     if ou_path and not ou_path.startswith("/"):
         raise typer.BadParameter(f"{ou_path!r} is no path of an organizational unit: it begins with a slash")
-    named = frozenset(account_key(text).hierarchy_identifier for text in account_ids)
-    return Selection(account_ids=named, ou_path=ou_path)
+    return Selection(account_ids=frozenset(account_ids), ou_path=ou_path)
 
 
-def _refuse_strangers(found: Preview, selection: Selection) -> None:
+def _refuse_strangers(found: Sequence[Preview], selection: Selection) -> None:
     """Refuses a selection that means nobody: a slip of the pen would look like a plan without changes."""
-    if not found.accounts and selection.ou_path:
-        raise RefusedError(f"no such account in {selection.ou_path}", remedy="see the unit's path in AWS Organizations")
-    strangers = selection.account_ids - {account.hierarchy_identifier for account in found.accounts}
+    accounts = [account for each in found for account in each.accounts]
+    if not accounts and selection.ou_path and not selection.account_ids:
+        raise RefusedError(
+            f"nobody is in {selection.ou_path}",
+            remedy="see the path in AWS Organizations, or the folders' display names in Resource Manager",
+        )
+    strangers = selection.account_ids - {account.hierarchy_identifier for account in accounts}
+    strangers -= {account.name for account in accounts if account.provider is Provider.GCP}
     if strangers:
         raise RefusedError(
             f"the organization does not list {', '.join(sorted(strangers))}"
             + (f" in {selection.ou_path}" if selection.ou_path else ""),
-            remedy="check the id, or wait where the account is new",
+            remedy="check the id, or wait where it is new",
         )
 
 
-def plan_json(found: Preview) -> dict[str, Any]:
-    """The whole plan as JSON, accounts that need nothing included."""
+def plan_json(found: Sequence[Preview]) -> dict[str, Any]:
+    """The whole plan as JSON, accounts that need nothing included; of every cloud that was planned."""
+    totals = {action: sum(each.totals[action] for each in found) for action in Action}
     return {
-        "policy_hash": found.policy_hash,
-        "totals": found.totals,
-        "warnings": [_warning_json(warning) for warning in found.warnings],
-        "accounts": [_account_json(account) for account in found.accounts],
+        "policy_hash": found[0].policy_hash if found else "",
+        "totals": totals,
+        "totals_by_provider": {each.provider: each.totals for each in found},
+        "warnings": [_warning_json(warning, each.provider) for each in found for warning in each.warnings],
+        "accounts": [_account_json(account) for each in found for account in each.accounts],
     }
 
 
-def _warning_json(warning: PreviewWarning) -> dict[str, Any]:
-    return {"key": warning.note.key, "message": warning.note.message, "accounts": warning.account_ids}
+def _warning_json(warning: PreviewWarning, provider: Provider) -> dict[str, Any]:
+    note = warning.note
+    return {"key": note.key, "message": note.message, "provider": provider, "accounts": warning.account_ids}
 
 
 def _account_json(account: PlannedAccount) -> dict[str, Any]:
@@ -118,8 +146,19 @@ def _account_json(account: PlannedAccount) -> dict[str, Any]:
     }
 
 
+def show_all_clouds(found: Sequence[Preview], *, show_all: bool, everybody: bool) -> None:
+    """Each cloud's plan, the clouds named where there is more than AWS; one where nobody is asked about is left out."""
+    shown = [each for each in found if everybody or each.accounts]
+    for number, preview in enumerate(shown):
+        if len(shown) > 1 or preview.provider is not Provider.AWS:
+            gap = "\n" if number else ""
+            console.print(words(f"{gap}{HEADINGS[preview.provider]}", style="bold", lines=True), highlight=False)
+        show(preview, show_all=show_all)
+
+
 def show(found: Preview, *, show_all: bool) -> None:
-    """The plan for people, accounts of one action together; those that need nothing only where they are wanted."""
+    """One cloud's plan for people, those of one action together; those that need nothing only where they are wanted."""
+    noun = NOUNS[found.provider]
     for action in Action:
         if action in NEEDS_NOTHING and not show_all:
             continue
@@ -128,10 +167,10 @@ def show(found: Preview, *, show_all: bool) -> None:
                 _show_account(account)
     for warning in found.warnings:
         count = len(warning.account_ids)
-        told = f"warning: {warning.note.message} ({count} account{'s' if count > 1 else ''})"
+        told = f"warning: {warning.note.message} ({count} {noun if count > 1 else noun.removesuffix('s')})"
         console.print(words(told, style="yellow"), highlight=False)
     totals = " · ".join(f"{count} {action}" for action, count in found.totals.items() if count)
-    console.print(words(totals or "no accounts"), highlight=False)
+    console.print(words(totals or f"no {noun}"), highlight=False)
     if hidden := sum(found.totals[action] for action in NEEDS_NOTHING) if not show_all else 0:
         progress.print(words(f"{hidden} need nothing and are not listed; see them with --all", style="dim"))
 
@@ -146,7 +185,11 @@ def _show_account(account: PlannedAccount) -> None:
     )
     console.print(head, highlight=False)
     foreign = account.key == DUPLICATE  # its id has a line of its own
-    _indented(words("another's connector, which is not ours, has the account" if foreign else account.reason))
+    _indented(
+        words(
+            f"another's connector, which is not ours, has the {_NOUN[account.provider]}" if foreign else account.reason
+        )
+    )
     if account.remedy:
         _indented(words(account.remedy))
     if account.action is Action.CREATE and (place := account.connector_id):

@@ -12,14 +12,12 @@ import typer
 from rich.text import Text
 
 from cli import bootstrap
-from cli.explanation import explanation_json, explanation_lines
+from cli.explain import explain
 from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
-from cli.status import account_key
 from shared.adapters.policy.problems import CheckedPolicy, check_policy
 from shared.adapters.policy.schema import rendered_schema
 from shared.adapters.policy.source import read_bounded
 from shared.adapters.policy.yaml_tree import MOST_BYTES, Problem
-from shared.application.explain_account import explain_account
 from shared.application.ports import PolicyDestination
 from shared.application.publish_policy import Publication, Published, PublishReport, publish_policy
 from shared.application.refuse_mode_switch import find_mode_switch
@@ -76,37 +74,7 @@ def schema(
     sys.stdout.write(rendered_schema())
 
 
-@app.command()
-def explain(
-    account: Annotated[str, typer.Argument(metavar="ID", help="a 12-digit AWS account id")],
-    origin: Annotated[
-        str | None,
-        typer.Option("--policy", metavar="FILE", help="a file, s3:// or a blob's address; default: ROLLCALL_POLICY"),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what the policy wants for one account now, and why.
-
-    Examples: rollcall policy explain 012345678901 · rollcall policy explain 012345678901 --policy policy.yaml
-    """
-    key = account_key(account)
-    origin = origin or bootstrap.settings().policy
-    if not origin:
-        raise ConfigurationError(
-            "no policy is named", setting="ROLLCALL_POLICY", remedy="Set ROLLCALL_POLICY, or give --policy FILE."
-        )
-    identifier = key.hierarchy_identifier
-    found = explain_account(identifier, bootstrap.account_directory(), bootstrap.policy_source(origin))
-    if found is None:
-        raise RefusedError(
-            f"the organization has no account {account}",
-            remedy="see `aws organizations list-accounts`, and whose AWS credentials this shell has",
-        )
-    if as_json:
-        write_json(explanation_json(found, origin))
-        return
-    for line in explanation_lines(found, origin):
-        console.print(line, soft_wrap=True, highlight=False)
+app.command()(explain)
 
 
 @app.command()

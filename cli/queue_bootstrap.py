@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import boto3
 
-from cli import bootstrap
+from cli import bootstrap, cloud_bootstrap
 from cli.output import progress
 from shared.adapters.aws.dead_letters import dead_letter_queues
 from shared.adapters.aws.queue_gauge import SqsGauge
@@ -24,13 +24,15 @@ from shared.application.status import QueueGauge
 
 def replay_ports(queue: str) -> ReplayPorts:
     """What `rollcall replay` works with: all queues of given-up messages, or the one named."""
+    policies = bootstrap.policy_source(None)
     return ReplayPorts(
         queues=tuple(given_up_queues(queue)),
         sender=bootstrap.request_sender(),
         ledger=bootstrap.ledger(),
-        policy=bootstrap.policy_source(None),
+        policy=policies,
         clock=SystemClock(),
         actor=caller_of(bootstrap.credential()),
+        projects=lambda: cloud_bootstrap.projects(policies),
         hidden_seconds=bootstrap.settings().replay.hidden_seconds,
     )
 

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from cli import queue_bootstrap
+from cli import bootstrap, queue_bootstrap
+from cli.identifiers import cloud_of
 from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
 from cli.replay_output import kept_document, messages_table, print_message
-from cli.status import account_key
 from shared.adapters.aws.dead_letters import NAMES
 from shared.application.documents import (
     message_document,
@@ -31,7 +31,9 @@ app = typer.Typer(no_args_is_help=True, help="Messages that were given up: see w
 QUEUES = ("onboarding-poison", *NAMES)
 LEAST_ID = 8
 
-AccountOption = Annotated[str, typer.Option("--account", metavar="ID", help="only this account's")]
+AccountOption = Annotated[
+    str, typer.Option("--account", metavar="ID", help="only this account's, or this project's, by number or id")
+]
 ProviderOption = Annotated[Provider | None, typer.Option("--provider", help="only of this cloud")]
 ClassOption = Annotated[
     str, typer.Option("--class", metavar="KEY", help="only with this kind of reason: its heading in docs/runbook.md")
@@ -198,7 +200,7 @@ def _wanted(  # noqa: PLR0913, PLR0917 - the options that say which messages are
     now = datetime.now(UTC)
     return Wanted(
         message_ids=frozenset(_ids(messages or [])),
-        account=account_key(account).hierarchy_identifier if account else "",
+        account=_checked(account, provider),
         provider=provider,
         reason_class=reason_class,
         older_than=None if older_than is None else now - timedelta(hours=older_than),
@@ -206,8 +208,17 @@ def _wanted(  # noqa: PLR0913, PLR0917 - the options that say which messages are
     )
 
 
+def _checked(account: str, provider: Provider | None) -> str:
+    """What --account says, if it can be an account's id or a project's. Raises typer.BadParameter."""
+    if account:
+        cloud_of(account, provider)
+    return account
+
+
 def _meant(messages: list[str] | None, wanted: Wanted, everything: bool) -> Wanted:
-    """Nothing is done to all messages unless that is said."""
+    """Nothing is done to all messages unless that is said, nor to those of two clouds that share a number."""
+    if wanted.account:
+        cloud_of(wanted.account, wanted.provider, bootstrap.ledger())
     if not messages and not everything:
         raise typer.BadParameter("name the messages, or say --all; see `rollcall replay list`")
     if messages and everything:

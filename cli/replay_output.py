@@ -12,45 +12,66 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import console, words
-from cli.status import history_table
+from cli.status_output import history_table
 from cli.wording import age, moment, state_text
 from shared.application.documents import message_document
 from shared.application.replay import Shown
 from shared.application.replay_ports import GivenUp
+from shared.domain.accounts import Provider
 
 ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 8, 22, 27, 2
 ROOM_FOR_QUEUES = 130
+_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 
 
 def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Table:
-    """A line for each message, in `width` columns; ids and accounts are never cut."""
+    """A line for each message, in `width` columns; ids and accounts are never cut.
+
+    A project is told by `gcp-` and its number, and by its id before the reason.
+    """
     wide = width >= ROOM_FOR_QUEUES
-    used = ID_WIDTH + ACCOUNT_WIDTH + AGE_WIDTH + CLASS_WIDTH + (QUEUE_WIDTH + GAP if wide else 0)
+    accounts = max([ACCOUNT_WIDTH, *(len(_account(each)) for each in messages)])
+    used = ID_WIDTH + accounts + AGE_WIDTH + CLASS_WIDTH + (QUEUE_WIDTH + GAP if wide else 0)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, size in (("message", ID_WIDTH), ("account", ACCOUNT_WIDTH), ("age", AGE_WIDTH)):
+    for name, size in (("message", ID_WIDTH), ("account", accounts), ("age", AGE_WIDTH)):
         table.add_column(name, no_wrap=True, width=size)
     table.add_column("kind of reason", no_wrap=True, overflow="ellipsis", width=CLASS_WIDTH)
     if wide:
         table.add_column("queue", no_wrap=True, width=QUEUE_WIDTH)
-    longest = max((len(words(each.reason)) for each in messages), default=1)  # into a file: no padding
+    longest = max((len(words(_reason(each))) for each in messages), default=1)  # into a file: no padding
     room = min(max(width - used - 4 * GAP, 1), max(longest, len("reason")))
     table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=room)
     for each in messages:
         table.add_row(
             words(each.message_id[:ID_WIDTH]),
-            words(each.key.hierarchy_identifier if each.key else "-"),
+            words(_account(each)),
             age(each.since, now),
             words(each.reason_class),
             *([words(each.queue)] if wide else []),
-            words(each.reason),
+            words(_reason(each)),
         )
     return table
+
+
+def _account(message: GivenUp) -> str:
+    """The account's id, or whose it is as far as the message says."""
+    if message.provider is Provider.GCP:
+        return f"gcp-{message.account}" if message.account else "gcp"
+    return message.account or "-"
+
+
+def _reason(message: GivenUp) -> str:
+    named = not message.project_id or message.reason.startswith(f"{message.project_id}: ")
+    return message.reason if named else f"{message.project_id}: {message.reason}"
 
 
 def print_message(found: Shown) -> None:
     """One message, what is known of it, and its account."""
     message = found.message
-    account = message.key.hierarchy_identifier if message.key else "no account"
+    named = " ".join(filter(None, (message.account, message.project_id)))
+    account = named or "no account"
+    if message.provider is Provider.GCP:
+        account = f"project {named}" if named else "a push that names no project"
     console.print(Text.assemble(words(account, style="bold"), "  ", words(message.asks), "  ", words(message.queue)))
     lines = {
         "message": message.message_id,
@@ -67,7 +88,12 @@ def print_message(found: Shown) -> None:
         console.print(words(_pretty(message.body), style="dim", lines=True))
     if found.record is not None:
         console.print(
-            Text.assemble("the account is ", state_text(found.record.state), " since ", moment(found.record.state_at))
+            Text.assemble(
+                f"the {_NOUN[found.record.key.provider]} is ",
+                state_text(found.record.state),
+                " since ",
+                moment(found.record.state_at),
+            )
         )
         console.print(history_table(found.history))
 

@@ -123,6 +123,7 @@ def replay_ports(actor: str) -> ReplayPorts:
         policy=onboarding.policy,
         clock=onboarding.clock,
         actor=actor,
+        projects=onboarding.google.projects,
     )
 
 

@@ -20,6 +20,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from functions import bootstrap
 from functions.operator_gate import caller_of
 from shared.application.documents import message_document, results_document, shown_document
+from shared.application.named import is_projects_too
 from shared.application.replay import Done, browse, discard, run, show
 from shared.application.replay_ports import ReplayPorts
 from shared.domain.accounts import Provider
@@ -54,7 +55,7 @@ class Selection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    account: str = Field(default="", pattern=r"^([0-9]{1,20})?$")
+    account: str = Field(default="", pattern=r"^[a-z0-9.:-]{0,100}$")
     provider: Provider | None = None
     reason_class: str = Field(default="", max_length=100)
     older_than: Moment | None = None
@@ -131,6 +132,12 @@ def answer(req: func.HttpRequest, ports: ReplayPorts) -> func.HttpResponse:
         return _failed(error)
 
 
+_WHOSE = {
+    "reason": "the account's id is the number of a project, too",
+    "remedy": "Say which is meant: provider is aws or gcp.",
+}
+
+
 def _asked(req: func.HttpRequest) -> Order | Listing | str:
     """What a request is for: an order, a list, or one message by its id. Raises ValueError."""
     identifier = str(req.route_params.get("identifier") or "")
@@ -166,6 +173,8 @@ def _listed(asked: Listing, ports: ReplayPorts) -> dict[str, Any]:
 
 def _ordered(order: Order, ports: ReplayPorts) -> func.HttpResponse:
     """Carries an order out; what was done is told and logged, even where it ends in the middle."""
+    if is_projects_too(order.account, order.provider, ports.ledger):
+        return _json(400, {"error": _WHOSE})
     wanted = order.wanted(order.ids)
     work = (
         run(wanted, ports, per_second=order.per_second, dry=order.dry_run)

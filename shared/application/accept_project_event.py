@@ -26,7 +26,8 @@ from shared.application.requests import (
     report_on_project,
     request_for,
 )
-from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
+from shared.application.tell_exclusions import note_to_organization
+from shared.domain.accounts import Account, Provider, unlisted_account
 from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.leaving import leave_unseen_project
 from shared.domain.ledger import AccountKey, Result, State
@@ -126,14 +127,27 @@ def _accept(signal: ProjectSignal, ports: ProjectEventPorts) -> Accepted:
     policy = ports.policy.current().of(Provider.GCP)
     if policy is None:
         return Accepted(outcome=Outcome(result=Result.SKIPPED, reason="the policy says nothing about GCP"))
-    seen = _look(signal, policy, ports)
-    project, report = seen.project, seen.report
-    request = request_for(project, policy, _cause(project, signal), report)
-    if policy.organization_account and seen.exclusions:
-        ports.queue.send(_told(seen, policy, signal))
-    ports.queue.send(request)
-    result = Result.CREATED if report.status is State.DEPLOYED else Result.SKIPPED
-    return Accepted(outcome=Outcome(result=result, reason=report.reason), request=request)
+    requests = requests_about(signal, policy, ports.projects, ports.clock)
+    for each in requests:
+        ports.queue.send(each)
+    request = requests[-1]
+    result = Result.CREATED if request.data.status is State.DEPLOYED else Result.SKIPPED
+    return Accepted(outcome=Outcome(result=result, reason=request.data.reason), request=request)
+
+
+def requests_about(
+    signal: ProjectSignal, policy: Policy, projects: Projects, clock: Clock
+) -> tuple[ConnectorRequest, ...]:
+    """What is to be put on the queue: the request about the project, and before it the Organization connector's note.
+
+    Raises TransientError, PermanentError, ConfigurationError.
+    """
+    seen = _look(signal, policy, projects, clock)
+    cause = _cause(seen.project, signal)
+    request = request_for(seen.project, policy, cause, seen.report)
+    if not policy.organization_account or not seen.exclusions:
+        return (request,)
+    return (note_to_organization(policy, cause, seen.exclusions, seen.report.at), request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,24 +159,10 @@ class _Seen:
     exclusions: Exclusions = field(default_factory=Exclusions)
 
 
-def _told(seen: _Seen, policy: Policy, signal: ProjectSignal) -> ConnectorRequest:
-    """Tells whether the Organization connector has to leave the project alone: a note about the management project."""
-    management = Account(
-        account_id=policy.organization_account,
-        name="",
-        state=AccountState.ACTIVE,
-        ou_path="",
-        is_management=True,
-        provider=Provider.GCP,
-    )
-    report = Report(status=State.SEEN, reason="a project was looked at", at=seen.report.at, exclusions=seen.exclusions)
-    return request_for(management, policy, _cause(management, signal), report)
-
-
-def _look(signal: ProjectSignal, policy: Policy, ports: ProjectEventPorts) -> _Seen:
+def _look(signal: ProjectSignal, policy: Policy, projects: Projects, clock: Clock) -> _Seen:
     """Looks at the project; what is said about it is so since just before."""
-    now = ports.clock.now()
-    project = ports.projects.find(signal.project)
+    now = clock.now()
+    project = projects.find(signal.project)
     if project is None:
         return _unseen(signal, policy, now)
     decision = decide(policy, project)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shared.application.gcp_ports import Projects
 from shared.application.ports import Clock, PolicySource, RequestSender
+from shared.application.provider_policy import policy_for
 from shared.application.reconcile import Looked, Reconciliation, Run, Tell
 from shared.application.requests import Cause, Report, correlation_id_of, report_on_project, request_for
 from shared.application.tell_exclusions import pieces_of
@@ -20,7 +21,7 @@ from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.ledger import AccountKey, State
 from shared.domain.policy import Decision, Deletions, Policy, Verdict, decide, is_management
 from shared.domain.reconciliation import Signal
-from shared.errors import ConfigurationError, PermanentError
+from shared.errors import PermanentError
 
 logger = logging.getLogger(__name__)
 
@@ -37,24 +38,12 @@ class BackfillPorts:
     clock: Clock
 
 
-def projects_policy(policy: Policy) -> Policy:
-    """What the policy says about projects. Raises ConfigurationError where it says nothing."""
-    found = policy.of(Provider.GCP)
-    if found is None:
-        raise ConfigurationError(
-            "the policy says nothing about projects",
-            setting="the section `gcp` of the policy",
-            remedy="Say there what projects get, and publish it.",
-        )
-    return found
-
-
 def backfill_projects(run: Run, ports: BackfillPorts, *, tell: Tell | None = None) -> Reconciliation:
     """Looks at every project that is selected, the management project first, since members wait for its connector.
 
     Raises TransientError, ConfigurationError; where the listing is incomplete, before anything was sent.
     """
-    policy = projects_policy(ports.policy.current())
+    policy = policy_for(ports.policy.current(), Provider.GCP)
     listed = list(ports.projects.list_projects())
     chosen = [_decided(each, policy, ports) for each in listed if run.selection.holds(each)]
     chosen.sort(key=lambda pair: (not is_management(policy, pair[0]), pair[0].account_id))

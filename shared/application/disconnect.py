@@ -11,7 +11,7 @@ from shared.application.settlement import Settlement
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
 from shared.domain.ledger import Result, State
-from shared.domain.placement import address_of, is_organization_connector
+from shared.domain.placement import address_of, is_member_below, is_organization_connector
 from shared.domain.policy import Decision, Policy, Verdict, decide
 from shared.errors import PermanentError
 from shared.messages.connector_request import ConnectorRequest
@@ -72,9 +72,7 @@ def _refuse(connector: Connector, policy: Policy, ports: OnboardPorts) -> None:
         )
     if is_organization_connector(connector):
         parent = connector.hierarchy_identifier
-        members = [
-            each for each in ports.snapshot.list_all() if each.organizational_data.get("parentHierarchyId") == parent
-        ]
+        members = [each for each in ports.snapshot.list_all() if is_member_below(each, parent, policy)]
         if members:
             finding = ORGANIZATION_CONNECTOR_IN_USE.found(
                 f"{connector.connector_id} has {len(members)} member connector(s)"

@@ -17,8 +17,9 @@ def message_document(message: GivenUp) -> dict[str, Any]:
     return {
         "message_id": message.message_id,
         "queue": message.queue,
-        "account": message.key.hierarchy_identifier if message.key else None,
-        "provider": message.key.provider if message.key else None,
+        "account": message.account or None,
+        "provider": message.provider,
+        "project_id": message.project_id or None,
         "asks": message.asks,
         "reason_class": message.reason_class,
         "reason": message.reason,

@@ -1,11 +1,12 @@
-"""Use case of `rollcall policy explain`: what the policy wants for one account, and why; it changes nothing."""
+"""Use case of `rollcall policy explain`: what the policy wants for an account or project, and why; it only reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from shared.application.ports import AccountDirectory, PolicySource
-from shared.domain.accounts import Account
+from shared.application.provider_policy import policy_for
+from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ConnectorBody, ConnectorId, to_create
 from shared.domain.placement import place
 from shared.domain.policy import Decision, Mode, Policy, Verdict, decide
@@ -26,15 +27,21 @@ class Explanation:
     body: ConnectorBody | None
 
 
-def explain_account(account_id: str, directory: AccountDirectory, source: PolicySource) -> Explanation | None:
+def explain_account(
+    account_id: str, directory: AccountDirectory, source: PolicySource, provider: Provider = Provider.AWS
+) -> Explanation | None:
     """Decides about the account from its present state; None where the organization has none of that id.
 
-    Raises ConfigurationError where the policy is missing or wrong, TransientError without answer.
+    Raises ConfigurationError where the policy is missing or wrong, or says nothing about that cloud; TransientError
+    without answer.
     """
-    policy = source.current()
+    policy = policy_for(source.current(), provider)
     account = directory.find_account(account_id, with_tags=policy.uses_tags)
-    if account is None:
-        return None
+    return None if account is None else explained(account, policy)
+
+
+def explained(account: Account, policy: Policy) -> Explanation:
+    """What `policy`, which is that of its cloud, wants for an account that is as it is told."""
     decision = decide(policy, account)
     rule = policy.rules[decision.rule - 1] if decision.rule else None
     placement = place(policy, account.account_id, decision.profile, decision.target, account.name)

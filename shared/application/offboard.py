@@ -1,4 +1,7 @@
-"""Use case of `rollcall offboard`: first a look, then, on a person's word, the connector and after it the roles."""
+"""Use case of `rollcall offboard`: first a look, then, on a person's word, the connector and after it the roles.
+
+A project has no roles of ours: pools, providers and service accounts at Google are never deleted by us.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,13 @@ from shared.application.ports import (
     StackSets,
     TenantSnapshot,
 )
+from shared.application.provider_policy import policy_for
 from shared.application.requests import Cause, Report, request_for
-from shared.domain.accounts import Account, AccountState, Provider
-from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.accounts import Account, AccountState
+from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.offboarding import OffboardingPlan, RolesFate
+from shared.domain.placement import is_member_below, is_organization_connector
 from shared.domain.policy import Policy, Verdict, decide
 from shared.domain.stack_sets import InstanceState, Removal, StackInstance, removal_id
 from shared.errors import PermanentError, TransientError
@@ -31,37 +36,48 @@ _ENDED = frozenset({State.OFFBOARDED, State.PARKED})
 
 
 @dataclass(frozen=True, kw_only=True)
+class RolePorts:
+    """Where an account of AWS has what has to go after its connector."""
+
+    stack_sets: StackSets
+    roles: AccountRoles
+
+
+@dataclass(frozen=True, kw_only=True)
 class OffboardPorts:
-    """What the use case works with."""
+    """What the use case works with; `aws` where it is about an account, and `directory` of the same cloud."""
 
     directory: AccountDirectory
     connectors: Connectors
     snapshot: TenantSnapshot
     surroundings: ConnectorSurroundings
-    stack_sets: StackSets
-    roles: AccountRoles
     sender: RequestSender
     ledger: Ledger
     policy: PolicySource
     clock: Clock
+    aws: RolePorts | None = None
 
 
 def plan_offboarding(key: AccountKey, ports: OffboardPorts) -> OffboardingPlan:
     """Looks at everything and changes nothing. Raises our errors where a part of it cannot be seen."""
-    policy, account_id = ports.policy.current(), key.hierarchy_identifier
+    policy, account_id = policy_for(ports.policy.current(), key.provider), key.hierarchy_identifier
+    account = ports.directory.find_account(account_id, with_tags=policy.uses_tags)
     ours, foreign = _connectors(account_id, policy, ports)
-    instance = ports.stack_sets.find_instance(account_id)
-    users = ports.roles.find_provider_users(account_id, tenant_id=policy.tenant_id) if instance is not None else ()
+    instance = ports.aws.stack_sets.find_instance(account_id) if ports.aws is not None else None
+    users: tuple[str, ...] | None = ()
+    if ports.aws is not None and instance is not None:
+        users = ports.aws.roles.find_provider_users(account_id, tenant_id=policy.tenant_id)
     return OffboardingPlan(
-        account_id=account_id,
+        key=key,
         ours=ours,
         foreign=foreign,
         locks=tuple(lock for each in ours for lock in ports.surroundings.list_locks(each.connector_id)),
         instance=instance,
         users=users,
-        machines=tuple(ports.surroundings.list_machines(account_id)),
-        members=_members(account_id, ports) if any(_is_organization(each) for each in ours) else 0,
-        still_included=_still_included(account_id, policy, ports),
+        machines=tuple(ports.surroundings.list_machines(key)),
+        members=_members(account_id, policy, ports) if any(map(is_organization_connector, ours)) else 0,
+        name=account.name if account is not None else "",
+        still_included=_still_included(account, policy),
     )
 
 
@@ -69,31 +85,19 @@ def _connectors(
     account_id: str, policy: Policy, ports: OffboardPorts
 ) -> tuple[tuple[Connector, ...], tuple[Connector, ...]]:
     """Ours, each as it is now, and others'. Resource Graph shows connectors for a while after they are gone."""
-    shown = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == ENVIRONMENT]
+    environment = ENVIRONMENT_OF[policy.provider]
+    shown = [each for each in ports.snapshot.find_by_hierarchy(account_id) if each.environment == environment]
     ours = [each for each in shown if each.organization == policy.organization]
     present = (ports.connectors.find(each.connector_id) for each in ours)
     return tuple(each for each in present if each is not None), tuple(each for each in shown if each not in ours)
 
 
-def _is_organization(connector: Connector) -> bool:
-    return _membership(connector) == "organization"
-
-
-def _members(account_id: str, ports: OffboardPorts) -> int:
+def _members(account_id: str, policy: Policy, ports: OffboardPorts) -> int:
     """How many connectors of the tenant, whoever's, are members below that account's."""
-    return sum(
-        _membership(each) == "member" and each.organizational_data.get("parentHierarchyId") == account_id
-        for each in ports.snapshot.list_all()
-    )
+    return sum(is_member_below(each, account_id, policy) for each in ports.snapshot.list_all())
 
 
-def _membership(connector: Connector) -> str:
-    """In lower case: a name of the API, which ignores its case."""
-    return str(connector.organizational_data.get("organizationMembershipType") or "").lower()
-
-
-def _still_included(account_id: str, policy: Policy, ports: OffboardPorts) -> str:
-    account = ports.directory.find_account(account_id, with_tags=policy.uses_tags)
+def _still_included(account: Account | None, policy: Policy) -> str:
     if account is None:
         return ""
     decision = decide(policy, account)
@@ -107,13 +111,14 @@ def remove_connector(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_sec
     to ask again does no harm.
     """
     _refuse(plan)
-    key, now = plan_key(plan), ports.clock.now()
+    key, now = plan.key, ports.clock.now()
     before = ports.ledger.find(key)
     cause = Cause(
-        event_id=str(uuid.uuid4()), source=SOURCE, occurred_at=now, correlation_id=f"account-{plan.account_id}"
+        event_id=str(uuid.uuid4()), source=SOURCE, occurred_at=now, correlation_id=f"{plan.noun}-{plan.account_id}"
     )
     report = Report(status=State.OFFBOARDED, reason="an operator asked for it", at=now)
-    ports.sender.send(request_for(_account(plan, ports), ports.policy.current(), cause, report))
+    policy = policy_for(ports.policy.current(), key.provider)
+    ports.sender.send(request_for(_account(plan, ports), policy, cause, report))
     waited, last = 0.0, before.state_at if before else None
     while waited < timeout_seconds:
         record = ports.ledger.find(key)
@@ -147,9 +152,9 @@ def remove_roles(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_seconds
     Raises TransientError where the instance is still there when we stop waiting, whether the deletion failed or is
     slow; PermanentError, ConfigurationError where AWS does not take the request.
     """
-    if plan.roles_fate is not RolesFate.REMOVE:
+    if ports.aws is None or plan.roles_fate is not RolesFate.REMOVE:
         return False
-    stack_sets, account_id = ports.stack_sets, plan.account_id
+    stack_sets, account_id = ports.aws.stack_sets, plan.account_id
     name = removal_id(stack_sets.stack_set_id(), [(account_id, f"offboard {uuid.uuid4()}")])
     before = stack_sets.find_instance(account_id)
     stack_sets.remove(Removal(operation_id=name, account_ids=(account_id,)))
@@ -178,12 +183,10 @@ def _failed_since(before: StackInstance | None, now: StackInstance) -> bool:
     return before is None or before.state is not InstanceState.FAILED or before.tried_at != now.tried_at
 
 
-def plan_key(plan: OffboardingPlan) -> AccountKey:
-    """Whose plan it is."""
-    return AccountKey(provider=Provider.AWS, hierarchy_identifier=plan.account_id)
-
-
 def _account(plan: OffboardingPlan, ports: OffboardPorts) -> Account:
     """The account as the organization lists it; one that left it is known by its id only."""
     found = ports.directory.find_account(plan.account_id, with_tags=False)
-    return found or Account(account_id=plan.account_id, name="", state=AccountState.CLOSED, ou_path="/")
+    if found is not None:
+        return found
+    provider = plan.key.provider
+    return Account(account_id=plan.account_id, name="", state=AccountState.CLOSED, ou_path="/", provider=provider)

@@ -1,4 +1,4 @@
-"""Use case of `rollcall plan`: what a policy would change about every account's connector; it writes nothing."""
+"""Use case of `rollcall plan`: what a policy would change about every connector of one cloud; it writes nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from shared.application.ports import AccountListing, Ledger, PolicySource, Subscriptions, TenantSnapshot
+from shared.application.provider_policy import policy_for
 from shared.domain.accounts import Account, Provider
-from shared.domain.connectors import ENVIRONMENT, Connector
+from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.exclusions import exclusions_of
 from shared.domain.findings import Finding
 from shared.domain.ledger import AccountRecord
@@ -29,18 +30,25 @@ FACTS_AGE_SECONDS = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class PlanPorts:
-    """What the use case works with; it only reads. Without `ledger`, nothing is said about standards and rules."""
+    """What the use case works with; it only reads. Without `ledger`, nothing is said about standards and rules.
+
+    `listing` is of the cloud `provider`: of AWS's accounts, or of GCP's projects.
+    """
 
     listing: AccountListing
     snapshot: TenantSnapshot
     subscriptions: Subscriptions
     policy: PolicySource
     ledger: Ledger | None = None
+    provider: Provider = Provider.AWS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which accounts are asked about; what is empty asks for all. An OU path is one of the policy's patterns."""
+    """Which accounts are asked about; what is empty asks for all. An OU path is one of the policy's patterns.
+
+    A project may be named by its number or by its id.
+    """
 
     account_ids: frozenset[str] = frozenset()
     ou_path: str = ""
@@ -48,7 +56,8 @@ class Selection:
     def holds(self, account: Account) -> bool:
         """Whether the account is asked about."""
         unit = Matcher(ou_paths=(self.ou_path,))
-        return self._names(account.account_id) and (not self.ou_path or unit.match_every(account) is not None)
+        named = self._names(account.account_id) or (account.provider is Provider.GCP and self._names(account.name))
+        return named and (not self.ou_path or unit.match_every(account) is not None)
 
     def holds_departed(self, account_id: str) -> bool:
         """Whether an account that is in no unit any more is asked about."""
@@ -72,6 +81,7 @@ class Preview:
 
     policy_hash: str
     accounts: tuple[PlannedAccount, ...] = field(default_factory=tuple)
+    provider: Provider = Provider.AWS
 
     @property
     def totals(self) -> dict[Action, int]:
@@ -101,16 +111,16 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     Raises TransientError, PermanentError, ConfigurationError: then nothing is planned at all, since half a listing
     would take accounts for departed.
     """
-    policy = ports.policy.current()
+    policy = policy_for(ports.policy.current(), ports.provider)
     accounts = ports.listing.list_accounts()
     everything = ports.snapshot.list_all()
-    connectors = _by_account(everything)
+    connectors = _by_account(everything, ports.provider)
     selected = [with_tags(account, policy, ports.listing) for account in accounts if selection.holds(account)]
     places = {
         account.account_id: checked_at(policy, account, connectors.get(account.account_id, ())) for account in selected
     }
     facts = _inspect({place for place in places.values() if place}, ports.subscriptions)
-    records = _records(ports.ledger) if any(places.values()) else {}
+    records = _records(ports.ledger, ports.provider) if any(places.values()) else {}
     decided = [(account, decide(policy, account)) for account in selected]
     exclusions, switch = exclusions_of(policy, decided), mode_switch_among(policy, (*accounts, *selected), everything)
 
@@ -133,6 +143,7 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     return Preview(
         policy_hash=policy.content_hash,
         accounts=tuple(sorted(planned, key=lambda account: account.hierarchy_identifier)),
+        provider=ports.provider,
     )
 
 
@@ -156,15 +167,15 @@ def _inspect(targets: set[Target], subscriptions: Subscriptions) -> dict[Target,
     return found
 
 
-def _records(ledger: Ledger | None) -> dict[str, AccountRecord]:
+def _records(ledger: Ledger | None, provider: Provider) -> dict[str, AccountRecord]:
     records = ledger.list_records() if ledger is not None else ()
-    return {record.key.hierarchy_identifier: record for record in records if record.key.provider is Provider.AWS}
+    return {record.key.hierarchy_identifier: record for record in records if record.key.provider is provider}
 
 
-def _by_account(connectors: Iterable[Connector]) -> dict[str, list[Connector]]:
+def _by_account(connectors: Iterable[Connector], provider: Provider) -> dict[str, list[Connector]]:
     found: dict[str, list[Connector]] = defaultdict(list)
     for connector in connectors:
-        if connector.environment == ENVIRONMENT:  # a GCP project number may have twelve digits too
+        if connector.environment == ENVIRONMENT_OF[provider]:  # a GCP project number may have twelve digits too
             found[connector.hierarchy_identifier].append(connector)
     return found
 

@@ -271,7 +271,7 @@ class ConnectorSurroundings(Protocol):
     def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
         """The locks that reach it."""
 
-    def list_machines(self, account_id: str) -> Iterator[Machine]:
+    def list_machines(self, key: AccountKey) -> Iterator[Machine]:
         """The account's Arc machines, in the whole tenant."""
 
 

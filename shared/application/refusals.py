@@ -47,13 +47,13 @@ PROJECT_NOT_READY = Refusal(
 )
 UNREADABLE_PUSH = Refusal(
     key="unreadable-push",
-    remedy="See which project it names, and that nobody but Cloud Logging may publish to the topic; then discard it "
-    "with a reason.",
+    remedy="See which project it names, and that nobody but Cloud Logging may publish to the topic. Ask for the "
+    "project with `rollcall onboard ID --provider gcp` and discard the push with a reason; or mend it, and replay it.",
 )
 PROJECT_NOT_VISIBLE = Refusal(
     key="project-not-visible",
     remedy="Give the service account of Rollcall a role at the organization that may see projects "
-    "(`resourcemanager.projects.get`); a project that is gone needs nothing. Then discard it with a reason.",
+    "(`resourcemanager.projects.get`), then replay it; a project that is gone needs nothing: discard it with a reason.",
     transient=True,
 )
 ACCOUNT_NOT_LISTED = Refusal(

@@ -14,13 +14,15 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from shared.application.accept_project_event import ProjectSignal, requests_about
 from shared.application.hold import Hold
+from shared.application.provider_policy import policy_for
+from shared.application.replay_diagnosis import diagnosis_of
 from shared.application.replay_ports import GivenUp, GivenUpQueue, ReplayPorts
 from shared.application.requests import Cause, Report, correlation_id_for, request_for
-from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
+from shared.domain.accounts import Provider, unlisted_account
 from shared.domain.ledger import AccountRecord, HistoryEntry, State
-from shared.domain.policy import Verdict, decide
-from shared.domain.replay import UNREADABLE, Diagnosis, Evidence, Wanted, diagnose
+from shared.domain.replay import Described, Diagnosis, Wanted
 from shared.errors import PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import (
     MOST_ATTEMPTS,
@@ -69,7 +71,7 @@ def show(message_id: str, ports: ReplayPorts) -> Shown | None:
     message = found[0]
     record = ports.ledger.find(message.key) if message.key else None
     history = tuple(reversed(list(ports.ledger.history(message.key)))) if message.key else ()
-    return Shown(message=message, record=record, history=history, diagnosis=_diagnosis(message, record, ports))
+    return Shown(message=message, record=record, history=history, diagnosis=diagnosis_of(message, record, ports.policy))
 
 
 def run(
@@ -155,11 +157,20 @@ def _worked_on(
 
 
 def _is_wanted(message: GivenUp, wanted: Wanted) -> bool:
-    return wanted.covers(message.message_id, message.key, message.reason_class, message.since)
+    described = Described(
+        message_id=message.message_id,
+        names=frozenset({message.account, message.project_id} - {""}),
+        provider=message.provider,
+        reason_class=message.reason_class,
+        since=message.since,
+    )
+    return wanted.covers(described)
 
 
 def _replayed(message: GivenUp, *, queue: GivenUpQueue, ports: ReplayPorts, body: bytes | None, dry: bool) -> Done:
     message = message if body is None else queue.reread(message, body)
+    if message.push is not None:
+        return _read_again(message, message.push, queue, ports, dry=dry)
     if message.body is None or message.fault:
         error = PermanentError(message.fault or "its text cannot be had", remedy=_MEND)
         return Done(message=message, error=error, dry=dry)
@@ -171,6 +182,21 @@ def _replayed(message: GivenUp, *, queue: GivenUpQueue, ports: ReplayPorts, body
         return Done(message=message, stays=not queue.remove(message.taken))
     except (TransientError, PermanentError) as error:
         return Done(message=message, error=error)
+
+
+def _read_again(message: GivenUp, push: ProjectSignal, queue: GivenUpQueue, ports: ReplayPorts, *, dry: bool) -> Done:
+    """What the push names is looked at as when it came; what it says decides as little as then."""
+    try:
+        policy = policy_for(ports.policy.current(), Provider.GCP)
+        requests = requests_about(push, policy, ports.projects(), ports.clock)
+        if dry:
+            return Done(message=message, dry=True)
+        for each in requests:
+            ports.sender.send(each)
+        _tell(replace(message, request=requests[-1]), f"its push was read again by {ports.actor}", ports)
+        return Done(message=message, stays=not queue.remove(message.taken))
+    except RollcallError as error:  # what Google or the policy lacks holds up no other message
+        return Done(message=message, error=error, dry=dry)
 
 
 _MEND = "Export it with `replay show ID --export FILE`, mend it, and give it to `replay run ID --from FILE`."
@@ -262,30 +288,3 @@ def _noted(request: ConnectorRequest, message_id: str, what: str, ports: ReplayP
             "data": request.data.model_copy(update=told),
         }
     )
-
-
-def _diagnosis(message: GivenUp, record: AccountRecord | None, ports: ReplayPorts) -> Diagnosis:
-    request = message.request
-    policy = ports.policy.current()
-    excluded = ""
-    if request is not None:
-        account = Account(
-            account_id=request.data.hierarchy_identifier,
-            name=request.data.name,
-            state=AccountState.ACTIVE,
-            ou_path=request.data.ou_path,
-            tags=request.data.tags,
-            is_management=policy.is_organization_connector_s(request.data.hierarchy_identifier),
-        )
-        decision = decide(policy, account)
-        excluded = decision.reason if decision.verdict is Verdict.EXCLUDE else ""
-    evidence = Evidence(
-        fault=message.fault,
-        was_unreadable=message.reason_class == UNREADABLE,
-        asks_connector=request is not None and request.data.action is Action.CONNECT,
-        record=record,
-        given_up_at=message.since,
-        excluded=excluded,
-        policy_changed=request is not None and request.policy_hash not in {"", policy.content_hash},
-    )
-    return diagnose(evidence)

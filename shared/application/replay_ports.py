@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.application.accept_project_event import ProjectSignal
+from shared.application.gcp_ports import Projects
 from shared.application.ports import Clock, Ledger, PolicySource, RequestSender
+from shared.application.refusals import UNREADABLE_PUSH
+from shared.domain.accounts import Provider, is_project_number
 from shared.domain.ledger import AccountKey
 from shared.messages.connector_request import ConnectorRequest
 
@@ -29,9 +33,9 @@ class Taken:
 class GivenUp:
     """One given-up message, read. `body` is what goes back; None where that cannot be had.
 
-    `asks` says in a word what it is about. `request` is there where it is one of the queue `onboarding`; `fault` says
-    what is wrong with the message as it is. `parked` is False where something else than Rollcall put it there, so
-    that it expires.
+    `asks` says in a word what it is about. `request` is there where it is one of the queue `onboarding`, `push` where
+    it is a push of GCP's audit log that was parked and can be read; `fault` says what is wrong with the message as it
+    is. `parked` is False where something else than Rollcall put it there, so that it expires.
     """
 
     queue: str
@@ -43,6 +47,7 @@ class GivenUp:
     key: AccountKey | None = None
     asks: str = ""
     request: ConnectorRequest | None = None
+    push: ProjectSignal | None = None
     fault: str = ""
     since: datetime | None = None
     parked: bool = False
@@ -51,6 +56,29 @@ class GivenUp:
     def message_id(self) -> str:
         """The id that the queue gave it."""
         return self.taken.message_id
+
+    @property
+    def provider(self) -> Provider | None:
+        """Of which cloud it is; None where nobody can tell."""
+        if self.key is not None:
+            return self.key.provider
+        return Provider.GCP if self.push is not None or self.reason_class == UNREADABLE_PUSH.key else None
+
+    @property
+    def account(self) -> str:
+        """The account's id or the project's number, as the message says; empty where it does not."""
+        if self.key is not None:
+            return self.key.hierarchy_identifier
+        return self.push.number if self.push is not None else ""
+
+    @property
+    def project_id(self) -> str:
+        """The project's id, as the message says; empty where it does not, or is about an account."""
+        if self.push is not None:
+            return "" if is_project_number(self.push.project) else self.push.project
+        if self.request is None or self.request.data.provider is not Provider.GCP:
+            return ""
+        return self.request.data.name
 
     @property
     def never_expires(self) -> bool:
@@ -89,6 +117,7 @@ class GivenUpQueue(Protocol):
 class ReplayPorts:
     """What replay works with. `actor` is who asks, for the history.
 
+    `projects` opens Google Cloud, where a parked push is read again; it raises ConfigurationError.
     `hidden_seconds` is how long a message is ours; a page is worked on for half of that, then taken anew.
     """
 
@@ -98,4 +127,5 @@ class ReplayPorts:
     policy: PolicySource
     clock: Clock
     actor: str
+    projects: Callable[[], Projects]
     hidden_seconds: int = HIDDEN_SECONDS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.application.ports import Clock, Connectors, Ledger, TenantSnapshot
-from shared.domain.connectors import OWNER_TAG, Connector
+from shared.domain.connectors import ENVIRONMENT_OF, OWNER_TAG, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
 from shared.domain.policy import Policy
@@ -44,24 +44,29 @@ def request_onboarding(key: AccountKey, events: AccountEvents) -> str:
 
 
 def adopt(key: AccountKey, policy: Policy, ports: AdoptPorts) -> Connector | None:
-    """Tags the account's one connector as ours, so that the usual path may work on it; None where none is another's.
+    """Tags the one connector of an account or project as ours, so that the usual path may work on it.
+
+    `policy` is that of its cloud. None where no connector is another's.
 
     Raises PermanentError where there are several, or where Defender made it under an Organization connector.
     """
-    found = [each for each in ports.snapshot.find_by_hierarchy(key.hierarchy_identifier) if each.environment == "AWS"]
+    environment = ENVIRONMENT_OF[policy.provider]
+    found = [
+        each for each in ports.snapshot.find_by_hierarchy(key.hierarchy_identifier) if each.environment == environment
+    ]
     theirs = [each for each in found if not is_ours(each, policy)]
     if not theirs:
         return None
     if len(found) > 1:
         ids = ", ".join(str(each.connector_id) for each in found)
         raise PermanentError(
-            f"the account has several connectors: {ids}", remedy="Remove all but one.", key="duplicate-connector"
+            f"the {policy.noun} has several connectors: {ids}", remedy="Remove all but one.", key="duplicate-connector"
         )
     [connector] = theirs
     if connector.organizational_data.get("organizationMembershipType") == "Member":
         raise PermanentError(
             f"{connector.connector_id} belongs to an Organization connector, which would change it back",
-            remedy="Exclude the account there first, or use mode member.",
+            remedy=f"Exclude the {policy.noun} there first, or use mode member.",
             key="duplicate-connector",
         )
     return ports.connectors.tag(connector.connector_id, OWNER_TAG, policy.organization)

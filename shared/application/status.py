@@ -86,8 +86,18 @@ class RollStatus:
     @property
     def totals(self) -> dict[State, int]:
         """Accounts by state, in the order of a life; states without accounts are left out."""
-        counted = Counter(record.state for record in self.records)
-        return {state: counted[state] for state in State if counted[state]}
+        return _totals(self.records)
+
+    @property
+    def totals_by_provider(self) -> dict[Provider, dict[State, int]]:
+        """The same for each cloud that has any."""
+        found = {each: _totals(record for record in self.records if record.key.provider is each) for each in Provider}
+        return {provider: totals for provider, totals in found.items() if totals}
+
+
+def _totals(records: Iterable[AccountRecord]) -> dict[State, int]:
+    counted = Counter(record.state for record in records)
+    return {state: counted[state] for state in State if counted[state]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_PROJECT_NUMBER = re.compile(r"[0-9]{1,20}")
+_PROJECT_ID = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")  # old ones have a domain in front
 
 
 class Provider(StrEnum):
@@ -37,6 +39,23 @@ class AccountState(StrEnum):
 def is_account_id(text: str) -> bool:
     """Whether `text` is an AWS account id: twelve digits, leading zeros included."""
     return _ACCOUNT_ID.fullmatch(text) is not None
+
+
+def is_project_number(text: str) -> bool:
+    """Whether `text` may be the number of a GCP project, which has no fixed length."""
+    return _PROJECT_NUMBER.fullmatch(text) is not None
+
+
+def is_project_id(text: str) -> bool:
+    """Whether `text` may be the id of a GCP project. Source: Resource Manager v3, `Project.projectId`."""
+    return _PROJECT_ID.fullmatch(text) is not None
+
+
+def providers_of(text: str) -> tuple[Provider, ...]:
+    """The clouds where `text` may name an account or a project: twelve digits do so in both, a name in none."""
+    if is_account_id(text):
+        return (Provider.AWS, Provider.GCP)
+    return (Provider.GCP,) if is_project_number(text) or is_project_id(text) else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,13 +63,14 @@ NATIVE_MEMBER_OVERDUE = FindingKind(
 )
 ORGANIZATION_CONNECTOR_MISSING = FindingKind(
     key="organization-connector-missing",
-    remedy="Ask for it with `rollcall onboard` and the management account's id; members follow by themselves.",
+    remedy="Ask for it with `rollcall onboard` and the id of the management account or project; members follow by "
+    "themselves.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
 ORGANIZATION_CONNECTOR_IN_USE = FindingKind(
     key="organization-connector-in-use",
     remedy="Remove its members first, ours with `rollcall offboard` and Defender's own in the portal; a minute later "
-    "offboard the management account.",
+    "offboard the management account or project.",
     link=f"{_DEFENDER}/quickstart-onboard-aws",
 )
 MEMBERSHIP_CHANGE = FindingKind(
@@ -124,14 +125,14 @@ ROLES_NOT_REMOVED = FindingKind(
 )
 PROJECT_DELETED = FindingKind(
     key="project-deleted",
-    remedy="Nothing where it stays deleted; a connector of ours that is left is taken away where the policy says "
-    "`deletions: {departed_accounts: true}`. For 30 days it can be undeleted, and is then connected again by itself.",
+    remedy="Nothing where it stays deleted; `rollcall offboard ID --provider gcp --confirm` removes a connector of "
+    "ours that is left. For 30 days it can be undeleted, and is then connected again by itself.",
     link=f"{_GOOGLE}/resource-manager/docs/creating-managing-projects",
 )
 PROJECT_DEPARTED = FindingKind(
     key="project-departed",
-    remedy="Nothing where it was purged or moved out of the organization; a connector of ours that is left is taken "
-    "away where the policy says `deletions: {departed_accounts: true}`.",
+    remedy="Nothing where it was purged or moved out of the organization; `rollcall offboard ID --provider gcp "
+    "--confirm` removes a connector of ours that is left.",
     link=f"{_GOOGLE}/resource-manager/docs/project-migration",
 )
 VM_MANAGER_OFF = FindingKind(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE, Finding
 from shared.domain.identity_provider import makes_no_provider
+from shared.domain.ledger import AccountKey
 from shared.domain.stack_sets import StackInstance
 
 
@@ -44,10 +46,12 @@ class OffboardingPlan:
 
     `users` are roles of the account that trust an identity provider of the member template and are not Defender's
     own; None where the account could not be looked into. `members` is the number of connectors in the tenant that
-    stand below one of ours. `still_included` says why the policy would connect the account again.
+    stand below one of ours. `name` is empty where the organization does not list it; `still_included` says why the
+    policy would connect it again. A project has neither stack instance nor users: what it has at Google is its owner's,
+    or the whole organization's, and stays.
     """
 
-    account_id: str
+    key: AccountKey
     ours: tuple[Connector, ...]
     foreign: tuple[Connector, ...]
     locks: tuple[Lock, ...]
@@ -55,7 +59,18 @@ class OffboardingPlan:
     users: tuple[str, ...] | None
     machines: tuple[Machine, ...]
     members: int = 0
+    name: str = ""
     still_included: str = ""
+
+    @property
+    def account_id(self) -> str:
+        """Its hierarchy identifier."""
+        return self.key.hierarchy_identifier
+
+    @property
+    def noun(self) -> str:
+        """What is taken out."""
+        return "account" if self.key.provider is Provider.AWS else "project"
 
     @property
     def roles_fate(self) -> RolesFate:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from shared.domain.accounts import Provider
 from shared.domain.connector_api import Member, Membership, Organization
 from shared.domain.connectors import (
+    ENVIRONMENT_OF,
     STANDALONE,
     Connector,
     ConnectorBody,
@@ -128,6 +129,19 @@ def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:
 def is_organization_connector(connector: Connector) -> bool:
     """Whether members stand below it."""
     return str(connector.organizational_data.get("organizationMembershipType", "")).lower() == "organization"
+
+
+def is_member_below(connector: Connector, parent: str, policy: Policy) -> bool:
+    """Whether it is a member, whoever's, of the Organization connector of the account or project `parent`.
+
+    A project's `parentHierarchyId` may name the organization: `managementProjectNumber` tells, too.
+    """
+    organization, data = policy.organization_connector, connector.organizational_data
+    names = {parent}
+    if organization is not None and organization.management_account == parent:
+        names.add(organization.parent_of_members)
+    below = str(data.get("parentHierarchyId")) in names or str(data.get("managementProjectNumber")) == parent
+    return connector.environment == ENVIRONMENT_OF[policy.provider] and below
 
 
 def is_parent(connector: Connector, policy: Policy) -> bool:

@@ -20,6 +20,7 @@ from shared.domain.preview_notes import (
     Note,
     notes_on_changes,
     notes_on_number,
+    notes_on_organization,
     notes_on_owner,
     notes_on_place,
     notes_on_servers,
@@ -100,6 +101,7 @@ def plan_departed(policy: Policy, connector: Connector) -> PlannedAccount:
     fate, action = _fate(Action.DEPARTED, policy.deletions.departed_accounts, "departed_accounts", policy)
     return PlannedAccount(
         hierarchy_identifier=connector.hierarchy_identifier,
+        provider=policy.provider,
         action=action,
         reason=f"the organization does not list the {policy.noun}; its connector {fate}",
         connector_id=connector.connector_id,
@@ -109,10 +111,9 @@ def plan_departed(policy: Policy, connector: Connector) -> PlannedAccount:
 def _fate(otherwise: Action, may: bool, setting: str, policy: Policy) -> tuple[str, Action]:
     if not may:
         return f"would stay: {_STAYS}", otherwise
-    return (
-        f"would be removed: deletions.{setting}, at most {policy.deletions.most_per_run} in one batch of events",
-        Action.REMOVE,
-    )
+    batches = f", at most {policy.deletions.most_per_run} in one batch of events"
+    most = batches if policy.provider is Provider.AWS else ""  # projects are asked for one by one
+    return f"would be removed: deletions.{setting}{most}", Action.REMOVE
 
 
 def _plan_left_out(
@@ -231,7 +232,7 @@ def _refuse(planned: PlannedAccount, *findings: Finding) -> PlannedAccount:
 
 
 def _plan_new(planned: PlannedAccount, profile: Profile, wanted: Placement) -> PlannedAccount:
-    notes = tuple(notes_on_servers(profile, wanted.connector_id))
+    notes = (*notes_on_servers(profile, wanted.connector_id), *notes_on_organization(wanted))
     return replace(planned, action=Action.CREATE, connector_id=wanted.connector_id, notes=notes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.connectors import Connector, ConnectorId, excluded_field
 from shared.domain.drift import Difference
 from shared.domain.gcp_connector_api import OFFERING_OF
 from shared.domain.placement import Placement, is_ours
@@ -26,6 +26,7 @@ _AUDIT_LOGS = {
     f"properties.offerings[{kind}].enableAuditLogsAutoProvisioning"
     for kind in (Plan.CONTAINERS, OFFERING_OF[Plan.CONTAINERS])
 }
+_SHOWN = 10
 AFTERCARE_DUE = Note(key="aftercare-due", message="standards and governance rules would be seen to")
 
 
@@ -35,7 +36,7 @@ def notes_on_number(connectors: Sequence[Connector], policy: Policy) -> Iterator
     if len(ours) > 1:
         yield Note(
             key="several-connectors",
-            message=f"the account has {len(ours)} connectors of ours, of which only one is looked after: "
+            message=f"the {policy.noun} has {len(ours)} connectors of ours, of which only one is looked after: "
             + ", ".join(ours),
         )
 
@@ -47,6 +48,17 @@ def notes_on_owner(profile: Profile, subscription_id: str) -> Iterator[Note]:
             key="owner-assumed",
             message=f"{', '.join(parts)}: planned as if the Function App's identity may assign roles in subscription "
             f"{subscription_id}, which is not seen from here; say --no-owner where it may not",
+        )
+
+
+def notes_on_organization(wanted: Placement) -> Iterator[Note]:
+    """Whom an Organization connector that is to be made would leave alone; one that is there shows it as a change."""
+    data = wanted.desired["properties"]["environmentData"].get("organizationalData") or {}
+    if excluded := data.get(excluded_field(wanted.desired)):
+        named = ", ".join(excluded[:_SHOWN]) + (f" and {len(excluded) - _SHOWN} more" if len(excluded) > _SHOWN else "")
+        yield Note(
+            key="organization-excludes",
+            message=f"the Organization connector {wanted.connector_id.name} would leave alone: {named}",
         )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.accounts import Provider
-from shared.domain.ledger import LEFT, AccountKey, AccountRecord, State
+from shared.domain.ledger import LEFT, AccountRecord, State
 
 UNREADABLE = "unreadable-message"
 """Nothing can be made of it as it is: the heading of docs/runbook.md, too."""
@@ -38,10 +38,26 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Described:
+    """What of a message tells whether it is meant.
+
+    `names` are the account's id, or the project's number and id, as far as the message says them; `since` is when
+    it was given up.
+    """
+
+    message_id: str
+    names: frozenset[str]
+    provider: Provider | None
+    reason_class: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which of the messages are meant; what is left empty excludes none.
 
-    `message_ids` may be the beginnings of ids; `older_than` and `newer_than` are moments.
+    `message_ids` may be the beginnings of ids; `account` is an account's id, or a project's number or id;
+    `older_than` and `newer_than` are moments.
     """
 
     message_ids: frozenset[str] = frozenset()
@@ -51,13 +67,14 @@ class Wanted:
     older_than: datetime | None = None
     newer_than: datetime | None = None
 
-    def covers(self, message_id: str, key: AccountKey | None, reason_class: str, since: datetime | None) -> bool:
-        """Whether a message is meant, given up at `since`; one of unknown age is neither older nor newer."""
+    def covers(self, message: Described) -> bool:
+        """Whether a message is meant; one of unknown age is neither older nor newer."""
+        since = message.since
         return (
-            (not self.message_ids or message_id.startswith(tuple(self.message_ids)))
-            and (not self.account or (key is not None and key.hierarchy_identifier == self.account))
-            and (self.provider is None or (key is not None and key.provider is self.provider))
-            and (not self.reason_class or reason_class == self.reason_class)
+            (not self.message_ids or message.message_id.startswith(tuple(self.message_ids)))
+            and (not self.account or self.account in message.names)
+            and (self.provider is None or message.provider is self.provider)
+            and (not self.reason_class or message.reason_class == self.reason_class)
             and (self.older_than is None or (since is not None and since <= self.older_than))
             and (self.newer_than is None or (since is not None and since >= self.newer_than))
         )
@@ -79,7 +96,8 @@ def reason_class(*, readable: bool, reason: str, remedy: str) -> str:
 class Evidence:
     """What is known of a message and its account now.
 
-    `fault` is what is wrong with the message as it is; `excluded` why the policy leaves the account out.
+    `fault` is what is wrong with the message as it is; `excluded` why the policy leaves the account out. `noun` is what
+    its cloud calls it, an account or a project.
     """
 
     fault: str
@@ -89,6 +107,7 @@ class Evidence:
     given_up_at: datetime | None
     excluded: str
     policy_changed: bool
+    noun: str = "account"
 
     @property
     def _account(self) -> AccountRecord | None:
@@ -100,7 +119,7 @@ class Evidence:
         account = self._account
         if account is None or account.state not in _ENDED:
             return ""
-        return f"the account is {account.state}: {account.reason or 'see its status'}"
+        return f"the {self.noun} is {account.state}: {account.reason or 'see its status'}"
 
     @property
     def connected_since(self) -> bool:
@@ -118,8 +137,8 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         (bool(evidence.fault), Prospect.REMAINS, evidence.fault),
         (evidence.was_unreadable, Prospect.GONE, "the message can be read by now"),
         (bool(evidence.ended), Prospect.MOOT, evidence.ended),
-        (evidence.connected_since, Prospect.MOOT, "the account is connected; a replay changes nothing"),
-        (bool(left_out), Prospect.MOOT, f"the policy leaves the account out: {left_out}"),
+        (evidence.connected_since, Prospect.MOOT, f"the {evidence.noun} is connected; a replay changes nothing"),
+        (bool(left_out), Prospect.MOOT, f"the policy leaves the {evidence.noun} out: {left_out}"),
         (
             evidence.policy_changed,
             Prospect.UNKNOWN,

@@ -24,11 +24,12 @@ def find_foreign(connectors: Sequence[Connector], policy: Policy) -> Connector |
 def foreign(connector: Connector) -> Finding:
     """Why an account or project stays as it is that another's connector has."""
     noun = "project" if connector.environment == ENVIRONMENT_OF[Provider.GCP] else "account"
-    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall onboard ID --adopt`."
+    words = "onboard ID --adopt" if noun == "account" else "onboard ID --provider gcp --adopt"
+    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall {words}`."
     if connector.organizational_data.get("organizationMembershipType") == "Member":
         remedy = (
-            "Defender made it under an Organization connector and would make it again: exclude the account there, "
-            "or use mode member."
+            "Defender made it under an Organization connector and would make it again: exclude the "
+            f"{noun} there, or use mode member."
         )
     reason = f"the {noun} is connected already by {connector.connector_id}, which is not ours"
     return Finding(key=DUPLICATE, reason=reason, remedy=remedy)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.domain.accounts import Provider
+from shared.domain.accounts import Provider, is_account_id
 from shared.domain.exclusions import MOST_IN_ONE_MESSAGE, Exclusions
 from shared.domain.ledger import AccountKey, State
 
@@ -24,8 +24,6 @@ MOST_ATTEMPTS = 1_000_000
 """Far beyond any retry budget, and what a table's Int32 holds."""
 
 HierarchyIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
-
-AwsAccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1601, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
 """A time that a table can hold. Source: "Understanding the Table service data model", Edm.DateTime."""
@@ -42,13 +40,13 @@ class Action(StrEnum):
 class ToldExclusions(BaseModel):
     """In mode `member`, about the management account: which accounts its connector has to leave alone, and which not.
 
-    Accounts that are on neither list stay as they are.
+    Of GCP they are project numbers, which have no fixed length. Accounts that are on neither list stay as they are.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    excluded: tuple[AwsAccountId, ...] = ()
-    included: tuple[AwsAccountId, ...] = ()
+    excluded: tuple[HierarchyIdentifier, ...] = ()
+    included: tuple[HierarchyIdentifier, ...] = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -89,7 +87,9 @@ class RequestData(BaseModel):
 
     @model_validator(mode="after")
     def _aws_ids_have_twelve_digits(self) -> Self:
-        if self.provider is Provider.AWS and len(self.hierarchy_identifier) != 12:  # noqa: PLR2004
+        told = self.told
+        named = (self.hierarchy_identifier, *told.excluded, *told.included)
+        if self.provider is Provider.AWS and not all(map(is_account_id, named)):
             raise ValueError("an AWS account id has twelve digits")
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,8 +16,9 @@ from shared.adapters.defender.surroundings import ArmSurroundings
 from shared.application.aftercare import ensure_aftercare
 from shared.application.ports import Compliance, Subscriptions
 from shared.application.subscription_plans import SubscriptionPorts, enable_plans, ensure_alert_export
+from shared.domain.accounts import Provider
 from shared.domain.connectors import ConnectorId, connector_id_for, desired_body, to_create
-from shared.domain.ledger import Result
+from shared.domain.ledger import AccountKey, Result
 from shared.domain.prechecks import ASSIGN_ROLES, NEEDED_PLANS
 from shared.domain.profiles import Profile
 from shared.domain.subscription_plans import AlertExport
@@ -277,18 +278,25 @@ def test_locks_are_found_on_the_connector_and_around_it(azure_ports: World, acco
 def test_an_account_s_arc_machines_are_found_by_their_tag(azure_ports: World, account_id: str) -> None:
     group = real_tenant(azure_ports, FakeClock()).target.resource_group
     base = f"/subscriptions/{azure_ports.azure.subscription_id}/resourceGroups/{group}"
-    for name, owner in (("i-1", account_id), ("i-2", "999999999999")):
+    owners: dict[str, dict[str, str]] = {
+        "i-1": {"AccountId": account_id, "Cloud": "AWS"},
+        "i-2": {"AccountId": "999999999999", "Cloud": "AWS"},
+        "vm-1": {"ProjectNumber": account_id, "ProjectId": "acme-shop-1", "Cloud": "GCP"},
+    }
+    for name, tags in owners.items():
         azure_ports.azure.resources.put(
             {
                 "id": f"{base}/providers/Microsoft.HybridCompute/machines/{name}",
                 "name": name,
                 "type": "Microsoft.HybridCompute/machines",
                 "location": "westeurope",
-                "tags": {"AccountId": owner, "Cloud": "AWS"},
+                "tags": tags,
                 "properties": {"status": "Disconnected"},
             }
         )
     surroundings = ArmSurroundings(FixedCredential(azure_ports), arm_endpoint=azure_ports.azure.arm_url)
-    assert [(found.name, found.status) for found in surroundings.list_machines(account_id)] == [("i-1", "Disconnected")]
-    with pytest.raises(PermanentError):
-        list(surroundings.list_machines("' or true"))
+    for provider, name in ((Provider.AWS, "i-1"), (Provider.GCP, "vm-1")):
+        key = AccountKey(provider=provider, hierarchy_identifier=account_id)
+        assert [(each.name, each.status) for each in surroundings.list_machines(key)] == [(name, "Disconnected")]
+        with pytest.raises(PermanentError):
+            list(surroundings.list_machines(replace(key, hierarchy_identifier="' or true")))

@@ -55,6 +55,7 @@ EXCUSED_PORTS = {
     "AdoptPorts": _BY_HAND,
     "BackfillPorts": _BY_HAND,
     "OffboardPorts": _BY_HAND,
+    "RolePorts": _BY_HAND,
     "RewrapPorts": "a timer runs it beside the path; tests/unit/test_rewrap.py ends it between both steps",
     "ReplayPorts": "a person runs it; tests/e2e/test_replay.py kills it between both queues",
     "ReconcilePorts": "no step of the path: it asks for its steps, which are killed there, and begins again at its "

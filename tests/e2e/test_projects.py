@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from shared.domain.ledger import AccountKey, AccountRecord, Result
 from tests.e2e.processes import Command
 from tests.e2e.roll import Roll, running, wait_until
 from tests.fixtures.profiles import FULL
+from tests.fixtures.read import loaded
 
 PROJECTS = "/cloudresourcemanager/v3/projects"
 QUICK: dict[str, Any] = {
@@ -216,6 +220,60 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     assert not {lost, changed} & set(second["asked"])
     resolved = {each["finding"]["account"] for each in second["findings"] if each["standing"] == "resolved"}
     assert {lost, changed} <= resolved
+
+
+def test_an_operator_takes_a_project_in_and_out(google: Google) -> None:
+    """Every command about one project: planned, explained, brought in, looked at and taken out."""
+    [number] = google.roll.seed(projects=[{"id": "acme-walk-1", "folder": "/Workloads"}])["projects"]
+    planned = google.command("plan", "--account", "acme-walk-1")
+    assert [(each["provider"], each["action"]) for each in planned["accounts"]] == [("gcp", "create")]
+    explained = google.command("policy", "explain", number, "--provider", "gcp")
+    assert (explained["verdict"], explained["account"]["name"]) == ("include", "acme-walk-1")
+    assert explained["connector_id"] == planned["accounts"][0]["connector_id"]
+    done = google.command("onboard", "acme-walk-1")
+    assert (done["state"], done["connector_id"], google.puts(number)) == ("connected", explained["connector_id"], [201])
+    [connector] = google.roll.connectors(number)
+    assert {each["offeringType"] for each in connector["properties"]["offerings"]} == {
+        each["offeringType"] for each in explained["body"]["properties"]["offerings"]
+    }
+    status = google.command("status", "acme-walk-1")
+    assert (status["provider"], status["state"], status["history"][-1]["result"]) == ("gcp", "connected", "created")
+    refused = Command(google.folder, "offboard", google.roll.sandbox.google.management_project, "--confirm", "--json")
+    assert (refused.code, "member connector" in refused.document["error"]["reason"]) == (1, True)
+    gone = google.command("offboard", "acme-walk-1", "--confirm")
+    assert (gone["state"], gone["connectors"], google.roll.connectors(number)) == (
+        "offboarded",
+        [explained["connector_id"]],
+        [],
+    )
+
+
+def test_pushes_that_were_parked_are_read_again_by_replay(google: Google, tmp_path: Path) -> None:
+    """One names a project that is seen only now; one named none until it was mended."""
+    earlier = {"timestamp": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+    late, nameless = (loaded(f"gcp/events/create.{name}.json") | earlier for name in ("v3", "nameless"))
+    late_id = late["protoPayload"]["request"]["project"]["projectId"]
+    for entry in (late, nameless):
+        google.cloud.audit.listeners[0](entry)
+    parked: list[dict[str, Any]] = []
+
+    def listed() -> bool:
+        parked[:] = google.command("replay", "list", "--provider", "gcp")["messages"]
+        return len(parked) == 2
+
+    wait_until(listed, "both pushes are parked")
+    ids = {each["reason_class"]: each["message_id"] for each in parked}
+    assert ids.keys() == {"project-not-visible", "unreadable-push"}
+    first, second = google.roll.seed(projects=[{"id": late_id}, {"id": "acme-mended-1"}])["projects"]
+    entry = nameless | {"resource": {"type": "project", "labels": {"project_id": "acme-mended-1"}}}
+    data = base64.b64encode(json.dumps(entry).encode()).decode()
+    mended = tmp_path / "push.json"
+    mended.write_text(json.dumps({"message": {"data": data, "messageId": "1"}}))
+    for arguments in ((ids["unreadable-push"], "--from", str(mended)), (ids["project-not-visible"],)):
+        assert google.command("replay", "run", *arguments, "--queue", "onboarding-poison")["failed"] == 0
+    for number in (first, second):
+        google.wait_for(number, "connected")
+        assert google.puts(number) == [201]
 
 
 @pytest.mark.timeout(400)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.offboard import FATES
-from shared.application.offboard import OffboardPorts, plan_offboarding, remove_connector, remove_roles
+from shared.application.offboard import OffboardPorts, RolePorts, plan_offboarding, remove_connector, remove_roles
 from shared.application.onboard import onboard
 from shared.application.request_onboarding import AdoptPorts, adopt
 from shared.domain.accounts import AccountState, Provider
@@ -41,7 +41,7 @@ class Around:
     def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
         return iter(self.locks)
 
-    def list_machines(self, account_id: str) -> Iterator[Machine]:
+    def list_machines(self, key: AccountKey) -> Iterator[Machine]:
         return iter(self.machines)
 
 
@@ -87,12 +87,11 @@ class Desk:
             connectors=self.azure.connectors,
             snapshot=self.azure.snapshot,
             surroundings=self.around,
-            stack_sets=self.stack_sets,
-            roles=self.roles,
             sender=self.queue,
             ledger=self.azure.ledger,
             policy=self.azure.source,
             clock=self.azure.clock,
+            aws=RolePorts(stack_sets=self.stack_sets, roles=self.roles),
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli import onboard as onboard_command
-from cli import status as status_command
+from cli import status_output
 from cli.demo.view import connector_table
 from cli.output import words
 from shared.application.status import AccountStatus, QueueDepth, RollStatus
@@ -25,8 +25,7 @@ SHOWN = "[/red] [link=https://example.org]x\\x1b[2J\\u202e\\nstate: connected"
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     printed = io.StringIO()
-    for command in (onboard_command, status_command):
-        monkeypatch.setattr(command, "console", Console(file=printed, width=400))
+    monkeypatch.setattr(onboard_command, "console", Console(file=printed, width=400))
     return printed
 
 
@@ -59,8 +58,8 @@ def test_every_view_of_the_ledger_shows_hostile_text_as_text(screen: io.StringIO
     depth = QueueDepth(name=HOSTILE, problem=HOSTILE)
     now = datetime(2026, 6, 2, tzinfo=UTC)
     wide = Console(file=screen, width=400)
-    wide.print(*status_command.all_page(RollStatus(records=(hostile_record(),), queues=(depth,)), 400, now))
-    wide.print(*status_command.one_page(AccountStatus(record=hostile_record(), history=(entry,))))
+    wide.print(*status_output.all_page(RollStatus(records=(hostile_record(),), queues=(depth,)), 400, now))
+    wide.print(*status_output.one_page(AccountStatus(record=hostile_record(), history=(entry,))))
     assert "\x1b" not in screen.getvalue()
     assert screen.getvalue().count(SHOWN) >= 7
 

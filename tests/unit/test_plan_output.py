@@ -130,10 +130,11 @@ def test_an_empty_organization_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_document_has_every_account_and_every_total(capsys: pytest.CaptureFixture[str]) -> None:
-    write_json(command.plan_json(PREVIEW))
+    write_json(command.plan_json([PREVIEW]))
     document = json.loads(capsys.readouterr().out)
-    assert document.keys() == {"policy_hash", "totals", "warnings", "accounts"}
+    assert document.keys() == {"policy_hash", "totals", "totals_by_provider", "warnings", "accounts"}
     assert document["totals"] == dict.fromkeys(map(str, Action), 1)
+    assert document["totals_by_provider"] == {"aws": document["totals"]}
     assert len(document["accounts"]) == len(Action)
     changed = document["accounts"][list(Action).index(Action.CHANGE)]
     assert changed == {
@@ -150,5 +151,5 @@ def test_the_document_has_every_account_and_every_total(capsys: pytest.CaptureFi
         "changes": [{"path": each.path, "now": each.now, "wanted": each.wanted} for each in CHANGES],
     }
     assert document["warnings"] == [
-        {"key": "k", "message": "agents have one setting " * 6, "accounts": ["000000000001"]}
+        {"key": "k", "message": "agents have one setting " * 6, "provider": "aws", "accounts": ["000000000001"]}
     ]

@@ -20,6 +20,7 @@ from shared.messages.connector_request import Action, ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
 from tests.fakes.aws import FakePolicySource
 from tests.fakes.clock import NOON, FakeClock
+from tests.fakes.gcp import FakeProjects
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeGivenUpQueue, FakeRequestQueue
 from tests.fixtures.read import request
@@ -51,13 +52,16 @@ class World:
         self.queue = FakeGivenUpQueue(self.clock, *(parked(number) for number in range(10)), "broken")
         self.sender = FakeRequestQueue()
         self.ledger = FakeLedger()
+        self.google = FakeProjects()
+        self.source = FakePolicySource(policy)
         self.ports = ReplayPorts(
             queues=(self.queue,),
             sender=self.sender,
             ledger=self.ledger,
-            policy=FakePolicySource(policy),
+            policy=self.source,
             clock=self.clock,
             actor="somebody",
+            projects=lambda: self.google,
         )
 
     @property

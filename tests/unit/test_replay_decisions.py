@@ -9,11 +9,18 @@ import pytest
 
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, State
-from shared.domain.replay import Evidence, Prospect, Wanted, diagnose, reason_class
+from shared.domain.replay import Described, Evidence, Prospect, Wanted, diagnose, reason_class
 
 KEY = AccountKey(provider=Provider.AWS, hierarchy_identifier="012345678901")
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)
+MESSAGE = Described(
+    message_id="5f0c1a2b-1",
+    names=frozenset({KEY.hierarchy_identifier}),
+    provider=KEY.provider,
+    reason_class="other",
+    since=AT,
+)
 OPEN = Evidence(
     fault="",
     was_unreadable=False,
@@ -89,11 +96,11 @@ def test_what_became_of_the_cause(evidence: Evidence, prospect: Prospect, said: 
     ],
 )
 def test_which_messages_are_meant(wanted: Wanted, covered: bool) -> None:
-    assert wanted.covers("5f0c1a2b-1", KEY, "other", AT) is covered
+    assert wanted.covers(MESSAGE) is covered
 
 
 def test_a_message_without_account_or_age_is_of_no_account_and_no_age() -> None:
     for wanted in (Wanted(account="012345678901"), Wanted(provider=Provider.AWS)):
-        assert not wanted.covers("5f0c1a2b-1", None, "other", AT)
+        assert not wanted.covers(replace(MESSAGE, names=frozenset(), provider=None))
     for wanted in (Wanted(older_than=LATER), Wanted(newer_than=AT)):
-        assert not wanted.covers("5f0c1a2b-1", KEY, "other", None)
+        assert not wanted.covers(replace(MESSAGE, since=None))

@@ -13,9 +13,15 @@ import pytest
 from functions.operator_gate import caller_of
 from functions.replay_queue import answer
 from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier
+from shared.domain.accounts import Provider
+from shared.domain.ledger import AccountKey, AccountRecord
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError, RollcallError, TransientError
-from tests.unit.test_replay import World
+from shared.messages.parked_request import ParkedRequest
+from tests.fakes.clock import NOON
+from tests.unit.test_project_commands import push
+from tests.unit.test_project_policy import MEMBER, project
+from tests.unit.test_replay import World, encoded
 
 
 @pytest.fixture
@@ -108,6 +114,44 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_done(world: World, body: 
     assert status == 400
     assert document["error"]["reason"]
     assert (world.queue.put_bodies, world.sender.sent, len(world.queue.visible)) == ([], [], 11)
+
+
+def park_push(world: World) -> None:
+    """A push of Google's that named a project which was out of sight."""
+    parked = ParkedRequest.of(push(), reason="why", remedy="Give it. Runbook: project-not-visible.", at=NOON)
+    world.queue.messages["message-push"] = encoded(parked.to_json())
+
+
+def test_a_push_is_listed_with_its_project_and_read_again(world: World) -> None:
+    park_push(world)
+    status, document = answered(world, asked("GET", account="acme-shop-1"))
+    [message] = document["messages"]
+    assert (status, message["provider"], message["project_id"]) == (200, "gcp", "acme-shop-1")
+    order = {"action": "run", "ids": ["message-push"]}
+    status, done = answered(world, asked("POST", body=order))
+    [failed] = done["messages"]
+    assert (status, failed["error"]["reason"]) == (200, "the policy says nothing about projects")
+    world.source.policy = replace(world.source.policy, gcp=MEMBER)
+    world.google.add(project("1000000000101", name="acme-shop-1"))
+    assert answered(world, asked("POST", body=order))[1]["done"] == 1
+    note, asked_for, told = world.sender.requests
+    assert (note.data.told.included, asked_for.data.hierarchy_identifier) == (
+        frozenset({"1000000000101"}),
+        "1000000000101",
+    )
+    assert told.data.reason == "its push was read again by somebody"
+    assert "message-push" not in world.queue.messages
+
+
+def test_an_order_about_a_number_of_both_clouds_asks_which(world: World) -> None:
+    key = AccountKey(provider=Provider.GCP, hierarchy_identifier=f"{3:012d}")
+    order = {"action": "run", "all": True, "account": key.hierarchy_identifier, "per_second": 1000}
+    world.ledger._records[key] = AccountRecord(key=key)
+    status, document = answered(world, asked("POST", body=order))
+    assert (status, document["error"]["remedy"]) == (400, "Say which is meant: provider is aws or gcp.")
+    assert world.queue.put_bodies == []
+    assert answered(world, asked("POST", body=order | {"provider": "gcp"}))[1]["done"] == 0
+    assert answered(world, asked("POST", body=order | {"provider": "aws"}))[1]["done"] == 1
 
 
 def test_a_query_that_makes_no_sense_is_refused(world: World) -> None:

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console, Group
 from rich.text import Text
 
-from cli.status import all_page, links_of, one_page, roll_table, status, summary, swept, waited
+from cli.status import status
+from cli.status_output import all_page, links_of, one_page, roll_table, summary, swept, waited
 from cli.wording import age
 from shared.application.ports import Ledger
 from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, roll_status
@@ -146,7 +147,7 @@ def test_a_table_in_parts_is_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
         return captured.get()
 
     whole = shown()
-    monkeypatch.setattr("cli.status.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("cli.status_output.ROWS_AT_ONCE", 3)
     assert shown() == whole
     assert whole.count("account ") == 1
 
@@ -156,6 +157,7 @@ def test_what_is_copied_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     connected = replace(RECORDS[0], connector_id="/subscriptions/s/" + "x" * 90)
     monkeypatch.setattr("cli.status.console", screen)
     monkeypatch.setattr("cli.status.bootstrap.ledger", FakeLedger)
+    monkeypatch.setattr("cli.status.known_key", lambda *_: connected.key)
     monkeypatch.setattr("cli.status.account_status", lambda *_: AccountStatus(record=connected, history=()))
     with screen.capture() as captured:
         status(KEYS[2].hierarchy_identifier)

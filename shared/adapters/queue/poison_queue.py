@@ -13,10 +13,14 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 
 from shared.adapters.azure.errors import translated
+from shared.adapters.gcp.project_events import Ignored, read_push
 from shared.adapters.queue.storage_queue import ONBOARDING, put_message, queue_client
+from shared.application.accept_project_event import ProjectSignal
 from shared.application.ports import ParkedBodies
+from shared.application.refusals import UNREADABLE_PUSH
 from shared.application.replay_ports import GivenUp, Taken
 from shared.domain.replay import UNREADABLE, reason_class
+from shared.errors import PermanentError
 from shared.messages.poison import PoisonMessage
 
 PAGE = 32
@@ -90,21 +94,40 @@ class StoragePoisonQueue:
 def given_up(queue: str, taken: Taken, found: PoisonMessage) -> GivenUp:
     """What people see of a message of `queue`."""
     request = found.request
-    kind = reason_class(readable=request is not None, reason=found.reason, remedy=found.remedy)
+    push, fault = _as_push(found) if request is None and found.parked else (None, found.fault)
+    readable = request is not None or push is not None or _was_push(found)
+    kind = reason_class(readable=readable, reason=found.reason, remedy=found.remedy)
     return GivenUp(
         queue=queue,
         taken=taken,
         body=found.body,
         reason_class=kind,
-        reason=found.reason or found.fault or _BARE,
+        reason=found.reason or fault or _BARE,
         remedy=found.remedy or (_MEND if kind == UNREADABLE else _SEE_LOG),
         key=request.key if request else None,  # a guess could put a note into a stranger's history
-        asks=f"{request.data.action}:{request.data.status}" if request else "",
+        asks=f"{request.data.action}:{request.data.status}" if request else f"push:{push.method}" if push else "",
         request=request,
-        fault=found.fault,
+        push=push,
+        fault=fault,
         since=found.parked_at or taken.put_at,
         parked=found.parked,
     )
+
+
+def _as_push(found: PoisonMessage) -> tuple[ProjectSignal | None, str]:
+    """What was parked as a push of GCP's audit log, or why it is none."""
+    if found.body is None:
+        return None, found.fault
+    try:
+        said = read_push(found.body)
+    except PermanentError as error:
+        return None, error.reason if _was_push(found) else found.fault
+    return (None, said.reason) if isinstance(said, Ignored) else (said, "")
+
+
+def _was_push(found: PoisonMessage) -> bool:
+    """Whether it came as a push, for all that can be made of it."""
+    return found.remedy.endswith(f"Runbook: {UNREADABLE_PUSH.key}.")
 
 
 _BARE = "the host gave it up after five tries"
