@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.application import refusals
 from shared.application.gcp_ports import Google, ProjectSetup
 from shared.application.look_at_google import LookAtGoogle
@@ -45,8 +47,11 @@ def ready_project(project: Account, profile: Profile, policy: Policy, google: Go
 
 
 def _require(project: Account, profile: Profile, policy: Policy, google: Google) -> None:
-    """Everything that is missing at once, each with its command; nothing is concluded where anything is unseen."""
-    look = LookAtGoogle(google, home_of(project, profile, policy))
+    """Everything that is missing at once, each with its command; nothing is concluded where anything is unseen.
+
+    Only what the connector names holds it up: the account that Arc is brought by is none of that.
+    """
+    look = LookAtGoogle(google, replace(home_of(project, profile, policy), arc=False))
     found = list(look.at_identities())
     if look.untold:
         raise look.untold[0].error
