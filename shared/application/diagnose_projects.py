@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from shared.application.gcp_ports import Google
@@ -41,12 +42,13 @@ class ProjectDiagnosis:
             return
         look = LookAtGoogle(self._ports.google, home_of(project, profile, self._policy))
         yield from look.at_everything() if shared is None else look.at_member()
-        self.gaps += _gaps(look, project.account_id)
+        self.gaps += _gaps(look, project.account_id, Area.HEALTH)
 
 
 def shared_findings(policy: Policy, google: Google) -> tuple[list[SweepFinding], list[Gap]]:
     """What is wrong with the identities that all members share, and what could not be told about them.
 
+    It is a prerequisite of all and no health of the management project's connector, which may have no report yet.
     Nothing where projects have identities of their own, or the policy says nothing about them.
     """
     projects = policy.of(Provider.GCP)
@@ -54,9 +56,10 @@ def shared_findings(policy: Policy, google: Google) -> tuple[list[SweepFinding],
     if home is None:
         return [], []
     look = LookAtGoogle(google, home)
-    return list(look.at_everything()), list(_gaps(look, home.number))
+    found = [replace(each, area=Area.PREREQUISITES) for each in look.at_everything()]
+    return found, list(_gaps(look, home.number, Area.PREREQUISITES))
 
 
-def _gaps(look: LookAtGoogle, number: str) -> Iterator[Gap]:
+def _gaps(look: LookAtGoogle, number: str, area: Area) -> Iterator[Gap]:
     for each in look.untold:
-        yield Gap(reason=each.reason, area=Area.HEALTH, account=number, told=each.told)
+        yield Gap(reason=each.reason, area=area, account=number, told=each.told)

@@ -75,7 +75,7 @@ def _lost(part: Slice, reason: str) -> Iterator[Gap]:
     if part.scopes:
         yield Gap(reason=reason, area=Area.PREREQUISITES)
     if part.identities_of:
-        yield Gap(reason=reason, area=Area.HEALTH, account=part.identities_of)
+        yield Gap(reason=reason, area=Area.PREREQUISITES, account=part.identities_of)
 
 
 def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResult:

@@ -16,7 +16,7 @@ from sandbox.azure.entra import GOOGLE_AUDIENCE
 from sandbox.azure.tokens import Tokens
 from sandbox.faults import Fault, FaultKind
 from sandbox.gcp.deployment import IDENTITIES_PERMISSIONS, POLICY_VIEWER, POOL_VIEWER, ROLE_PERMISSIONS
-from sandbox.gcp.org_policies import SHARING
+from sandbox.gcp.org_policies import ISSUERS, SHARING
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.identities import GcpProjectIdentities
 from shared.adapters.gcp.instances import GcpInstances
@@ -370,6 +370,36 @@ def test_domain_restricted_sharing_refuses_foreign_members(world: GcpWorld) -> N
             "cloudresourcemanager", f"/v3/projects/{SHOP}:setIamPolicy", {"policy": {"bindings": bindings}}, "set"
         )
     assert raised.value.key == "gcp-domain-restricted"
+
+
+def test_domain_restricted_sharing_lets_microsoft_s_scanner_in_where_its_organization_is_allowed(
+    world: GcpWorld,
+) -> None:
+    scanner = "serviceAccount:mdc-agentless-scanning@guardians-prod-diskscanning.iam.gserviceaccount.com"
+    wanted = {"policy": {"bindings": [{"role": "roles/browser", "members": [scanner]}]}}
+    root, path = world.cloud.hierarchy.root, f"{PROJECT}:setIamPolicy"
+    world.cloud.org_policies.allow(root, SHARING, "C0example")
+    assert world.ask("POST", path, wanted).status_code == 400
+    world.cloud.org_policies.allow(root, SHARING, "C0example", "C03um0klj")
+    assert world.ask("POST", path, wanted).status_code == 200
+
+
+def test_a_provider_is_made_only_for_an_issuer_that_is_allowed(world: GcpWorld) -> None:
+    number, issuer = world.deployed.management_number, "https://sts.windows.net/sample/"
+    path = f"/iam/v1/projects/{number}/locations/global/workloadIdentityPools/rollcall/providers"
+    wanted = {"oidc": {"issuerUri": issuer, "allowedAudiences": ["api://sample"]}}
+    world.cloud.org_policies.allow(world.cloud.hierarchy.root, ISSUERS, "https://elsewhere.example.com/")
+    refused = world.ask("POST", f"{path}?workloadIdentityPoolProviderId=sample", wanted)
+    assert (refused.status_code, refused.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
+    world.cloud.org_policies.allow(world.cloud.hierarchy.root, ISSUERS, issuer)
+    assert world.ask("POST", f"{path}?workloadIdentityPoolProviderId=sample", wanted).status_code == 200
+
+
+def test_a_perimeter_around_its_project_hides_a_service_account(world: GcpWorld) -> None:
+    world.cloud.gate.perimeter.add(world.deployed.management_number)
+    answer = world.ask("GET", f"/iam/v1/projects/-/serviceAccounts/{world.deployed.service_account}")
+    assert answer.status_code == 403
+    assert "vpcServiceControlsUniqueIdentifier" in answer.text
 
 
 def number_of(world: GcpWorld) -> str:

@@ -91,9 +91,24 @@ def test_what_is_shared_is_found_before_any_connector_is_unhealthy_and_resolved_
     report = whole(members)
     assert (report.complete, found(report)) == (True, Counter([(POOL, MANAGEMENT)]))
     [tracked] = report.open
-    assert (tracked.finding.area, tracked.finding.evidence) == (Area.HEALTH, {"project": "mdc-mgmt-proj-123456789012"})
+    assert (tracked.finding.area, tracked.finding.evidence) == (
+        Area.PREREQUISITES,
+        {"project": "mdc-mgmt-proj-123456789012"},
+    )
     members.google.of_identities.pools.update(before)
     assert found(whole(members), Standing.RESOLVED) == Counter([(POOL, MANAGEMENT)])
+
+
+def test_what_is_shared_is_resolved_though_the_management_project_s_connector_has_no_report_yet(
+    members: SweepWorld,
+) -> None:
+    before = dict(members.google.of_identities.pools)
+    break_pool(members)
+    known = members.call_unhealthy(MANAGEMENT)
+    del members.health.reports[known]
+    assert (POOL, MANAGEMENT) in found(whole(members))
+    members.google.of_identities.pools.update(before)
+    assert (POOL, MANAGEMENT) in found(whole(members), Standing.RESOLVED)
 
 
 def test_a_healthy_member_is_not_looked_into(members: SweepWorld) -> None:
@@ -142,7 +157,7 @@ def test_what_may_not_be_looked_at_is_a_gap_and_what_was_found_there_is_unseen(m
     break_pool(members)
     report = whole(members)
     [gap] = report.gaps
-    assert (report.complete, gap.area, gap.account) == (False, Area.HEALTH, MANAGEMENT)
+    assert (report.complete, gap.area, gap.account) == (False, Area.PREREQUISITES, MANAGEMENT)
     assert gap.reason.startswith("could not tell about service account ")
     assert gap.reason.endswith(": 403 iam.serviceAccounts.get")
     assert found(report, Standing.UNSEEN) == Counter([("gcp-account-wrong", MANAGEMENT)])
