@@ -187,10 +187,16 @@ class Iam:
         return _listed(self._identities.providers, f"{name}/providers/", "workloadIdentityPoolProviders", call)
 
     def _account(self, call: Call, permission: str) -> dict[str, Any]:
-        """A service account that the caller may do this with; one that is not there is 404 to everybody."""
-        account = self._identities.accounts.get(call.parts["email"])
-        if account is None:
-            raise refusal(404, f"Unknown service account {call.parts['email']}")
+        """A service account that the caller may do this with.
+
+        One that is not there is 404 to whoever names its project and may look there, and 403 to everybody else.
+        """
+        email, named = call.parts["email"], self._gate.hierarchy.find_project(call.parts["project"])
+        account = self._identities.accounts.get(email)
+        if account is None or (named is not None and account["projectId"] != named.project_id):
+            if named is None or not self._gate.allows(call.caller, f"iam.{permission}", named.name):
+                raise denied(f"iam.{permission}", f"projects/{call.parts['project']}/serviceAccounts/{email}")
+            raise refusal(404, f"Unknown service account {email}")
         project = self._gate.hierarchy.find_project(account["projectId"])
         if project is not None:
             self._gate.check_perimeter("iam", project.number)

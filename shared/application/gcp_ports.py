@@ -71,8 +71,8 @@ class ProjectIdentities(Protocol):
     def find_pool(self, number: str, pool_id: str) -> PoolSeen | None:
         """What there is of the pool and its providers; None where it is not there."""
 
-    def find_account(self, email: str) -> ServiceAccountSeen | None:
-        """A service account in whatever project, with who may be it; None where it is not there."""
+    def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
+        """A service account of that project, with who may be it; None where it is not there."""
 
 
 class OrganizationRules(Protocol):

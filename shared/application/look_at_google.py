@@ -9,7 +9,6 @@ from functools import partial
 from typing import TypeVar
 
 from shared.application.gcp_ports import Google
-from shared.domain.gcp_grants import ARC_ACCOUNT
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.project_findings import (
     ISSUERS,
@@ -105,7 +104,7 @@ class LookAtGoogle:
         yield from self._at_services()
         compared = partial(pool_findings, home, issuers=issuers)
         yield from self._of(f"workload identity pool {home.pool}", self._find_pool, compared)
-        for account in (*home.accounts, *((ARC_ACCOUNT,) if home.arc else ())):
+        for account in home.all_accounts:
             email = home.email(account)
             find, compare = partial(self._find_account, email), partial(account_findings, home, account)
             yield from self._of(f"service account {email}", find, compare)
@@ -149,7 +148,7 @@ class LookAtGoogle:
         return self._google.identities().find_pool(self._home.number, self._home.pool)
 
     def _find_account(self, email: str) -> ServiceAccountSeen | None:
-        return self._google.identities().find_account(email)
+        return self._google.identities().find_account(self._home.project_id, email)
 
     def _grants(self) -> Mapping[str, frozenset[str]]:
         return self._google.rules().grants(self._home.organization)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import pytest
@@ -278,7 +279,7 @@ def test_pool_provider_account_binding_and_token_creator_are_told_apart(google: 
     number = google.add("acme-shop-1")
     google.enabled(number).add("iam.googleapis.com")
     assert google.identities.find_pool(number, "tenant") is None
-    assert google.identities.find_account("sa@acme-shop-1.iam.gserviceaccount.com") is None
+    assert google.identities.find_account("acme-shop-1", "sa@acme-shop-1.iam.gserviceaccount.com") is None
     google.add_pool(number, "tenant")
     google.add_provider(number, "tenant", "cspm")
     google.add_provider(number, "tenant", "containers", disabled=True)
@@ -286,7 +287,7 @@ def test_pool_provider_account_binding_and_token_creator_are_told_apart(google: 
     member = f"principalSet://iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools/tenant/*"
     google.bind(bound, USER, member)
     google.bind(creating, CREATOR, member)
-    pool, find = google.identities.find_pool(number, "tenant"), google.identities.find_account
+    pool, find = google.identities.find_pool(number, "tenant"), partial(google.identities.find_account, "acme-shop-1")
     assert pool is not None
     assert (pool.usable, pool.deleted) == (True, False)
     assert pool.providers["cspm"] == FederationProviderSeen(usable=True, issuer=ISSUER, audiences=frozenset({CSPM}))
@@ -503,7 +504,7 @@ def test_a_conditional_binding_is_told_as_such(world: GcpWorld) -> None:
     path = f"/iam/v1/projects/-/serviceAccounts/{email}:setIamPolicy"
     google.enabled(number).add("iam.googleapis.com")
     assert world.ask("POST", path, {"policy": {"bindings": bindings, "version": 3}}).status_code == 200
-    assert google.identities.find_account(email) == ServiceAccountSeen(
+    assert google.identities.find_account("acme-shop-1", email) == ServiceAccountSeen(
         usable=True, conditional=frozenset({"principal://sample"})
     )
 

@@ -87,8 +87,9 @@ class FakeProjectIdentities:
         self.failures.strike("find_pool")
         return self.pools.get((number, pool_id))
 
-    def find_account(self, email: str) -> ServiceAccountSeen | None:
+    def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
         """One account."""
+        assert email.endswith(f"@{project_id}.iam.gserviceaccount.com")
         self.asked.append(email)
         self.failures.strike("find_account")
         self.failures.strike(f"find_account {email.partition('@')[0]}")

@@ -260,7 +260,7 @@ def everything(world: GcpWorld) -> None:
     number = world.deployed.management_number
     identities, rules = GcpProjectIdentities(client), GcpOrganizationRules(client)
     assert identities.find_pool(number, "rollcall") is not None
-    assert identities.find_account(world.deployed.service_account) is not None
+    assert identities.find_account(world.deployed.management_project, world.deployed.service_account) is not None
     assert rules.grants(world.cloud.organization)
     assert rules.find_role(world.cloud.organization, "rollcall") is not None
     rules.list_policy(f"projects/{number}", SHARING)
@@ -400,6 +400,16 @@ def test_a_perimeter_around_its_project_hides_a_service_account(world: GcpWorld)
     answer = world.ask("GET", f"/iam/v1/projects/-/serviceAccounts/{world.deployed.service_account}")
     assert answer.status_code == 403
     assert "vpcServiceControlsUniqueIdentifier" in answer.text
+
+
+def test_a_service_account_that_is_not_there_is_404_only_to_whoever_names_its_project_and_may_look(
+    world: GcpWorld,
+) -> None:
+    project, who = world.deployed.management_project, world.deployed.service_account
+    name = f"nobody@{project}.iam.gserviceaccount.com"
+    for place, status in ((project, 404), ("-", 403), (SHOP, 403)):
+        answer = world.ask("GET", f"/iam/v1/projects/{place}/serviceAccounts/{name}", who=who)
+        assert answer.status_code == status, place
 
 
 def number_of(world: GcpWorld) -> str:

@@ -79,7 +79,7 @@ def test_what_members_share_is_looked_at_once_however_many_there_are(policy: Pol
     report = whole(world)
     home = home_of_members(MEMBER)
     assert home is not None
-    assert looked_at(world) == Counter([f"pool of {MANAGEMENT}", *home.emails])
+    assert looked_at(world) == Counter([f"pool of {MANAGEMENT}", *map(home.email, home.all_accounts)])
     assert found(report) == Counter([(POOL, MANAGEMENT), *((UNHEALTHY, number) for number in numbers[:120])])
 
 

@@ -36,9 +36,9 @@ class GcpProjectIdentities:
                 providers[str(each["name"]).rpartition("/")[2]] = _provider(each)
         return PoolSeen(usable=_usable(body), providers=providers, deleted=_deleted(body))
 
-    def find_account(self, email: str) -> ServiceAccountSeen | None:
-        """The account, in whatever project, and who may be it."""
-        path = f"/v1/projects/-/serviceAccounts/{quote(email, safe='@')}"
+    def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
+        """The account and who may be it. The project is named: without it one that is not there is answered 403."""
+        path = f"/v1/projects/{quote(project_id, safe='')}/serviceAccounts/{quote(email, safe='@')}"
         doing = f"read the service account {email}"
         body = self._client.find(_SERVICE, path, doing)
         if body is None:

@@ -66,10 +66,9 @@ class Home:
         return tuple(sorted({PROVIDER_OF[account] for account in self.accounts}))
 
     @property
-    def emails(self) -> tuple[str, ...]:
-        """Every service account that has to be there."""
-        names = (*self.accounts, *((ARC_ACCOUNT,) if self.arc else ()))
-        return tuple(self.email(name) for name in names)
+    def all_accounts(self) -> tuple[str, ...]:
+        """Every service account that has to be there, by the part of its address before the `@`."""
+        return (*self.accounts, *((ARC_ACCOUNT,) if self.arc else ()))
 
     def email(self, account: str) -> str:
         """A service account's address."""
