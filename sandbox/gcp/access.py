@@ -28,6 +28,20 @@ _POOLS = {
     for kind in ("workloadIdentityPools", "workloadIdentityPoolProviders")
     for verb in ("get", "list")
 }
+_OF_DEFENDERS = (
+    "roles/artifactregistry.reader",
+    "roles/artifactregistry.writer",
+    "roles/cloudkms.cryptoKeyEncrypterDecrypter",
+    "roles/container.admin",
+    "roles/container.viewer",
+    "roles/osconfig.osPolicyAssignmentAdmin",
+    "roles/osconfig.osPolicyAssignmentReportViewer",
+    "roles/pubsub.admin",
+    "roles/pubsub.publisher",
+    "roles/storage.objectUser",
+    "roles/storage.objectViewer",
+)
+"""Of what they permit this sandbox asks for nothing."""
 PREDEFINED: dict[str, frozenset[str]] = {
     "roles/owner": frozenset({"*"}),
     "roles/browser": frozenset(_SEEING),
@@ -40,6 +54,19 @@ PREDEFINED: dict[str, frozenset[str]] = {
             *(f"serviceusage.services.{verb}" for verb in ("get", "list", "enable", "disable")),
         }
     ),
+    "roles/viewer": frozenset(
+        {
+            *_SEEING,
+            *_POOLS,
+            *(f"serviceusage.services.{verb}" for verb in ("get", "list")),
+            *(f"compute.{kind}.{verb}" for kind in ("projects", "instances") for verb in ("get", "list")),
+            "iam.roles.get",
+            "iam.serviceAccounts.get",
+            "iam.serviceAccounts.list",
+        }
+    ),
+    "roles/orgpolicy.policyViewer": frozenset({"orgpolicy.policy.get"}),
+    **dict.fromkeys(_OF_DEFENDERS, frozenset()),
     "roles/compute.viewer": frozenset({"compute.projects.get", "compute.instances.get", "compute.instances.list"}),
     "roles/iam.workloadIdentityUser": frozenset({*_BEING, "iam.serviceAccounts.get"}),
     "roles/iam.serviceAccountTokenCreator": frozenset({*_BEING, "iam.serviceAccounts.get"}),
@@ -61,12 +88,35 @@ class Access:
 
     def __init__(self) -> None:
         self._custom: dict[str, frozenset[str]] = {}
+        self._stages: dict[str, str] = {}
         self._bindings: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def define(self, role: str, permissions: Iterable[str]) -> None:
-        """Makes a custom role."""
+        """Makes a custom role, or replaces it."""
         self._custom[role] = frozenset(permissions)
+        self._stages[role] = "GA"
+
+    def forget(self, role: str) -> None:
+        """A custom role as it is when the days are over in which it can be undeleted."""
+        self._custom.pop(role)
+
+    def stage(self, role: str, stage: str) -> None:
+        """`DELETED`, `DISABLED` or `GA`; only the last grants anything."""
+        self._stages[role] = stage
+
+    def role(self, role: str) -> dict[str, Any] | None:
+        """A custom role as IAM shows it."""
+        if role not in self._custom:
+            return None
+        stage = self._stages[role]
+        body: dict[str, Any] = {
+            "name": role,
+            "title": role.rpartition("/")[2],
+            "includedPermissions": sorted(self._custom[role]),
+            "etag": "BwXhqDVIbnI=",
+        }
+        return body | ({"deleted": True} if stage == "DELETED" else {"stage": stage})
 
     def grant(self, resource: str, role: str, member: str) -> None:
         """Adds a member to the binding of a role. KeyError for a role that nobody knows."""
@@ -133,4 +183,6 @@ class Access:
         return False
 
     def _permissions(self, role: str) -> frozenset[str]:
-        return self._custom[role] if role in self._custom else PREDEFINED[role]
+        if role in self._custom:
+            return self._custom[role] if self._stages[role] == "GA" else frozenset()
+        return PREDEFINED.get(role, frozenset()) if role in self._stages else PREDEFINED[role]

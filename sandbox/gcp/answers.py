@@ -140,6 +140,14 @@ def not_permitted_customer(resource: str, member: str) -> RefusalError:
     return refusal(400, text, status="FAILED_PRECONDITION", details=[violation])
 
 
+def not_permitted_issuer(pool: str, issuer: str) -> RefusalError:
+    """400 of the organization policy `iam.workloadIdentityPoolProviders`."""
+    constraint = "constraints/iam.workloadIdentityPoolProviders"
+    violation = precondition(constraint, f"orgpolicy:{pool}", f"{issuer} is not in the allowed values.")
+    text = f"Org Policy violated for value: '{issuer}'. Constraint {constraint} is violated."
+    return refusal(400, text, status="FAILED_PRECONDITION", details=[violation])
+
+
 def billing_missing(number: str, services: Sequence[str]) -> RefusalError:
     """400 for an API that costs money, in a project that nobody pays for."""
     named = ",".join(services)

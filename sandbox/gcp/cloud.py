@@ -19,6 +19,7 @@ from sandbox.gcp.fault_answers import google_fault
 from sandbox.gcp.hierarchy import Folder, Hierarchy, Project
 from sandbox.gcp.iam import Iam, Identities
 from sandbox.gcp.operations import Operations
+from sandbox.gcp.org_policies import OrgPolicies
 from sandbox.gcp.policies import Policies
 from sandbox.gcp.pubsub import PushSettings, PushSubscription
 from sandbox.gcp.push_signing import CERTS_PATH, PushSigner
@@ -68,7 +69,8 @@ class GcpCloud:
         self.audit = Audit()
         self.operation_seconds = settings.gcp_operation_seconds
         self.gate = Gate(self.tokens, self.access, self.hierarchy)
-        self.policies = Policies(self.gate, self._is_ours)
+        self.org_policies = OrgPolicies(self.hierarchy)
+        self.policies = Policies(self.gate, self._is_ours, self.org_policies)
         self.routing = self._routing(claims_of, settings.gcp_search_lag_seconds)
         self._subscriptions: list[PushSubscription] = []
         self._service: Service | None = None
@@ -84,7 +86,8 @@ class GcpCloud:
             [
                 *self.resource_manager.routes(),
                 *ServiceUsage(self.gate, operations).routes(),
-                *Iam(self.gate, self.policies, self.identities, operations).routes(),
+                *Iam(self.gate, self.policies, self.identities, operations, self.org_policies).routes(),
+                *self.org_policies.routes(),
                 *TokenServices(self.gate, self.tokens, self.identities, claims_of).routes(),
                 *self.compute.routes(),
             ],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.gcp.callers import SERVICE_ACCOUNT_DOMAIN
 from sandbox.gcp.hierarchy import Project
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _DATA = Path(__file__).resolve().parents[2] / "infra" / "gcp" / "defender.json"
 _USER = "roles/iam.workloadIdentityUser"
+_CREATOR = "roles/iam.serviceAccountTokenCreator"
 
 
 def data() -> dict[str, Any]:
@@ -32,15 +34,36 @@ def pool_of(project_number: str, tenant_id: str) -> str:
 
 
 def deploy_defender(cloud: GcpCloud, project: Project, tenant_id: str) -> None:
-    """Makes all of them, for every plan."""
+    """Makes all of them, for every plan, with their roles on the organization."""
+    deploy_identities(cloud, project, tenant_id)
+    known, root = data(), cloud.hierarchy.root
+    for role, permissions in known["custom_roles"].items():
+        cloud.access.define(f"{root}/roles/{role}", permissions)
+    granted = {f"{name}@{project.project_id}{SERVICE_ACCOUNT_DOMAIN}": each for name, each in _accounts(known)}
+    for email, each in (granted | known["external_members"]).items():
+        for role in each["roles"]:
+            name = role if role.startswith("roles/") else f"{root}/roles/{role}"
+            cloud.access.grant(root, name, f"serviceAccount:{email}")
+
+
+def _accounts(known: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return list(known["service_accounts"].items())
+
+
+def deploy_identities(cloud: GcpCloud, project: Project, tenant_id: str) -> None:
+    """Pool, providers, service accounts and who may become them; nobody is granted a role."""
     known, pool = data(), pool_of(project.number, tenant_id)
     cloud.identities.add_pool(pool, displayName=known["pool_display_name"])
     for name, provider in known["providers"].items():
         oidc = {"issuerUri": _issuer(known, provider, tenant_id), "allowedAudiences": [provider["audience"]]}
         cloud.identities.add_provider(f"{pool}/providers/{name}", oidc=oidc)
-    for name in known["service_accounts"]:
+    for name, account in _accounts(known):
         email = cloud.identities.add_account(name, project.project_id)
-        cloud.access.grant(f"serviceAccounts/{email}", _USER, f"principalSet://iam.googleapis.com/{pool}/*")
+        if "provider" in account:
+            cloud.access.grant(f"serviceAccounts/{email}", _USER, f"principalSet://iam.googleapis.com/{pool}/*")
+        for creator in account.get("token_creators", []):
+            member = f"serviceAccount:{creator}@{project.project_id}{SERVICE_ACCOUNT_DOMAIN}"
+            cloud.access.grant(f"serviceAccounts/{email}", _CREATOR, member)
 
 
 def _issuer(known: dict[str, Any], provider: dict[str, Any], tenant_id: str) -> str:

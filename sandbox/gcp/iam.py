@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox.gcp.answers import denied, refusal
+from sandbox.gcp.answers import denied, not_permitted_issuer, refusal
 from sandbox.gcp.callers import SERVICE_ACCOUNT_DOMAIN
 from sandbox.gcp.operations import Operations
+from sandbox.gcp.org_policies import ISSUERS, OrgPolicies
 from sandbox.gcp.paging import page_of
 from sandbox.gcp.policies import Policies
 from sandbox.gcp.routing import Call, Gate, Route
@@ -67,7 +68,15 @@ class Identities:
 class Iam:
     """The operations of IAM."""
 
-    def __init__(self, gate: Gate, policies: Policies, identities: Identities, operations: Operations) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what one service of the cloud works with
+        self,
+        gate: Gate,
+        policies: Policies,
+        identities: Identities,
+        operations: Operations,
+        restrictions: OrgPolicies,
+    ) -> None:
+        self._restrictions = restrictions
         self._gate = gate
         self._policies = policies
         self._identities = identities
@@ -103,7 +112,22 @@ class Iam:
             _route(f"{accounts}.create", "POST", _ACCOUNTS, self._create_account, "serviceAccounts.create"),
             _route(f"{accounts}.getIamPolicy", "POST", f"{_ACCOUNT}:getIamPolicy", self._get_policy, ""),
             _route(f"{accounts}.setIamPolicy", "POST", f"{_ACCOUNT}:setIamPolicy", self._set_policy, ""),
+            Route(
+                id="iam.organizations.roles.get",
+                method="GET",
+                path=r"/v1/(?P<name>(?P<organization>organizations/[0-9]+)/roles/[^/:]+)",
+                handler=self._get_role,
+                permission="iam.roles.get",
+                resource="{organization}",
+            ),
         ]
+
+    def _get_role(self, call: Call) -> Any:
+        name = call.parts["name"]
+        found = self._gate.access.role(name)
+        if found is None:
+            raise refusal(404, f"The role named {name} was not found.")
+        return found
 
     def _get_pool(self, call: Call) -> Any:
         return self._pool(call)
@@ -134,7 +158,10 @@ class Iam:
     def _create_provider(self, call: Call) -> Any:
         pool, provider_id = self._pool(call), call.query.get("workloadIdentityPoolProviderId", "")
         name, body = f"{pool['name']}/providers/{provider_id}", call.body()
-        if not provider_id or not str(body.get("oidc", {}).get("issuerUri", "")).startswith("https://"):
+        issuer = str(body.get("oidc", {}).get("issuerUri", ""))
+        if not self._restrictions.admits(f"projects/{call.parts['project']}", ISSUERS, issuer):
+            raise not_permitted_issuer(pool["name"], issuer)
+        if not provider_id or not issuer.startswith("https://"):
             raise refusal(400, "Request contains an invalid argument.")
         if name in self._identities.providers:
             raise refusal(409, "Requested entity already exists")
@@ -160,11 +187,19 @@ class Iam:
         return _listed(self._identities.providers, f"{name}/providers/", "workloadIdentityPoolProviders", call)
 
     def _account(self, call: Call, permission: str) -> dict[str, Any]:
-        """A service account that the caller may do this with; one that is not there is 404 to everybody."""
-        account = self._identities.accounts.get(call.parts["email"])
-        if account is None:
-            raise refusal(404, f"Unknown service account {call.parts['email']}")
+        """A service account that the caller may do this with.
+
+        One that is not there is 404 to whoever names its project and may look there, and 403 to everybody else.
+        """
+        email, named = call.parts["email"], self._gate.hierarchy.find_project(call.parts["project"])
+        account = self._identities.accounts.get(email)
+        if account is None or (named is not None and account["projectId"] != named.project_id):
+            if named is None or not self._gate.allows(call.caller, f"iam.{permission}", named.name):
+                raise denied(f"iam.{permission}", f"projects/{call.parts['project']}/serviceAccounts/{email}")
+            raise refusal(404, f"Unknown service account {email}")
         project = self._gate.hierarchy.find_project(account["projectId"])
+        if project is not None:
+            self._gate.check_perimeter("iam", project.number)
         above = self._gate.hierarchy.above(project.name if project else "")
         places = [f"serviceAccounts/{account['email']}", *above]
         if not self._gate.access.allows(call.caller, f"iam.{permission}", places):

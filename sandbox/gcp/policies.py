@@ -6,17 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.gcp.answers import not_permitted_customer, refusal
+from sandbox.gcp.org_policies import SHARING, OrgPolicies
 from sandbox.gcp.routing import Call, Gate
+
+_MICROSOFTS = "@guardians-prod-diskscanning.iam.gserviceaccount.com"
+_MICROSOFT = ("principalSet://iam.googleapis.com/organizations/517615557103", "C03um0klj")
 
 
 class Policies:
-    """Policies of resources; `restricted` is the organization policy `iam.allowedPolicyMemberDomains`."""
+    """Policies of resources, under domain-restricted sharing."""
 
-    def __init__(self, gate: Gate, is_ours: Callable[[str], bool]) -> None:
+    def __init__(self, gate: Gate, is_ours: Callable[[str], bool], restrictions: OrgPolicies) -> None:
         """`is_ours` says of a member whether it belongs to the organization."""
         self._gate = gate
         self._is_ours = is_ours
-        self.restricted = False
+        self._restrictions = restrictions
 
     def get(self, call: Call, resource: str, permission: str, above: str = "") -> Any:
         """The policy. `above` is what the permission is looked for on, where it is not the resource itself."""
@@ -30,10 +34,17 @@ class Policies:
         if not isinstance(policy, dict):
             raise refusal(400, "Request contains an invalid argument.")
         members = [str(member) for each in policy.get("bindings", []) for member in each.get("members", [])]
-        foreign = next((member for member in members if self.restricted and not self._is_ours(member)), None)
+        foreign = next((member for member in members if not self._may_be_granted(resource, above, member)), None)
         if foreign is not None:
             raise not_permitted_customer(resource, foreign)
         return self._gate.access.replace(resource, policy)
+
+    def _may_be_granted(self, resource: str, above: str, member: str) -> bool:
+        """By customer or organization: ours, which every such policy is taken to let in, and Microsoft's are known."""
+        customers = _MICROSOFT if member.endswith(_MICROSOFTS) else ("somebody else",)
+        return self._is_ours(member) or any(
+            self._restrictions.admits(above or resource, SHARING, each) for each in customers
+        )
 
     def test(self, call: Call, resource: str) -> Any:
         """Those of the permissions asked for that the caller has; the field is left out where it has none."""

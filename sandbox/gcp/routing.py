@@ -33,6 +33,7 @@ TITLES = {
     "iam": "Identity and Access Management (IAM) API",
     "iamcredentials": "IAM Service Account Credentials API",
     "compute": "Compute Engine API",
+    "orgpolicy": "Organization Policy API",
     "sts": "Security Token Service API",
 }
 """The services that are simulated."""

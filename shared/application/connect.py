@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from shared.application.account_facts import account_of, connectors_of
 from shared.application.aftercare import aftercare_due, ensure_aftercare
 from shared.application.exclusions import ask_to_include, undisputed
+from shared.application.explain_refusal import REFUSED
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.ready_project import ready_project
@@ -260,7 +261,12 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
     if waiting := await_turn(task.request, task.record, subscription_id, ports, task.settlement):
         return waiting
     body = merge(actual.body, wanted.desired) if actual else to_create(wanted.desired)
-    ports.snapshot.remember(ports.connectors.put(connector_id, body))
+    try:
+        ports.snapshot.remember(ports.connectors.put(connector_id, body))
+    except TransientError as error:
+        if error.key != REFUSED:
+            raise
+        raise ports.explainer.explained(error, task.account, checked.profile, task.policy) from error
     return _finish(Result.UPDATED if actual else Result.CREATED, connector_id, checked, task)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.accounts import Account
-from shared.domain.sweep.project_identity import ProjectIdentitySeen
+from shared.domain.sweep.project_identity import CustomRoleSeen, ListPolicySeen, PoolSeen, ServiceAccountSeen
 
 
 class Projects(Protocol):
@@ -58,12 +58,34 @@ class Google(Protocol):
     def identities(self) -> ProjectIdentities:
         """Defender's way into them."""
 
+    def rules(self) -> OrganizationRules:
+        """What is granted and what is forbidden."""
+
 
 class ProjectIdentities(Protocol):
-    """Defender's way into a project: looked at, never made."""
+    """Defender's way into a project: looked at, never made.
 
-    def inspect(self, number: str, pool_id: str, emails: Sequence[str]) -> ProjectIdentitySeen:
-        """What there is of the pool and of these service accounts.
+    All methods raise TransientError, PermanentError, ConfigurationError where it cannot be asked.
+    """
 
-        Raises TransientError, PermanentError, ConfigurationError where it cannot be asked.
-        """
+    def find_pool(self, number: str, pool_id: str) -> PoolSeen | None:
+        """What there is of the pool and its providers; None where it is not there."""
+
+    def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
+        """A service account of that project, with who may be it; None where it is not there."""
+
+
+class OrganizationRules(Protocol):
+    """Who is granted what on an organization, and what its policies forbid: looked at, never changed.
+
+    All methods raise TransientError, PermanentError, ConfigurationError where it cannot be asked.
+    """
+
+    def grants(self, organization: str) -> Mapping[str, frozenset[str]]:
+        """The members of each role on the organization itself; those of a binding with a condition count."""
+
+    def find_role(self, organization: str, role_id: str) -> CustomRoleSeen | None:
+        """A custom role of the organization; None where it is not there."""
+
+    def list_policy(self, resource: str, constraint: str) -> ListPolicySeen:
+        """The policy as it holds for `projects/<number>` or `organizations/<number>`, with what is inherited."""

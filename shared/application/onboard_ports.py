@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shared.application.explain_refusal import Explainer, RecentLook, SharedLooks
 from shared.application.gcp_ports import Google
 from shared.application.parking import Parking
 from shared.application.ports import (
@@ -40,8 +41,14 @@ class OnboardPorts:
     clock: Clock
     schedule: RetrySchedule = field(default_factory=RetrySchedule)
     claim_seconds: float = CLAIM_SECONDS
+    shared_looks: SharedLooks = field(default_factory=RecentLook)
 
     @property
     def parking(self) -> Parking:
         """Where messages wait for a person."""
         return Parking(queue=self.queue, bodies=self.bodies, clock=self.clock)
+
+    @property
+    def explainer(self) -> Explainer:
+        """Who looks why a project refused Defender."""
+        return Explainer(google=self.google, clock=self.clock, shared=self.shared_looks)

@@ -23,6 +23,7 @@ from shared.domain.stack_sets import InstanceState
 from shared.domain.sweep.coverage import AccountSubject
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.kinds import SWEEP_MISSED, SWEEP_UNFINISHED
+from shared.domain.sweep.project_home import home_of_members
 from shared.domain.sweep.report import RunFacts
 from shared.domain.sweep.rights import scopes_of
 from shared.domain.sweep.slices import Slice, cut_accounts, cut_machines
@@ -149,8 +150,12 @@ class _Listings:
             yield Slice(number=0, machines=tuple(each.machine_id for each in cut), unaskable=frozenset(unaskable))
 
     def _needs(self) -> Iterator[Slice]:
-        """One that looks at what is needed where connectors stand."""
+        """One that looks at what is needed where connectors stand, and one at what all members of GCP share."""
         yield Slice(number=0, scopes=self._scopes)
+        projects = self._policy.of(Provider.GCP)
+        shared = home_of_members(projects) if projects is not None else None
+        if shared is not None:
+            yield Slice(number=0, identities_of=shared.number)
 
     def _had(self, listing: Callable[[], _Found], area: Area | None) -> _Found | None:
         """What a listing came to; None where it failed, which the report says.

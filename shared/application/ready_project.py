@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.application import refusals
 from shared.application.gcp_ports import Google, ProjectSetup
+from shared.application.look_at_google import LookAtGoogle
 from shared.domain.accounts import Account
 from shared.domain.findings import VM_MANAGER_OFF, Finding
-from shared.domain.gcp_identities import needs_vm_manager, pool_id, services_of
+from shared.domain.gcp_identities import needs_vm_manager, services_of
 from shared.domain.policy import Mode, Policy
 from shared.domain.profiles import Profile
-from shared.domain.project_needs import emails_needed, lacking
+from shared.domain.sweep.project_home import home_of
 from shared.errors import RollcallError
 
 VM_MANAGER, _ON = "enable-osconfig", "TRUE"
@@ -35,21 +38,27 @@ def ready_project(project: Account, profile: Profile, policy: Policy, google: Go
     PermanentError, ConfigurationError.
     """
     setup = google.setup()
-    missing = setup.missing_services(project.account_id, services_of(profile))
     if policy.mode is Mode.STANDALONE:
-        _require(project, profile, policy, google, missing)
+        _require(project, profile, policy, google)
         return _look_at_vm_manager(project, profile, setup)
-    if missing:
+    if missing := setup.missing_services(project.account_id, services_of(profile)):
         setup.enable_services(project.account_id, missing)
     return _switch_on_vm_manager(project, profile, setup)
 
 
-def _require(project: Account, profile: Profile, policy: Policy, google: Google, missing: tuple[str, ...]) -> None:
-    emails = emails_needed(profile, project.name)
-    seen = google.identities().inspect(project.account_id, pool_id(policy.tenant_id), emails)
-    lacks = lacking(seen, profile, project.account_id, policy.tenant_id)
-    if found := [*(f"API {each}" for each in missing), *lacks]:
-        raise refusals.PROJECT_NOT_READY.error(f"project {project.name} lacks {', '.join(found)}")
+def _require(project: Account, profile: Profile, policy: Policy, google: Google) -> None:
+    """Everything that is missing at once, each with its command; nothing is concluded where anything is unseen.
+
+    Only what the connector names holds it up: the account that Arc is brought by is none of that.
+    """
+    look = LookAtGoogle(google, replace(home_of(project, profile, policy), arc=False))
+    found = list(look.at_identities())
+    if look.untold:
+        raise look.untold[0].error
+    if found:
+        lacks = "; ".join(each.reason for each in found)
+        remedy = " ".join(dict.fromkeys(each.remedy for each in found))
+        raise refusals.PROJECT_NOT_READY.error(f"project {project.name} is not ready: {lacks}", remedy)
 
 
 def _look_at_vm_manager(project: Account, profile: Profile, setup: ProjectSetup) -> tuple[Finding, ...]:

@@ -20,10 +20,10 @@ class Refusal:
         """The remedy, with where to read more."""
         return f"{self.remedy} Runbook: {self.key}."
 
-    def error(self, reason: str) -> RollcallError:
-        """The error of ours."""
+    def error(self, reason: str, remedy: str = "") -> RollcallError:
+        """The error of ours; a `remedy` of the case goes before that of the kind."""
         kind = TransientError if self.transient else PermanentError
-        return kind(reason, remedy=self.advice, key=self.key)
+        return kind(reason, remedy=f"{remedy} {self.advice}".strip(), key=self.key)
 
 
 OTHER_ORGANIZATION = Refusal(

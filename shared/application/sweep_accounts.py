@@ -8,6 +8,7 @@ from functools import cached_property
 
 from shared.application import refusals
 from shared.application.diagnose import Diagnosis
+from shared.application.diagnose_projects import ProjectDiagnosis
 from shared.application.plan import with_tags
 from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, report_on_project, request_for
 from shared.application.sweep_advice import advice_on
@@ -226,13 +227,13 @@ class SweptAccounts:
         reports = self._ports.health.reports_of(ids)
         discovered = self._ports.health.discovered_by(ids) if of_aws else {}
         hours = self._policy.sweep.discovery_hours
-        diagnosis = Diagnosis(self._policy, self._ports, since=self._now)
+        diagnosis = (Diagnosis if of_aws else ProjectDiagnosis)(self._policy, self._ports, since=self._now)
         for each in ours:
             if each.connector_id.lower() not in reports:  # what was wrong with it may be so still
                 self.gaps.append(Gap(reason="no health report", area=Area.HEALTH, account=each.account, told=True))
             unhealthy = list(health_findings(each, reports.get(each.connector_id.lower(), ()), self._now))
             profile = self._profile_of(each)
-            if of_aws and profile is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
+            if profile is not None and any(finding.key == CONNECTOR_UNHEALTHY.key for finding in unhealthy):
                 yield from diagnosis.of(self._tagged[each.account], profile, unhealthy)
             else:
                 yield from unhealthy

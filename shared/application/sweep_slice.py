@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from shared.application.diagnose_projects import shared_findings
 from shared.application.merge_sweep import merge_if_last
 from shared.application.plan_sweep import plan_sweep
 from shared.application.sweep_accounts import SweptAccounts
@@ -73,6 +74,8 @@ def _lost(part: Slice, reason: str) -> Iterator[Gap]:
         yield Gap(reason=reason, area=Area.MACHINES)
     if part.scopes:
         yield Gap(reason=reason, area=Area.PREREQUISITES)
+    if part.identities_of:
+        yield Gap(reason=reason, area=Area.PREREQUISITES, account=part.identities_of)
 
 
 def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResult:
@@ -100,6 +103,10 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
         needed.look()
         findings += needed.findings
         gaps += needed.gaps
+    if part.identities_of:
+        found, unanswered = shared_findings(ports.policy.current(), ports.google)
+        findings += found
+        gaps += unanswered
     return SliceResult(
         number=part.number,
         findings=tuple(findings),

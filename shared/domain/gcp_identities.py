@@ -82,7 +82,7 @@ _CONTAINERS_APIS = ("container.googleapis.com", "logging.googleapis.com", "pubsu
 _IMAGE_APIS = ("artifactregistry.googleapis.com", "containeranalysis.googleapis.com")
 
 
-def email_of(account: ServiceAccount, project_id: str) -> str:
+def email_of(account: str, project_id: str) -> str:
     """The address of a service account in the project that has it.
 
     Of a project with a domain in its id (`example.com:name`) Google turns the two parts round.

@@ -22,6 +22,7 @@ VERSIONS = {
     "compute": "v1",
     "logging": "v2",
     "pubsub": "v1",
+    "orgpolicy": "v2",
 }
 _PYTHON_TYPES = {"string": str, "boolean": bool, "object": dict, "array": list, "integer": int, "number": (int, float)}
 

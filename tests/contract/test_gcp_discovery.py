@@ -56,6 +56,7 @@ def calls(world: GcpWorld) -> Iterator[Call]:
     yield from service_usage_calls(shop.number)
     yield from pool_calls(shop.number)
     yield from service_account_calls(world)
+    yield from rule_calls(world, shop.number)
     yield from compute_calls(world)
 
 
@@ -124,6 +125,15 @@ def service_account_calls(world: GcpWorld) -> Iterator[Call]:
     yield f"{accounts}.setIamPolicy", "POST", f"{iam}/projects/-/serviceAccounts/{email}:setIamPolicy", policy
     token = f"/iamcredentials/v1/projects/-/serviceAccounts/{email}:generateAccessToken"
     yield "iamcredentials.projects.serviceAccounts.generateAccessToken", "POST", token, {"lifetime": "600s"}
+
+
+def rule_calls(world: GcpWorld, number: str) -> Iterator[Call]:
+    root, constraint = world.cloud.hierarchy.root, "compute.storageResourceUseRestrictions"
+    yield "iam.organizations.roles.get", "GET", f"/iam/v1/{root}/roles/rollcall", None
+    world.cloud.org_policies.allow(root, constraint, "under:organizations/1")
+    for kind, resource in (("organizations", root), ("projects", f"projects/{number}")):
+        path = f"/orgpolicy/v2/{resource}/policies/{constraint}:getEffectivePolicy"
+        yield f"orgpolicy.{kind}.policies.getEffectivePolicy", "GET", path, None
 
 
 def compute_calls(world: GcpWorld) -> Iterator[Call]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import pytest
@@ -15,15 +16,22 @@ from shared.adapters.gcp import projects as adapter
 from shared.adapters.gcp.identities import GcpProjectIdentities
 from shared.adapters.gcp.instances import GcpInstances
 from shared.adapters.gcp.projects import GcpProjects
+from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
-from shared.application.gcp_ports import ProjectIdentities, Projects, ProjectSetup
+from shared.application.gcp_ports import OrganizationRules, ProjectIdentities, Projects, ProjectSetup
 from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.sweep.machines import InstanceState
-from shared.domain.sweep.project_identity import FederationProviderSeen, PoolSeen, ServiceAccountSeen
+from shared.domain.sweep.project_identity import (
+    CustomRoleSeen,
+    FederationProviderSeen,
+    ListPolicySeen,
+    PoolSeen,
+    ServiceAccountSeen,
+)
 from shared.errors import PermanentError, TransientError
 from tests.contract.conftest import becomes_wrong_deployment
 from tests.fakes.clock import FakeClock
-from tests.fakes.gcp import FakeProjectIdentities, FakeProjects, FakeProjectSetup
+from tests.fakes.gcp import FakeOrganizationRules, FakeProjectIdentities, FakeProjects, FakeProjectSetup
 from tests.fakes.gcp_world import GcpWorld, gcp_world
 
 ISSUER = "https://sts.windows.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d/"
@@ -44,6 +52,12 @@ class Google(Protocol):
     @property
     def identities(self) -> ProjectIdentities: ...
 
+    @property
+    def rules(self) -> OrganizationRules: ...
+
+    @property
+    def organization(self) -> str: ...
+
     def add(self, project_id: str, *folders: str, state: str = ..., labels: Mapping[str, str] | None = ...) -> str: ...
 
     def enabled(self, number: str) -> set[str]: ...
@@ -56,6 +70,12 @@ class Google(Protocol):
 
     def bind(self, email: str, role: str, member: str) -> None: ...
 
+    def grant(self, role: str, member: str) -> None: ...
+
+    def add_role(self, role_id: str, stage: str) -> None: ...
+
+    def restrict(self, root: str, project: str, constraint: str, *values: str) -> None: ...
+
 
 class FakeGoogle:
     """The fakes."""
@@ -64,6 +84,8 @@ class FakeGoogle:
         self.projects = FakeProjects()
         self.setup = FakeProjectSetup()
         self.identities = FakeProjectIdentities()
+        self.rules = FakeOrganizationRules()
+        self.organization = "518249130711"
 
     def add(
         self, project_id: str, *folders: str, state: str = "ACTIVE", labels: Mapping[str, str] | None = None
@@ -86,7 +108,7 @@ class FakeGoogle:
         return self.setup.services.setdefault(number, set())
 
     def add_pool(self, number: str, pool_id: str, *, state: str = "ACTIVE") -> None:
-        self.identities.pools[number, pool_id] = PoolSeen(usable=state == "ACTIVE")
+        self.identities.pools[number, pool_id] = PoolSeen(usable=state == "ACTIVE", deleted=state == "DELETED")
 
     def add_provider(self, number: str, pool_id: str, provider_id: str, *, disabled: bool = False) -> None:
         pool = self.identities.pools[number, pool_id]
@@ -108,6 +130,17 @@ class FakeGoogle:
             token_creators=seen.token_creators | ({member} if role == CREATOR else set()),
         )
 
+    def grant(self, role: str, member: str) -> None:
+        self.rules.grant(self.organization, role, member)
+
+    def add_role(self, role_id: str, stage: str) -> None:
+        seen = CustomRoleSeen(deleted=stage == "DELETED", disabled=stage == "DISABLED")
+        self.rules.roles[self.organization, role_id] = seen
+
+    def restrict(self, root: str, project: str, constraint: str, *values: str) -> None:
+        seen = ListPolicySeen(allowed=frozenset(each.removeprefix("is:") for each in values))
+        self.rules.policies |= {(root, constraint): seen, (project, constraint): seen}
+
 
 class SandboxGoogle:
     """The adapters on the sandbox's Google Cloud."""
@@ -118,6 +151,8 @@ class SandboxGoogle:
         self.projects = GcpProjects(client, world.cloud.organization, SystemClock())
         self.setup = GcpProjectSetup(client, SystemClock())
         self.identities = GcpProjectIdentities(client)
+        self.rules = GcpOrganizationRules(client)
+        self.organization = world.cloud.organization
 
     def add(
         self, project_id: str, *folders: str, state: str = "ACTIVE", labels: Mapping[str, str] | None = None
@@ -147,6 +182,18 @@ class SandboxGoogle:
     def bind(self, email: str, role: str, member: str) -> None:
         self.world.cloud.access.grant(f"serviceAccounts/{email}", role, member)
 
+    def grant(self, role: str, member: str) -> None:
+        self.world.cloud.access.grant(self.world.cloud.hierarchy.root, role, member)
+
+    def add_role(self, role_id: str, stage: str) -> None:
+        name = f"{self.world.cloud.hierarchy.root}/roles/{role_id}"
+        self.world.cloud.access.define(name, ["compute.instances.get"])
+        self.world.cloud.access.stage(name, stage)
+
+    def restrict(self, root: str, project: str, constraint: str, *values: str) -> None:
+        assert project.startswith("projects/")
+        self.world.cloud.org_policies.allow(root, constraint, *values)
+
     @staticmethod
     def _pool(number: str, pool_id: str) -> str:
         return f"projects/{number}/locations/global/workloadIdentityPools/{pool_id}"
@@ -154,7 +201,7 @@ class SandboxGoogle:
 
 @pytest.fixture
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpWorld]:
-    with gcp_world(tmp_path_factory.mktemp("gcp")) as found:
+    with gcp_world(tmp_path_factory.mktemp("gcp"), standalone=True) as found:
         yield found
 
 
@@ -231,8 +278,8 @@ def test_metadata_is_set_beside_what_is_there(google: Google) -> None:
 def test_pool_provider_account_binding_and_token_creator_are_told_apart(google: Google) -> None:
     number = google.add("acme-shop-1")
     google.enabled(number).add("iam.googleapis.com")
-    nothing = google.identities.inspect(number, "tenant", ["sa@acme-shop-1.iam.gserviceaccount.com"])
-    assert (nothing.pool, nothing.service_accounts) == (None, {"sa@acme-shop-1.iam.gserviceaccount.com": None})
+    assert google.identities.find_pool(number, "tenant") is None
+    assert google.identities.find_account("acme-shop-1", "sa@acme-shop-1.iam.gserviceaccount.com") is None
     google.add_pool(number, "tenant")
     google.add_provider(number, "tenant", "cspm")
     google.add_provider(number, "tenant", "containers", disabled=True)
@@ -240,25 +287,63 @@ def test_pool_provider_account_binding_and_token_creator_are_told_apart(google: 
     member = f"principalSet://iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools/tenant/*"
     google.bind(bound, USER, member)
     google.bind(creating, CREATOR, member)
-    seen = google.identities.inspect(number, "tenant", [bound, creating, bare])
-    assert seen.pool is not None
-    assert seen.pool.usable
-    assert seen.pool.providers["cspm"] == FederationProviderSeen(
-        usable=True, issuer=ISSUER, audiences=frozenset({CSPM})
-    )
-    assert not seen.pool.providers["containers"].usable
-    assert seen.service_accounts[bound] == ServiceAccountSeen(usable=True, federated=frozenset({member}))
-    assert seen.service_accounts[creating] == ServiceAccountSeen(usable=True, token_creators=frozenset({member}))
-    assert seen.service_accounts[bare] == ServiceAccountSeen(usable=True)
+    pool, find = google.identities.find_pool(number, "tenant"), partial(google.identities.find_account, "acme-shop-1")
+    assert pool is not None
+    assert (pool.usable, pool.deleted) == (True, False)
+    assert pool.providers["cspm"] == FederationProviderSeen(usable=True, issuer=ISSUER, audiences=frozenset({CSPM}))
+    disabled = pool.providers["containers"]
+    assert (disabled.usable, disabled.deleted) == (False, False)
+    assert find(bound) == ServiceAccountSeen(usable=True, federated=frozenset({member}))
+    assert find(creating) == ServiceAccountSeen(usable=True, token_creators=frozenset({member}))
+    assert find(bare) == ServiceAccountSeen(usable=True)
 
 
 def test_a_deleted_pool_is_there_and_unusable(google: Google) -> None:
     number = google.add("acme-shop-1")
     google.enabled(number).add("iam.googleapis.com")
     google.add_pool(number, "tenant", state="DELETED")
-    pool = google.identities.inspect(number, "tenant", []).pool
+    pool = google.identities.find_pool(number, "tenant")
     assert pool is not None
-    assert not pool.usable
+    assert (pool.usable, pool.deleted) == (False, True)
+
+
+def test_who_has_which_role_on_the_organization(google: Google) -> None:
+    google.grant("roles/container.viewer", "serviceAccount:one@acme-shop-1.iam.gserviceaccount.com")
+    google.grant("roles/container.viewer", "serviceAccount:two@acme-shop-1.iam.gserviceaccount.com")
+    found = google.rules.grants(google.organization)
+    assert found["roles/container.viewer"] == {
+        f"serviceAccount:{name}@acme-shop-1.iam.gserviceaccount.com" for name in ("one", "two")
+    }
+    assert "roles/container.admin" not in found
+
+
+@pytest.mark.parametrize(
+    ("stage", "seen"),
+    [
+        ("GA", CustomRoleSeen()),
+        ("DELETED", CustomRoleSeen(deleted=True)),
+        ("DISABLED", CustomRoleSeen(disabled=True)),
+        ("", None),
+    ],
+)
+def test_a_custom_role_is_there_deleted_disabled_or_not_there(
+    google: Google, stage: str, seen: CustomRoleSeen | None
+) -> None:
+    if stage:
+        google.add_role("MDCCustomRole", stage)
+    assert google.rules.find_role(google.organization, "MDCCustomRole") == seen
+
+
+def test_a_policy_holds_for_what_is_below_it(google: Google) -> None:
+    number, constraint = google.add("acme-shop-1", "Workloads"), "compute.storageResourceUseRestrictions"
+    root, project = f"organizations/{google.organization}", f"projects/{number}"
+    assert google.rules.list_policy(project, constraint) == ListPolicySeen()
+    google.restrict(root, project, constraint, "under:organizations/1", "is:projects/2")
+    seen = ListPolicySeen(allowed=frozenset({"under:organizations/1", "projects/2"}))
+    assert google.rules.list_policy(root, constraint) == seen
+    assert google.rules.list_policy(project, constraint) == seen
+    google.restrict(root, project, constraint)
+    assert google.rules.list_policy(project, constraint) == ListPolicySeen(allowed=frozenset())
 
 
 # What only the real adapters can get wrong
@@ -419,8 +504,9 @@ def test_a_conditional_binding_is_told_as_such(world: GcpWorld) -> None:
     path = f"/iam/v1/projects/-/serviceAccounts/{email}:setIamPolicy"
     google.enabled(number).add("iam.googleapis.com")
     assert world.ask("POST", path, {"policy": {"bindings": bindings, "version": 3}}).status_code == 200
-    seen = google.identities.inspect(number, "tenant", [email]).service_accounts[email]
-    assert seen == ServiceAccountSeen(usable=True, conditional=frozenset({"principal://sample"}))
+    assert google.identities.find_account("acme-shop-1", email) == ServiceAccountSeen(
+        usable=True, conditional=frozenset({"principal://sample"})
+    )
 
 
 def test_an_instance_is_gone_only_where_every_zone_has_answered(world: GcpWorld) -> None:

@@ -193,6 +193,9 @@ def test_a_project_without_its_identities_waits_until_they_are_back(google: Goog
     number = google.create("acme-late-1")
     deferred = google.wait_for(number, "deferred")
     assert "authenticating to your GCP project" in deferred.reason
+    assert f"workload identity pool {pool['name'].rpartition('/')[2]} is deleted" in deferred.reason
+    assert f"workload-identity-pools undelete {pool['name'].rpartition('/')[2]} --location=global" in deferred.remedy
+    assert deferred.remedy.endswith("Runbook: gcp-pool-wrong.")
     pool["state"] = "ACTIVE"
     google.wait_for(number, "connected")
     assert google.puts(number)[-1] == 201
@@ -209,8 +212,17 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     [body] = google.roll.connectors(changed)
     offerings = body["properties"]["offerings"][:-1]
     resources.put(body | {"properties": {**body["properties"], "offerings": offerings}})
+    access, root = google.cloud.access, google.cloud.hierarchy.root
+    access.stage(f"{root}/roles/MDCCspmCustomRole", "DELETED")
+    google.cloud.org_policies.allow(root, "compute.storageResourceUseRestrictions", "under:organizations/1")
     first = google.command("sweep")
+    access.stage(f"{root}/roles/MDCCspmCustomRole", "GA")
+    google.cloud.org_policies.reset()
     assert first["complete"], first["gaps"]
+    shared = {each["finding"]["key"]: each["finding"] for each in first["findings"] if "gcp-" in each["finding"]["key"]}
+    assert shared.keys() == {"gcp-role-wrong", "gcp-storage-restricted"}
+    assert {each["account"] for each in shared.values()} == {google.roll.sandbox.google.management_number}
+    assert "gcloud iam roles undelete MDCCspmCustomRole --organization=" in shared["gcp-role-wrong"]["remedy"]
     told = {(each["finding"]["key"], each["finding"]["account"]) for each in first["findings"]}
     assert {("connector-missing", lost), ("connector-drifted", changed)} <= told
     assert {lost, changed} <= set(first["asked"])
@@ -219,7 +231,7 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     second = google.command("sweep")
     assert not {lost, changed} & set(second["asked"])
     resolved = {each["finding"]["account"] for each in second["findings"] if each["standing"] == "resolved"}
-    assert {lost, changed} <= resolved
+    assert {lost, changed, google.roll.sandbox.google.management_number} <= resolved
 
 
 def test_an_operator_takes_a_project_in_and_out(google: Google) -> None:

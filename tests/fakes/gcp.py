@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shared.domain.accounts import Account
-from shared.domain.sweep.project_identity import PoolSeen, ProjectIdentitySeen, ServiceAccountSeen
+from shared.domain.gcp_grants import ARC_ACCOUNT, ARC_CREATORS, ROLES_OF, role_name
+from shared.domain.gcp_identities import AUDIENCE_OF, issuer_of
+from shared.domain.sweep.project_findings import custom_roles_of, outsiders
+from shared.domain.sweep.project_home import Home
+from shared.domain.sweep.project_identity import (
+    CustomRoleSeen,
+    FederationProviderSeen,
+    ListPolicySeen,
+    PoolSeen,
+    ServiceAccountSeen,
+)
 from tests.fakes.failures import Failures
 
 
@@ -68,13 +78,56 @@ class FakeProjectIdentities:
     def __init__(self) -> None:
         self.pools: dict[tuple[str, str], PoolSeen] = {}
         self.accounts: dict[str, ServiceAccountSeen] = {}
+        self.asked: list[str] = []
         self.failures = Failures()
 
-    def inspect(self, number: str, pool_id: str, emails: Sequence[str]) -> ProjectIdentitySeen:
-        """What there is."""
-        self.failures.strike("inspect")
-        accounts = {email: self.accounts.get(email) for email in emails}
-        return ProjectIdentitySeen(pool=self.pools.get((number, pool_id)), service_accounts=accounts)
+    def find_pool(self, number: str, pool_id: str) -> PoolSeen | None:
+        """The pool."""
+        self.asked.append(f"pool of {number}")
+        self.failures.strike("find_pool")
+        return self.pools.get((number, pool_id))
+
+    def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
+        """One account."""
+        assert email.endswith(f"@{project_id}.iam.gserviceaccount.com")
+        self.asked.append(email)
+        self.failures.strike("find_account")
+        self.failures.strike(f"find_account {email.partition('@')[0]}")
+        return self.accounts.get(email)
+
+
+class FakeOrganizationRules:
+    """Members by organization and role, custom roles, and policies by resource and constraint."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, dict[str, frozenset[str]]] = {}
+        self.roles: dict[tuple[str, str], CustomRoleSeen] = {}
+        self.policies: dict[tuple[str, str], ListPolicySeen] = {}
+        self.asked: list[str] = []
+        self.failures = Failures()
+
+    def grant(self, organization: str, role: str, member: str) -> None:
+        """Adds a member."""
+        roles = self.members.setdefault(organization, {})
+        roles[role] = roles.get(role, frozenset()) | {member}
+
+    def grants(self, organization: str) -> Mapping[str, frozenset[str]]:
+        """All members."""
+        self.asked.append(f"grants of {organization}")
+        self.failures.strike("grants")
+        return dict(self.members.get(organization, {}))
+
+    def find_role(self, organization: str, role_id: str) -> CustomRoleSeen | None:
+        """A custom role."""
+        self.failures.strike("find_role")
+        return self.roles.get((organization, role_id))
+
+    def list_policy(self, resource: str, constraint: str) -> ListPolicySeen:
+        """The policy; everything is allowed where none was planted."""
+        self.asked.append(f"{constraint} of {resource}")
+        self.failures.strike("list_policy")
+        self.failures.strike(f"list_policy {constraint}")
+        return self.policies.get((resource, constraint), ListPolicySeen())
 
 
 class FakeGoogle:
@@ -84,6 +137,7 @@ class FakeGoogle:
         self.of_projects = FakeProjects(*projects)
         self.of_setup = FakeProjectSetup()
         self.of_identities = FakeProjectIdentities()
+        self.of_rules = FakeOrganizationRules()
         self.opened = 0
         self.failures = Failures()
 
@@ -105,3 +159,39 @@ class FakeGoogle:
         """Defender's way into them."""
         self._open()
         return self.of_identities
+
+    def rules(self) -> FakeOrganizationRules:
+        """What is granted and what is forbidden."""
+        self._open()
+        return self.of_rules
+
+    def make(self, home: Home) -> None:
+        """Everything that has to be there, as `infra/gcp` or an owner makes it."""
+        self.of_setup.services.setdefault(home.number, set()).update(home.services)
+        providers: dict[str, FederationProviderSeen] = {
+            provider: FederationProviderSeen(
+                usable=True,
+                issuer=issuer_of(provider, home.tenant_id),
+                audiences=frozenset({AUDIENCE_OF[provider]}),
+            )
+            for provider in home.providers
+        }
+        self.of_identities.pools[home.number, home.pool] = PoolSeen(usable=True, providers=providers)
+        for account in home.accounts:
+            admitted = frozenset({f"principalSet:{home.members}*"})
+            self.of_identities.accounts[home.email(account)] = ServiceAccountSeen(usable=True, federated=admitted)
+        if home.arc:
+            creators = frozenset(f"serviceAccount:{home.email(each)}" for each in ARC_CREATORS)
+            arc = ServiceAccountSeen(usable=True, token_creators=creators)
+            self.of_identities.accounts[home.email(ARC_ACCOUNT)] = arc
+        if home.shared:
+            self._grant_roles(home)
+
+    def _grant_roles(self, home: Home) -> None:
+        granted = {home.email(account): ROLES_OF[account] for account in home.accounts}
+        for email, roles in (granted | {each.email: each.roles for each in outsiders(home)}).items():
+            for role in roles:
+                name = role_name(role, home.organization)
+                self.of_rules.grant(home.organization, name, f"serviceAccount:{email}")
+        for role in custom_roles_of(home):
+            self.of_rules.roles[home.organization, role] = CustomRoleSeen()

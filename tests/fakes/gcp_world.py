@@ -23,6 +23,11 @@ from sandbox.journal import Journal
 from sandbox.trust import trusting
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.credentials import GoogleIdentity, federated_session
+from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.adapters.gcp.projects import GcpProjects
+from shared.adapters.gcp.rules import GcpOrganizationRules
+from shared.adapters.gcp.setup import GcpProjectSetup
+from shared.application.gcp_ports import Google
 from shared.application.ports import Clock
 from tests.fakes.clock import FakeClock
 
@@ -62,6 +67,10 @@ class GcpWorld:
         session = federated_session(self, self.identity())
         return GoogleClient(session, clock or FakeClock(), endpoint=self.cloud.url)
 
+    def google(self) -> Google:
+        """The real adapters, opened as the Function App opens them."""
+        return WorldsGoogle(self)
+
     def ask(
         self, method: str, path: str, body: Any = None, *, who: str = ADMINISTRATOR, token: str | None = None
     ) -> requests.Response:
@@ -78,9 +87,36 @@ class GcpWorld:
         )
 
 
+class WorldsGoogle:
+    """The adapters behind the port, with a client of their own."""
+
+    def __init__(self, world: GcpWorld) -> None:
+        self._client = world.client()
+        self._organization = world.cloud.organization
+
+    def projects(self) -> GcpProjects:
+        """The organization's."""
+        return GcpProjects(self._client, self._organization, FakeClock())
+
+    def setup(self) -> GcpProjectSetup:
+        """What is switched on."""
+        return GcpProjectSetup(self._client, FakeClock())
+
+    def identities(self) -> GcpProjectIdentities:
+        """Defender's way in."""
+        return GcpProjectIdentities(self._client)
+
+    def rules(self) -> GcpOrganizationRules:
+        """What is granted and what is forbidden."""
+        return GcpOrganizationRules(self._client)
+
+
 @contextmanager
-def gcp_world(folder: Path, **settings: Any) -> Iterator[GcpWorld]:
-    """The world, until the end of the block; nothing waits unless `settings` say so."""
+def gcp_world(folder: Path, *, standalone: bool = False, **settings: Any) -> Iterator[GcpWorld]:
+    """The world, until the end of the block; nothing waits unless `settings` say so.
+
+    `standalone`: Rollcall may look at identities in every project, not in the management project only.
+    """
     short = {"gcp_operation_seconds": 0.0, "gcp_search_lag_seconds": 0.0}
     chosen = SandboxSettings(folder=folder, **{**short, **settings})
     certificates, journal, faults = Certificates(folder / "certificates"), Journal(), Faults()
@@ -88,7 +124,8 @@ def gcp_world(folder: Path, **settings: Any) -> Iterator[GcpWorld]:
     cloud = GcpCloud(journal, chosen, certificates, tokens.claims_of, faults)
     with trusting(certificates.bundle_path):
         cloud.start()
-        deployed = deploy(cloud, tenant_id=chosen.tenant_id, object_id=tokens.directory.get(FUNCTIONS).object_id)
+        object_id = tokens.directory.get(FUNCTIONS).object_id
+        deployed = deploy(cloud, tenant_id=chosen.tenant_id, object_id=object_id, standalone=standalone)
         try:
             yield GcpWorld(cloud, tokens, journal, faults, certificates, deployed)
         finally:

@@ -10,15 +10,17 @@ from shared.application.plan_sweep import ask_for_sweep
 from shared.application.status import QueueDepth
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice
-from shared.domain.accounts import Account
+from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import Connector
+from shared.domain.gcp_identities import services_of
 from shared.domain.placement import place
 from shared.domain.policy import Policy, decide
 from shared.domain.roles import AUDIENCE_OF
 from shared.domain.stack_sets import InstanceState as StackState
-from shared.domain.sweep.health import HealthReport
+from shared.domain.sweep.health import HealthIssue, HealthReport
 from shared.domain.sweep.identity import THUMBPRINT, IdentitySeen, ProviderSeen, RoleSeen
 from shared.domain.sweep.machines import ArcMachine, InstanceState
+from shared.domain.sweep.project_home import home_of_members
 from shared.domain.sweep.report import SweepReport
 from shared.domain.sweep.slices import MachineRef
 from shared.domain.sweep.templates import InstanceSeen
@@ -231,6 +233,10 @@ class SweepWorld:
         self.compliance = FakeSweptCompliance(FakeCompliance())
         self.source = FakePolicySource(self.policy)
         self.subscriptions = FakeSweptSubscriptions(self.tenant, self.source)
+        projects = self.policy.of(Provider.GCP)
+        shared = home_of_members(projects) if projects is not None else None
+        if shared is not None:
+            self.google.make(shared)
 
     @property
     def ports(self) -> SweepPorts:
@@ -279,7 +285,18 @@ class SweepWorld:
         known = str(connector.connector_id).lower()
         self.health.reports[known] = (HealthReport(connector_id=known, code="Healthy"),)
         self.health.discovered[known] = {"ec2": 3}
+        if account.provider is Provider.GCP:
+            services = self.google.of_setup.services.setdefault(account.account_id, set())
+            services.update(services_of(decision.profile))
         return connector
+
+    def call_unhealthy(self, account_id: str) -> str:
+        """Defender finds an issue through the account's connector, whose id is returned."""
+        [connector] = [each for each in self.tenant.connectors if each.hierarchy_identifier == account_id]
+        known = str(connector.connector_id).lower()
+        issue = HealthIssue(key="a", name="no access")
+        self.health.reports[known] = (HealthReport(connector_id=known, code="NotHealthy", issues=(issue,)),)
+        return known
 
     def replace_body(self, connector: Connector, **properties: object) -> None:
         """Changes a connector behind our back."""

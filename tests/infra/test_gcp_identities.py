@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 
-from tests.infra.gcp_module import ALL_PARTS, IDENTITY, MICROSOFT, PROJECT, TENANT, World, evaluated, grants, instances
+from sandbox.gcp import deployment
+from shared.domain import gcp_grants as grants_of
+from tests.infra.gcp_module import (
+    ALL_PARTS,
+    IDENTITY,
+    MICROSOFT,
+    MODULE,
+    PROJECT,
+    TENANT,
+    World,
+    evaluated,
+    grants,
+    instances,
+)
 
 
 def identities(world: World) -> tuple[set[str], set[str]]:
@@ -69,6 +82,43 @@ def test_identities_are_those_of_the_code(data: dict[str, Any], tmp_path: Path) 
     assert evaluated(tmp_path)["google_iam_workload_identity_pool.defender"][0][
         "workload_identity_pool_id"
     ] == code.pool_id(TENANT)
+
+
+def test_what_the_code_looks_for_is_what_the_data_grants_and_by_which_variable(data: dict[str, Any]) -> None:
+    accounts = data["service_accounts"]
+    granted = {name: tuple(each["roles"]) for name, each in accounts.items() if name != grants_of.ARC_ACCOUNT}
+    assert dict(grants_of.ROLES_OF) == granted
+    assert accounts[grants_of.ARC_ACCOUNT]["token_creators"] == list(grants_of.ARC_CREATORS)
+    assert {name: (each.variable, each.value) for name, each in grants_of.MADE_BY.items()} == {
+        name: _variable(each) for name, each in accounts.items()
+    }
+    for outsider in (grants_of.SCANNER, grants_of.AUDIT_LOGS):
+        known = data["external_members"][outsider.email]
+        assert (list(outsider.roles), outsider.made.value) == (known["roles"], known["part"])
+    read_only = {
+        role: instead
+        for each in accounts.values()
+        for role, instead in zip(each["roles"], each.get("read_only_roles", ()), strict=False)
+    }
+    assert read_only == grants_of.READ_ONLY_INSTEAD
+
+
+def _variable(account: dict[str, Any]) -> tuple[str, str]:
+    """A part where it has one, else its plan; what is always there has neither."""
+    if "part" in account:
+        return "parts", account["part"]
+    [plan] = account["plans"]
+    return ("", "") if plan == "foundational_cspm" else ("plans", plan)
+
+
+def test_the_sandbox_gives_rollcall_no_more_than_the_module(data: dict[str, Any]) -> None:
+    written = (MODULE / "identities.tf").read_text(encoding="utf-8").partition("rollcall_permissions = ")[2]
+    made = (MODULE / "rollcall.tf").read_text(encoding="utf-8")
+    assert set(deployment.ROLE_PERMISSIONS) <= set(re.findall(r'"([a-z]+(?:\.[A-Za-z]+)+)"', written))
+    identities = re.findall(r'"(iam\.serviceAccounts\.[A-Za-z]+)"', made)
+    assert list(deployment.IDENTITIES_PERMISSIONS) == identities
+    for role in (deployment.POLICY_VIEWER, deployment.POOL_VIEWER):
+        assert f'"{role}"' in made
 
 
 ALWAYS = {"mdc-onboarding-sa", "microsoft-defender-cspm"}

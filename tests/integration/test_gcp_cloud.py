@@ -15,11 +15,13 @@ from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.entra import GOOGLE_AUDIENCE
 from sandbox.azure.tokens import Tokens
 from sandbox.faults import Fault, FaultKind
-from sandbox.gcp.deployment import ROLE_PERMISSIONS
+from sandbox.gcp.deployment import IDENTITIES_PERMISSIONS, POLICY_VIEWER, POOL_VIEWER, ROLE_PERMISSIONS
+from sandbox.gcp.org_policies import ISSUERS, SHARING
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.identities import GcpProjectIdentities
 from shared.adapters.gcp.instances import GcpInstances
 from shared.adapters.gcp.projects import GcpProjects
+from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.errors import ConfigurationError, RollcallError, TransientError
 from tests.fakes.clock import FakeClock
@@ -256,10 +258,15 @@ def everything(world: GcpWorld) -> None:
     setup.set_metadata(SHOP, "enable-osconfig", "TRUE")
     GcpInstances(client).states_of(number_of(world), ["1111111111111111111"])
     number = world.deployed.management_number
-    GcpProjectIdentities(client).inspect(number, "rollcall", [world.deployed.service_account])
+    identities, rules = GcpProjectIdentities(client), GcpOrganizationRules(client)
+    assert identities.find_pool(number, "rollcall") is not None
+    assert identities.find_account(world.deployed.management_project, world.deployed.service_account) is not None
+    assert rules.grants(world.cloud.organization)
+    assert rules.find_role(world.cloud.organization, "rollcall") is not None
+    rules.list_policy(f"projects/{number}", SHARING)
 
 
-@pytest.mark.parametrize("permission", ROLE_PERMISSIONS)
+@pytest.mark.parametrize("permission", [*ROLE_PERMISSIONS, *IDENTITIES_PERMISSIONS])
 def test_our_role_has_no_permission_too_many(world: GcpWorld, permission: str) -> None:
     account = f"serviceAccounts/{world.deployed.service_account}"
     world.cloud.access.define(
@@ -269,10 +276,21 @@ def test_our_role_has_no_permission_too_many(world: GcpWorld, permission: str) -
     world.cloud.access.grant(account, "sample/being", world.deployed.member)
     world.cloud.operation_seconds = 0.05
     world.cloud.access.define(world.deployed.role, set(ROLE_PERMISSIONS) - {permission})
+    world.cloud.access.define(world.deployed.identities_role, set(IDENTITIES_PERMISSIONS) - {permission})
     with pytest.raises(TransientError) as raised:
         everything(world)
     assert raised.value.key == "gcp-permission-denied"
     assert permission in f"{raised.value.reason} {raised.value.remedy}"
+
+
+@pytest.mark.parametrize("role", [POLICY_VIEWER, POOL_VIEWER])
+def test_neither_role_of_google_s_is_given_for_nothing(world: GcpWorld, role: str) -> None:
+    for resource in (world.cloud.hierarchy.root, f"projects/{world.deployed.management_number}"):
+        world.cloud.access.revoke(resource, role)
+    world.cloud.operation_seconds = 0.05
+    with pytest.raises(TransientError) as raised:
+        everything(world)
+    assert raised.value.key == "gcp-permission-denied"
 
 
 def test_our_role_is_enough(world: GcpWorld) -> None:
@@ -333,7 +351,7 @@ def test_a_query_finds_what_any_of_its_terms_names(world: GcpWorld, query: str, 
 
 
 def test_domain_restricted_sharing_refuses_foreign_members(world: GcpWorld) -> None:
-    world.cloud.policies.restricted = True
+    world.cloud.org_policies.allow(world.cloud.hierarchy.root, SHARING, "C0example")
     foreign = "serviceAccount:scanner@another-owners-project.iam.gserviceaccount.com"
     path = f"{PROJECT}:setIamPolicy"
     bindings = [{"role": "roles/browser", "members": [f"serviceAccount:{world.deployed.service_account}"]}]
@@ -352,6 +370,46 @@ def test_domain_restricted_sharing_refuses_foreign_members(world: GcpWorld) -> N
             "cloudresourcemanager", f"/v3/projects/{SHOP}:setIamPolicy", {"policy": {"bindings": bindings}}, "set"
         )
     assert raised.value.key == "gcp-domain-restricted"
+
+
+def test_domain_restricted_sharing_lets_microsoft_s_scanner_in_where_its_organization_is_allowed(
+    world: GcpWorld,
+) -> None:
+    scanner = "serviceAccount:mdc-agentless-scanning@guardians-prod-diskscanning.iam.gserviceaccount.com"
+    wanted = {"policy": {"bindings": [{"role": "roles/browser", "members": [scanner]}]}}
+    root, path = world.cloud.hierarchy.root, f"{PROJECT}:setIamPolicy"
+    world.cloud.org_policies.allow(root, SHARING, "C0example")
+    assert world.ask("POST", path, wanted).status_code == 400
+    world.cloud.org_policies.allow(root, SHARING, "C0example", "C03um0klj")
+    assert world.ask("POST", path, wanted).status_code == 200
+
+
+def test_a_provider_is_made_only_for_an_issuer_that_is_allowed(world: GcpWorld) -> None:
+    number, issuer = world.deployed.management_number, "https://sts.windows.net/sample/"
+    path = f"/iam/v1/projects/{number}/locations/global/workloadIdentityPools/rollcall/providers"
+    wanted = {"oidc": {"issuerUri": issuer, "allowedAudiences": ["api://sample"]}}
+    world.cloud.org_policies.allow(world.cloud.hierarchy.root, ISSUERS, "https://elsewhere.example.com/")
+    refused = world.ask("POST", f"{path}?workloadIdentityPoolProviderId=sample", wanted)
+    assert (refused.status_code, refused.json()["error"]["status"]) == (400, "FAILED_PRECONDITION")
+    world.cloud.org_policies.allow(world.cloud.hierarchy.root, ISSUERS, issuer)
+    assert world.ask("POST", f"{path}?workloadIdentityPoolProviderId=sample", wanted).status_code == 200
+
+
+def test_a_perimeter_around_its_project_hides_a_service_account(world: GcpWorld) -> None:
+    world.cloud.gate.perimeter.add(world.deployed.management_number)
+    answer = world.ask("GET", f"/iam/v1/projects/-/serviceAccounts/{world.deployed.service_account}")
+    assert answer.status_code == 403
+    assert "vpcServiceControlsUniqueIdentifier" in answer.text
+
+
+def test_a_service_account_that_is_not_there_is_404_only_to_whoever_names_its_project_and_may_look(
+    world: GcpWorld,
+) -> None:
+    project, who = world.deployed.management_project, world.deployed.service_account
+    name = f"nobody@{project}.iam.gserviceaccount.com"
+    for place, status in ((project, 404), ("-", 403), (SHOP, 403)):
+        answer = world.ask("GET", f"/iam/v1/projects/{place}/serviceAccounts/{name}", who=who)
+        assert answer.status_code == status, place
 
 
 def number_of(world: GcpWorld) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,16 @@ from sandbox.config import SandboxSettings
 from sandbox.gcp.cloud import GcpCloud
 from sandbox.gcp.defender import deploy_defender, inspect_project, pool_of
 from sandbox.gcp.hierarchy import Project
-from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.application.look_at_google import LookAtGoogle
 from shared.domain.connectors import desired_project_body, to_create
 from shared.domain.gcp_connector_api import Project as Named
 from shared.domain.gcp_connector_api import ProjectMember, ProjectOrganization
-from shared.domain.gcp_identities import pool_id, services_of
-from shared.domain.project_needs import emails_needed, lacking
+from shared.domain.gcp_identities import services_of
+from shared.domain.sweep.findings import SweepFinding
+from shared.domain.sweep.project_home import home_of
 from tests.fakes.gcp_world import GcpWorld, gcp_world
 from tests.fixtures.profiles import FULL
+from tests.fixtures.read import account
 from tests.unit.test_project_policy import MEMBER
 
 TENANT = SandboxSettings().tenant_id
@@ -119,14 +122,15 @@ def test_whatever_is_missing_is_refused_with_the_recorded_words(world: GcpWorld,
 
 @pytest.mark.parametrize("broken", ["binding", "account", "audience", "issuer", "provider", "pool"])
 def test_the_product_s_own_look_agrees_about_identities(world: GcpWorld, broken: str) -> None:
-    identities, home = GcpProjectIdentities(world.client()), management(world)
+    project = management(world)
+    project.services |= set(services_of(FULL))
+    seen = account(project.number, name=project.project_id)
+    home = home_of(seen, FULL, replace(MEMBER, tenant_id=TENANT))
 
-    def lacks() -> tuple[str, ...]:
-        emails = emails_needed(FULL, home.project_id)
-        seen = identities.inspect(home.number, pool_id(TENANT), emails)
-        return lacking(seen, FULL, home.number, TENANT)
+    def lacks() -> list[SweepFinding]:
+        return list(LookAtGoogle(world.google(), home).at_identities())
 
-    assert lacks() == ()
+    assert lacks() == []
     BREAKS[broken](world)
     assert len(lacks()) == 1
 

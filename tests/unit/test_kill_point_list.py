@@ -40,6 +40,8 @@ SOURCES = {
     OnboardPorts: (
         "onboard",
         "connect",
+        "explain_refusal",
+        "look_at_google",
         "account_facts",
         "ready_project",
         "disconnect",

@@ -13,13 +13,13 @@ from shared.application.ready_project import VM_MANAGER
 from shared.domain.accounts import AccountState, Provider
 from shared.domain.connectors import to_create
 from shared.domain.gcp_connector_api import OFFERING_OF
-from shared.domain.gcp_identities import AUDIENCE_OF, PROVIDER_OF, issuer_of, pool_id, service_accounts_of, services_of
+from shared.domain.gcp_identities import services_of
 from shared.domain.ledger import AccountKey, Result, State
 from shared.domain.placement import Placement, place
 from shared.domain.policy import Deletions, Mode, Policy
 from shared.domain.profiles import Plan
-from shared.domain.project_needs import emails_needed
-from shared.domain.sweep.project_identity import FederationProviderSeen, PoolSeen, ServiceAccountSeen
+from shared.domain.sweep.project_home import home_of
+from shared.domain.sweep.project_identity import PoolSeen, ServiceAccountSeen
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 from tests.fixtures.profiles import FULL
@@ -73,19 +73,7 @@ def member(policy: Policy) -> Side:
 def alone(policy: Policy) -> Side:
     """Mode `standalone` with everything that the owner makes."""
     side = Side(policy, STANDALONE)
-    side.google.of_setup.services[NUMBER] = set(services_of(FULL))
-    tenant, pool = side.projects_policy.tenant_id, pool_id(side.projects_policy.tenant_id)
-    providers: dict[str, FederationProviderSeen] = {
-        each: FederationProviderSeen(
-            usable=True, issuer=issuer_of(each, tenant), audiences=frozenset({AUDIENCE_OF[each]})
-        )
-        for each in (PROVIDER_OF[account] for account in service_accounts_of(FULL))
-    }
-    side.google.of_identities.pools[NUMBER, pool] = PoolSeen(usable=True, providers=providers)
-    admitted = f"principalSet://iam.googleapis.com/projects/{NUMBER}/locations/global/workloadIdentityPools/{pool}/*"
-    for email in emails_needed(FULL, ID):
-        seen = ServiceAccountSeen(usable=True, federated=frozenset({admitted}))
-        side.google.of_identities.accounts[email] = seen
+    side.google.make(home_of(project(), FULL, side.projects_policy))
     return side
 
 
@@ -325,22 +313,35 @@ def test_everything_that_the_owner_has_not_made_is_told_at_once_and_nothing_is_c
     outcome = onboard(ours(), alone.ports)
     assert (outcome.result, outcome.key) == (Result.DEFERRED, "project-not-ready")
     for told in (
-        "API compute.googleapis.com",
-        "provider cspm,",
-        "provider containers with the audience",
-        "provider defender-for-servers with the issuer",
-        f"roles/iam.workloadIdentityUser on microsoft-defender-cspm@{ID}",
-        f"service account microsoft-defender-containers@{ID}",
+        "these services are off: compute.googleapis.com",
+        "provider cspm is not there",
+        "provider containers lacks the audience",
+        "provider defender-for-servers has the issuer https://elsewhere.example.com/",
+        f"the pool lacks roles/iam.workloadIdentityUser on microsoft-defender-cspm@{ID}",
+        f"service account microsoft-defender-containers@{ID}.iam.gserviceaccount.com is not there",
     ):
         assert told in outcome.reason
+    remedy = alone.state()[2]
+    assert f"gcloud services enable compute.googleapis.com --project={ID}" in remedy
+    assert f"gcloud iam service-accounts create microsoft-defender-containers --project={ID}" in remedy
+    assert "terraform" not in remedy
+    assert remedy.endswith("Runbook: project-not-ready.")
     assert not alone.google.of_setup.enabled
     assert not alone.connectors.puts
 
 
 def test_a_deleted_pool_is_none(alone: Side) -> None:
     [(key, pool)] = alone.google.of_identities.pools.items()
-    alone.google.of_identities.pools[key] = replace(pool, usable=False)
-    assert f"pool {key[1]} (deleted or disabled)" in onboard(ours(), alone.ports).reason
+    alone.google.of_identities.pools[key] = replace(pool, usable=False, deleted=True)
+    assert f"pool {key[1]} is deleted" in onboard(ours(), alone.ports).reason
+    assert f"workload-identity-pools undelete {key[1]} --location=global --project={ID}`." in alone.state()[2]
+
+
+def test_a_look_that_is_refused_is_no_missing_thing(alone: Side) -> None:
+    alone.google.of_identities.failures.plan("find_account", TransientError("403", key="gcp-permission-denied"))
+    alone.google.of_identities.pools.clear()
+    outcome = onboard(ours(), alone.ports)
+    assert (outcome.result, outcome.key, outcome.reason) == (Result.DEFERRED, "gcp-permission-denied", "403")
 
 
 def test_vm_manager_that_an_owner_has_not_switched_on_is_noted(alone: Side) -> None:

@@ -26,6 +26,7 @@ GOOGLE = GcpDeployment(
     audience="",
     service_account="",
     role="",
+    identities_role="",
     member="",
     management_number="210987654321",
     management_project="mdc-mgmt-proj-518249130711",

@@ -44,7 +44,11 @@ SWEEP_TESTS = (
 )
 PLANTED = "".join(
     (Path(__file__).parents[1] / name).read_text(encoding="utf-8")
-    for name in ("fixtures/sweep/planted.yaml", *(f"unit/test_{each}.py" for each in SWEEP_TESTS))
+    for name in (
+        "fixtures/sweep/planted.yaml",
+        "fixtures/gcp/causes.yaml",
+        *(f"unit/test_{each}.py" for each in SWEEP_TESTS),
+    )
 )
 
 

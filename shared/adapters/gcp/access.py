@@ -10,6 +10,7 @@ from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.credentials import federated_session, identity_of
 from shared.adapters.gcp.identities import GcpProjectIdentities
 from shared.adapters.gcp.projects import GcpProjects
+from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.adapters.settings import GcpSettings
 from shared.application.ports import Clock, PolicySource
@@ -53,3 +54,7 @@ class GoogleAccess:
     def identities(self) -> GcpProjectIdentities:
         """Defender's way into them."""
         return GcpProjectIdentities(self._client)
+
+    def rules(self) -> GcpOrganizationRules:
+        """What is granted and what is forbidden."""
+        return GcpOrganizationRules(self._client)

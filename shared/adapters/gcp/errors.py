@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from shared.adapters.gcp import refusals
 from shared.errors import RollcallError
 
 _LONGEST_MESSAGE = 1000
+_VIOLATION = re.compile(r"vpcServiceControlsUniqueIdentifier: ([\w-]+)")
 _RPC_CODES = {
     3: (400, "INVALID_ARGUMENT"),
     4: (504, "DEADLINE_EXCEEDED"),
@@ -123,7 +125,16 @@ def _remedy(failure: Failure, key: str) -> str:
         return f"Enable the API {service} in {consumer or 'the project that the message names'}."
     if key == refusals.PERMISSION_DENIED.key and (permission := failure.facts.get("permission")):
         return f"Grant Rollcall's service account a role with {permission}, on the organization."
+    if key == refusals.PERIMETER.key and (violation := _violation(failure)):
+        named = f"`gcloud logging read '\"{violation}\"' --organization=ORG`"
+        return f"{refusals.PERIMETER.remedy} Which perimeter, and who was refused: {named}."
     return ""
+
+
+def _violation(failure: Failure) -> str:
+    """The identifier of a violation of a service perimeter, by which the audit log has it; empty where none is told."""
+    found = _VIOLATION.search(failure.message)
+    return failure.facts.get("uid") or (found[1] if found else "")
 
 
 def seconds_of(retry_after: str | None) -> float | None:

@@ -10,31 +10,21 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from shared.adapters.gcp.client import GoogleClient, JsonBody
-from shared.domain.sweep.project_identity import (
-    FederationProviderSeen,
-    PoolSeen,
-    ProjectIdentitySeen,
-    ServiceAccountSeen,
-)
+from shared.domain.gcp_grants import TOKEN_CREATOR, USER
+from shared.domain.sweep.project_identity import FederationProviderSeen, PoolSeen, ServiceAccountSeen
 
 _SERVICE = "iam"
-_FEDERATED = "roles/iam.workloadIdentityUser"
-_CREATOR = "roles/iam.serviceAccountTokenCreator"
 _POLICY_VERSION = "3"  # older ones hide conditions
 
 
 class GcpProjectIdentities:
-    """Reads only. Its method raises TransientError, PermanentError, ConfigurationError."""
+    """Reads only. All methods raise TransientError, PermanentError, ConfigurationError."""
 
     def __init__(self, client: GoogleClient) -> None:
         self._client = client
 
-    def inspect(self, number: str, pool_id: str, emails: Sequence[str]) -> ProjectIdentitySeen:
-        """What there is of the pool in that project, and of these service accounts in whatever project."""
-        accounts = {email: self._account(email) for email in emails}
-        return ProjectIdentitySeen(pool=self._pool(number, pool_id), service_accounts=accounts)
-
-    def _pool(self, number: str, pool_id: str) -> PoolSeen | None:
+    def find_pool(self, number: str, pool_id: str) -> PoolSeen | None:
+        """What there is of the pool in that project, with its providers."""
         path = f"/v1/projects/{number}/locations/global/workloadIdentityPools/{quote(pool_id, safe='')}"
         doing = f"read the workload identity pool {pool_id} of project {number}"
         body = self._client.find(_SERVICE, path, doing)
@@ -44,10 +34,11 @@ class GcpProjectIdentities:
         for page in self._client.pages(_SERVICE, f"{path}/providers", doing, query={"showDeleted": "true"}):
             for each in page.get("workloadIdentityPoolProviders", []):
                 providers[str(each["name"]).rpartition("/")[2]] = _provider(each)
-        return PoolSeen(usable=_usable(body), providers=providers)
+        return PoolSeen(usable=_usable(body), providers=providers, deleted=_deleted(body))
 
-    def _account(self, email: str) -> ServiceAccountSeen | None:
-        path = f"/v1/projects/-/serviceAccounts/{quote(email, safe='@')}"
+    def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
+        """The account and who may be it. The project is named: without it one that is not there is answered 403."""
+        path = f"/v1/projects/{quote(project_id, safe='')}/serviceAccounts/{quote(email, safe='@')}"
         doing = f"read the service account {email}"
         body = self._client.find(_SERVICE, path, doing)
         if body is None:
@@ -57,9 +48,9 @@ class GcpProjectIdentities:
         bindings = policy.get("bindings", [])
         return ServiceAccountSeen(
             usable=not body.get("disabled", False),
-            federated=_members(bindings, _FEDERATED),
-            token_creators=_members(bindings, _CREATOR),
-            conditional=_members(bindings, _FEDERATED, _CREATOR, conditional=True),
+            federated=_members(bindings, USER),
+            token_creators=_members(bindings, TOKEN_CREATOR),
+            conditional=_members(bindings, USER, TOKEN_CREATOR, conditional=True),
         )
 
 
@@ -70,11 +61,16 @@ def _provider(body: JsonBody) -> FederationProviderSeen:
         issuer=str(oidc.get("issuerUri", "")),
         audiences=frozenset(map(str, oidc.get("allowedAudiences", []))),
         condition=str(body.get("attributeCondition", "")),
+        deleted=_deleted(body),
     )
 
 
 def _usable(body: JsonBody) -> bool:
     return body.get("state") == "ACTIVE" and not body.get("disabled", False)
+
+
+def _deleted(body: JsonBody) -> bool:
+    return body.get("state") == "DELETED"
 
 
 def _members(bindings: Sequence[JsonBody], *roles: str, conditional: bool = False) -> frozenset[str]:

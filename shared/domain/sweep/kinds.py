@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.domain.findings import NATIVE_MEMBER_OVERDUE, SUBSCRIPTION_PLAN_OFF
 from shared.domain.sweep.findings import Area, Severity, SweepKind
+from shared.domain.sweep.project_kinds import PROJECT_KINDS
 
 _DEFENDER = "https://learn.microsoft.com/azure/defender-for-cloud"
 _ARC = "https://learn.microsoft.com/azure/azure-arc/servers"
@@ -253,5 +254,5 @@ SWEEP_MISSED = SweepKind(
     remedy="See whether the Function App was stopped, and whether ROLLCALL_SWEEP__SCHEDULE asks for a sweep each day.",
 )
 
-SWEEP_KINDS = tuple(found for found in list(vars().values()) if isinstance(found, SweepKind))
-"""Every kind, in the order above."""
+SWEEP_KINDS = (*(found for found in list(vars().values()) if isinstance(found, SweepKind)), *PROJECT_KINDS)
+"""Every kind, in the order above; last what keeps Defender out of GCP projects."""

@@ -1,4 +1,7 @@
-"""What a GCP project has of Defender's identity: the pool, its providers, service accounts and who may be them."""
+"""What a GCP project has of Defender's identity: the pool, its providers, service accounts and who may be them.
+
+And what an organization has: custom roles, and the policies that can keep Defender out.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ class FederationProviderSeen:
     issuer: str
     audiences: frozenset[str]
     condition: str = ""
+    deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,7 @@ class PoolSeen:
 
     usable: bool
     providers: Mapping[str, FederationProviderSeen] = field(default_factory=dict)
+    deleted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +48,26 @@ class ServiceAccountSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectIdentitySeen:
-    """What there is; None for what is not there. Service accounts by e-mail address."""
+class CustomRoleSeen:
+    """A custom role. A deleted one can be seen, and undeleted, for seven days; a disabled one grants nothing."""
 
-    pool: PoolSeen | None
-    service_accounts: Mapping[str, ServiceAccountSeen | None] = field(default_factory=dict)
+    deleted: bool = False
+    disabled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListPolicySeen:
+    """An organization policy about a list of values, as it holds for one resource.
+
+    `allowed` is None where everything is that is not `denied`. Values without the prefix `is:`, which says nothing.
+    """
+
+    allowed: frozenset[str] | None = None
+    denied: frozenset[str] = frozenset()
+
+    def admits(self, *values: str) -> bool:
+        """Whether any of these is allowed; a slash at the end makes no difference."""
+        wanted = {value.rstrip("/") for value in values} - {value.rstrip("/") for value in self.denied}
+        return bool(wanted) and (
+            self.allowed is None or not wanted.isdisjoint({value.rstrip("/") for value in self.allowed})
+        )

@@ -30,6 +30,8 @@ class MachineRef:
 class Slice:
     """What one slice looks at, counted from 1: accounts, or machines by their ids, or `scopes`: what we need there.
 
+    Or `identities_of`: the GCP project, by number, whose identities all members share.
+
     Its accounts are all of one cloud: AWS accounts, or GCP projects, for which `instances_read` is False.
 
     `unaskable` are accounts of machines that the organization does not list as active: they are not asked for
@@ -42,6 +44,7 @@ class Slice:
     accounts: tuple[AccountSubject, ...] = ()
     machines: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    identities_of: str = ""
     unaskable: frozenset[str] = frozenset()
     instances_read: bool = True
     mode_switch: Finding | None = None
