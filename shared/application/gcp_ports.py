@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.accounts import Account
+from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.project_identity import ProjectIdentitySeen
 
 
@@ -58,6 +59,9 @@ class Google(Protocol):
     def identities(self) -> ProjectIdentities:
         """Defender's way into them."""
 
+    def instances(self) -> ProjectInstances:
+        """Their virtual machines."""
+
 
 class ProjectIdentities(Protocol):
     """Defender's way into a project: looked at, never made."""
@@ -66,4 +70,14 @@ class ProjectIdentities(Protocol):
         """What there is of the pool and of these service accounts.
 
         Raises TransientError, PermanentError, ConfigurationError where it cannot be asked.
+        """
+
+
+class ProjectInstances(Protocol):
+    """The instances of Compute Engine behind machines, in their own projects."""
+
+    def states_of(self, number: str, wanted: Sequence[str]) -> Mapping[str, InstanceState]:
+        """What each is, by its number or name; in a project whose Compute Engine API is off there are none.
+
+        Raises TransientError, PermanentError, ConfigurationError where the project cannot be asked.
         """

@@ -71,7 +71,7 @@ class SweptTenant(Protocol):
         """All connectors of these accounts."""
 
     def list_machines(self) -> Iterator[MachineRef]:
-        """The Arc machines that Defender onboarded from AWS."""
+        """The Arc machines that Defender onboarded from AWS and GCP."""
 
     def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
         """These machines; those that are gone are left out."""

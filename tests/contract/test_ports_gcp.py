@@ -433,7 +433,7 @@ def test_an_instance_is_gone_only_where_every_zone_has_answered(world: GcpWorld)
         Instance("1111111111111111111", "web-1", "europe-west1-b"),
         Instance("2222222222222222222", "web-2", "us-central1-a", status="TERMINATED"),
     ]
-    instances = GcpInstances(world.client())
+    instances = GcpInstances(world.client(), google.setup)
     asked = ("1111111111111111111", "web-2", "3333333333333333333")
     assert instances.states_of(number, asked) == {
         "1111111111111111111": InstanceState.RUNNING,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shared.domain.accounts import Account
+from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.project_identity import PoolSeen, ProjectIdentitySeen, ServiceAccountSeen
+from shared.errors import TransientError
 from tests.fakes.failures import Failures
 
 
@@ -77,6 +79,22 @@ class FakeProjectIdentities:
         return ProjectIdentitySeen(pool=self.pools.get((number, pool_id)), service_accounts=accounts)
 
 
+class FakeProjectInstances:
+    """What instances are, by project number and by their own number or name; those that nobody planted are gone."""
+
+    def __init__(self) -> None:
+        self.states: dict[tuple[str, str], InstanceState] = {}
+        self.unreachable: set[str] = set()
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def states_of(self, number: str, wanted: Sequence[str]) -> Mapping[str, InstanceState]:
+        """What each is."""
+        self.asked.append((number, tuple(wanted)))
+        if number in self.unreachable:
+            raise TransientError(f"project {number} does not answer")
+        return {each: self.states.get((number, each), InstanceState.GONE) for each in wanted}
+
+
 class FakeGoogle:
     """Google Cloud as a whole; `opened` counts how often it was asked for anything."""
 
@@ -84,6 +102,7 @@ class FakeGoogle:
         self.of_projects = FakeProjects(*projects)
         self.of_setup = FakeProjectSetup()
         self.of_identities = FakeProjectIdentities()
+        self.of_instances = FakeProjectInstances()
         self.opened = 0
         self.failures = Failures()
 
@@ -105,3 +124,8 @@ class FakeGoogle:
         """Defender's way into them."""
         self._open()
         return self.of_identities
+
+    def instances(self) -> FakeProjectInstances:
+        """Their virtual machines."""
+        self._open()
+        return self.of_instances

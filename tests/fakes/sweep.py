@@ -64,7 +64,9 @@ class FakeTenant:
         self.failures.strike("list_machines")
         return iter(
             [
-                MachineRef(machine_id=each.machine_id, account=each.account, instance=each.instance)
+                MachineRef(
+                    machine_id=each.machine_id, account=each.account, instance=each.instance, provider=each.provider
+                )
                 for each in self.everything.values()
                 if each.is_defenders
             ]

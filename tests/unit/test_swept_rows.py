@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.azure.kusto import parse
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant, machine_of
+from shared.domain.accounts import Provider
 from shared.errors import PermanentError
 
 CONNECTOR = (
@@ -138,9 +139,20 @@ def test_only_defenders_machines_are_listed_whatever_the_case_of_their_tags() ->
     rows = [
         {"id": "a", "tags": {"mdfcsecurityconnector": "", "ACCOUNTID": "1", "InstanceId": "i"}},
         {"id": "b", "tags": {"MDFCSecurityConnector": "true", "PublicCloudConnectorsResourceId": "/x"}},
-        {"id": "c", "tags": {"MDFCSecurityConnector": "true", "Cloud": "GCP"}},
+        {"id": "c", "tags": {"MDFCSecurityConnector": "true", "Cloud": "Azure"}},
+        {"id": "f", "tags": {"MDFCSecurityConnector": "true", "Cloud": "gcp", "ProjectNumber": "7", "machineid": "8"}},
+        {"id": "g", "tags": {"MDFCSecurityConnector": "true", "ProjectNumber": "7"}},
         {"id": "d", "tags": {"note": "MDFCSecurityConnector"}},
         {"id": "e", "tags": None},
     ]
     found = list(GraphTenant(Graph(*rows)).list_machines())  # type: ignore[arg-type]
-    assert [(each.machine_id, each.account, each.instance) for each in found] == [("a", "1", "i")]
+    assert [(each.machine_id, each.provider, each.account, each.instance) for each in found] == [
+        ("a", Provider.AWS, "1", "i"),
+        ("f", Provider.GCP, "7", "8"),
+        ("g", Provider.GCP, "7", ""),
+    ]
+
+
+def test_a_machine_tells_the_cloud_that_its_agent_found() -> None:
+    body = {"id": "x", "tags": {}, "properties": {"cloudMetadata": {"provider": "GCP"}}}
+    assert (machine_of(body).detected, machine_of({"id": "x"}).detected) == ("GCP", "")

@@ -9,6 +9,7 @@ from azure.core.credentials import TokenCredential
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.credentials import federated_session, identity_of
 from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.adapters.gcp.instances import GcpInstances
 from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.adapters.settings import GcpSettings
@@ -53,3 +54,7 @@ class GoogleAccess:
     def identities(self) -> GcpProjectIdentities:
         """Defender's way into them."""
         return GcpProjectIdentities(self._client)
+
+    def instances(self) -> GcpInstances:
+        """Their virtual machines."""
+        return GcpInstances(self._client, self.setup())

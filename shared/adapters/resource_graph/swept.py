@@ -19,7 +19,8 @@ from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.sweep.advice import UNKNOWN_TYPE
 from shared.domain.sweep.health import HealthIssue, HealthReport
-from shared.domain.sweep.machines import ArcMachine, is_defenders
+from shared.domain.sweep.machine_marks import is_defenders
+from shared.domain.sweep.machines import ArcMachine
 from shared.domain.sweep.slices import MachineRef
 
 _CONNECTORS = "resources | where type =~ 'microsoft.security/securityconnectors'"
@@ -86,12 +87,15 @@ class GraphTenant:
         return tuple(Connector(connector_id=ConnectorId.parse(row["id"]), body=row) for row in rows)
 
     def list_machines(self) -> Iterator[MachineRef]:
-        """Those of Defender's, from AWS."""
+        """Those of Defender's."""
         for row in self._graph.rows(_LIST_MACHINES, doing="list the Arc machines of the tenant"):
-            tags = _lower(row.get("tags"))
-            if is_defenders(tags):
+            if is_defenders(_lower(row.get("tags"))):
+                found = machine_of(row)
                 yield MachineRef(
-                    machine_id=str(row["id"]), account=tags.get("accountid", ""), instance=tags.get("instanceid", "")
+                    machine_id=found.machine_id,
+                    account=found.account,
+                    instance=found.instance,
+                    provider=found.provider,
                 )
 
     def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
@@ -109,6 +113,7 @@ def machine_of(body: Mapping[str, Any]) -> ArcMachine:
         status=str(properties.get("status") or ""),
         status_since=_moment(properties.get("lastStatusChange")),
         tags=_lower(body.get("tags")),
+        detected=str((properties.get("cloudMetadata") or {}).get("provider") or ""),
     )
 
 

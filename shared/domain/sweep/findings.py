@@ -72,9 +72,10 @@ class SweepKind:
         account: str = "",
         remedy: str = "",
         severity: Severity | None = None,
+        link: str = "",
         evidence: Mapping[str, str] | None = None,
     ) -> SweepFinding:
-        """One of this kind; `remedy` and `severity` take the place of the kind's own."""
+        """One of this kind; `remedy`, `severity` and `link` take the place of the kind's own."""
         return SweepFinding(
             key=self.key,
             area=self.area,
@@ -83,7 +84,7 @@ class SweepKind:
             account=account,
             reason=reason,
             remedy=f"{remedy or self.remedy} Runbook: {self.key}.",
-            link=self.link,
+            link=link or self.link,
             evidence=dict(evidence or {}),
         )
 

@@ -24,13 +24,15 @@ class MachineRef:
     machine_id: str
     account: str = ""
     instance: str = ""
+    provider: Provider = Provider.AWS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
     """What one slice looks at, counted from 1: accounts, or machines by their ids, or `scopes`: what we need there.
 
-    Its accounts are all of one cloud: AWS accounts, or GCP projects, for which `instances_read` is False.
+    Its accounts, and its machines, are all of one cloud, `provider`: AWS accounts, or GCP projects, for which
+    `instances_read` is False.
 
     `unaskable` are accounts of machines that the organization does not list as active: they are not asked for
     instances. `instances_read` says whether the accounts' stack instances could be listed; `mode_switch` why nothing
@@ -42,15 +44,11 @@ class Slice:
     accounts: tuple[AccountSubject, ...] = ()
     machines: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
+    provider: Provider = Provider.AWS
     unaskable: frozenset[str] = frozenset()
     instances_read: bool = True
     mode_switch: Finding | None = None
     exclusions: Exclusions = field(default_factory=Exclusions)
-
-    @property
-    def provider(self) -> Provider:
-        """The cloud of its accounts."""
-        return self.accounts[0].account.provider if self.accounts else Provider.AWS
 
 
 def cut_accounts(subjects: Sequence[AccountSubject], size: int = SUBJECTS) -> Iterator[tuple[AccountSubject, ...]]:
@@ -60,7 +58,7 @@ def cut_accounts(subjects: Sequence[AccountSubject], size: int = SUBJECTS) -> It
 
 
 def cut_machines(machines: Iterable[MachineRef], size: int = SUBJECTS) -> Iterator[tuple[MachineRef, ...]]:
-    """Machines by account and instance, so many at a time; those of one instance are never parted."""
+    """Machines of one cloud by account and instance, so many at a time; those of one instance are never parted."""
     current: list[MachineRef] = []
     last: tuple[str, str] | None = None
     for machine in sorted(machines, key=lambda each: (each.account, each.instance, each.machine_id)):
