@@ -10,7 +10,7 @@ from shared.application.plan_sweep import ask_for_sweep
 from shared.application.status import QueueDepth
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice
-from shared.domain.accounts import Account
+from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import Connector
 from shared.domain.placement import place
 from shared.domain.policy import Policy, decide
@@ -280,7 +280,9 @@ class SweepWorld:
         self.tenant.connectors.append(connector)
         known = str(connector.connector_id).lower()
         self.health.reports[known] = (HealthReport(connector_id=known, code="Healthy"),)
-        self.health.discovered[known] = {"ec2": 3}
+        self.health.discovered[known] = {"ec2": 3} if account.provider is Provider.AWS else {"gcp/clusters": 1}
+        if account.provider is Provider.GCP:
+            self.advice.project_machines[account.account_id] = 1
         return connector
 
     def replace_body(self, connector: Connector, **properties: object) -> None:
