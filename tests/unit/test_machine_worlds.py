@@ -102,6 +102,16 @@ TROUBLE = st.sampled_from(
 gone_in_all: set[Provider] = set()
 
 
+def make(trouble: str, world: SweepWorld) -> None:
+    """The trouble of one day, and none that was left of the day before."""
+    world.instances.unreachable = {ACCOUNT} if trouble == "account" else set()
+    world.google.of_instances.unreachable = {NUMBER} if trouble == "project" else set()
+    for each in (world.listing, world.tenant, world.stacks, world.google.of_projects):
+        each.failures = type(each.failures)()
+        if trouble not in {"", "account", "project"}:
+            each.failures.plan(trouble, PermanentError("for good"))
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     lives=st.lists(LIVES, max_size=12),
@@ -142,19 +152,12 @@ def test_no_living_unknown_foreign_or_young_machine_is_ever_deleted(
             there = replace(life, origin=lives[number].origin)  # a machine does not change its cloud
             if there.machine(f"m{number}", world).machine_id in world.tenant.everything:
                 live(number, there)
-        world.instances.unreachable = {ACCOUNT} if trouble == "account" else set()
-        world.google.of_instances.unreachable = {NUMBER} if trouble == "project" else set()
-        failing = (world.listing, world.tenant, world.stacks, world.google.of_projects)
-        for each in failing:
-            if trouble not in {"", "account", "project"}:
-                each.failures.plan(trouble, PermanentError("for good"))
+        make(trouble, world)
         before = len(world.tenant.deleted)
         report = swept(world, seconds=seconds)
         gone = len(world.tenant.deleted) - before
         assert gone <= most_of(report.looked.get("machines", 0), world.source.policy.deletions)
         assert report.complete or gone == 0
-        for each in failing:
-            each.failures = type(each.failures)()
 
 
 def test_some_machines_went_in_these_worlds() -> None:

@@ -8,9 +8,9 @@ from shared.domain.sweep.kinds import SWEEP_KINDS
 from tests.fixtures.read import FOLDER
 
 ELSEWHERE = {
-    "cluster-extension-missing": "tests/unit/test_project_advice.py: the sandbox of that test has no projects",
+    "cluster-extension-missing": "tests/e2e/test_projects.py, in a sandbox with projects",
     "native-member-overdue": "tests/unit/test_sweep.py: it needs a policy of another mode",
-    "osconfig-missing": "tests/unit/test_project_advice.py: the sandbox of that test has no projects",
+    "osconfig-missing": "tests/e2e/test_projects.py, in a sandbox with projects",
     "subscription-unseen": "tests/e2e/test_sweep.py takes the Reader away",
     "sweep-incomplete": "tests/e2e/test_sweep.py, by faults",
 }

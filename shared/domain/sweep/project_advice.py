@@ -76,7 +76,8 @@ def project_workload_advice(
 ) -> Iterator[SweepFinding]:
     """Plans that are on where nothing was seen that they could protect, after `hours`.
 
-    `sql_machines` are the project's Arc machines on which SQL Server was found: of GCP, Databases covers nothing else.
+    `sql_machines` are the project's Arc machines on which SQL Server was found: Databases' fields for GCP are about
+    machines alone.
     """
     if subject.profile.containers is not None and subject.is_discovered(hours, now) and not _has_cluster(subject):
         reason = f"Containers is on, and no GKE cluster was seen in {hours:g} hours"
