@@ -22,6 +22,7 @@ from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.gcp import FakeGoogle
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeParkedBodies, FakeRequestQueue
+from tests.fakes.removals import FakeRemovals
 from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
 from tests.fixtures.read import fixture, request
 
@@ -41,6 +42,7 @@ def world() -> OnboardPorts:
         subscriptions=FakeSubscriptions(clock),
         compliance=FakeCompliance(),
         pacer=FakePacer(clock),
+        removals=FakeRemovals(),
         policy=FakePolicySource(parse_policy(fixture("policies/full.yaml").encode(), "full.yaml")),
         google=FakeGoogle(),
         clock=clock,

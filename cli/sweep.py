@@ -132,7 +132,9 @@ def findings_lines(findings: Sequence[Tracked], width: int) -> Iterator[Renderab
 
 
 def _about(finding: SweepFinding) -> str:
-    """The end of a subject's id, where it says more than the account."""
+    """The end of a subject's id, where it says more than the account; that it is a project's number."""
+    if finding.subject == f"projects/{finding.account}":
+        return "project"
     name = finding.subject.partition("#")[0].rpartition("/")[2]
     return "" if name == finding.account else name
 

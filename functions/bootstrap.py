@@ -17,6 +17,7 @@ from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.gcp.access import GoogleAccess
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
+from shared.adapters.ledger.removals import TableRemovals
 from shared.adapters.ledger.sweep_log import TableSweepLog
 from shared.adapters.ledger.table_ledger import TableLedger
 from shared.adapters.policy.blob import BlobPolicyStore
@@ -60,6 +61,7 @@ def onboard_ports() -> OnboardPorts:
         subscriptions=ArmSubscriptions(credential(), arm_endpoint=chosen.arm_endpoint, clock=clock),
         compliance=ArmCompliance(credential(), arm_endpoint=chosen.arm_endpoint),
         pacer=TablePacer(credential(), table_endpoint=tables, rate=chosen.pacing.rate(), clock=clock),
+        removals=TableRemovals(credential(), table_endpoint=tables),
         policy=_policy(),
         google=GoogleAccess(credential(), chosen.gcp, _policy(), clock),
         clock=clock,

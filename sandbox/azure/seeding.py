@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.azure.assessments import Status, assessment_of
+from sandbox.azure.assessments import Source, Status, assessment_of
 from sandbox.azure.classic_connectors import Answer
 from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.locks import Level
@@ -66,13 +66,14 @@ class SeedClassicConnector(_Part):
 
 
 class SeedAssessment(_Part):
-    """What Defender says of an AWS resource that it discovered through a connector."""
+    """What Defender says of a resource of AWS or GCP that it discovered through a connector."""
 
     connector: str = Field(description="the connector's id")
     resource: str = Field(description="service, type, name and region: ec2-instance-i-0123456789abcdef0-us-east-1")
     resource_type: str = Field(description="ec2instance, ekscluster, …")
     key: str = Field(description="the recommendation's key")
     status: Status = "Healthy"
+    source: Source = "AWS"
 
 
 class AzureSeed(_Part):
@@ -120,7 +121,14 @@ def plant(azure: AzureCloud, seed: AzureSeed) -> None:
         azure.resources.put(resource)
     for found in seed.assessments:
         azure.resources.put(
-            assessment_of(found.connector, found.resource, found.resource_type, key=found.key, status=found.status)
+            assessment_of(
+                found.connector,
+                found.resource,
+                found.resource_type,
+                key=found.key,
+                status=found.status,
+                source=found.source,
+            )
         )
     for lock in seed.locks:
         azure.locks.put(lock.scope, lock.name, lock.level, lock.notes)

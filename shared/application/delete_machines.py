@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from shared.application.ask_instances import states_of
 from shared.application.sweep_ports import SweepPorts
-from shared.domain.connectors import Connector
+from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.placement import is_ours
 from shared.domain.policy import Policy
 from shared.domain.sweep.deletion import TIME_TO_OBJECT, SeenAgain, doomed, most_of, surprise
 from shared.domain.sweep.findings import SweepFinding
-from shared.domain.sweep.machines import InstanceState
+from shared.domain.sweep.machines import ArcMachine, state_behind
 from shared.domain.sweep.report import SweepReport
 from shared.domain.sweep.slices import MOST_TIME
 from shared.errors import RollcallError
@@ -66,7 +67,6 @@ class _Deletion:
         self._day_began = f"{report.started_at - TIME_TO_OBJECT:%Y%m%dT%H%M%SZ}"
         self._most = most_of(report.looked.get("machines", 0), policy.deletions)
         self._limit = timedelta(days=policy.sweep.orphaned_after_days)
-        self._regions = policy.sweep.instance_regions
 
     def deleted(self, findings: Sequence[SweepFinding]) -> Iterator[str]:
         """The machines that are gone, one by one."""
@@ -109,15 +109,18 @@ class _Deletion:
         if found is None:
             return None
         machine, body = found
-        asked = [machine.instance] if machine.can_be_asked_for and machine.account == finding.account else []
-        regions = self._regions
-        states = self._ports.instances.states_of(finding.account, asked, regions) if asked else {}
-        state = states.get(machine.instance, InstanceState.UNKNOWN)
-        again = SeenAgain(machine=machine, state=state, connectors=self._connectors_of(finding.account))
+        asked = machine.names if machine.can_be_asked_for and machine.account == finding.account else ()
+        states = states_of(machine.provider, machine.account, asked, self._ports) if asked else {}
+        again = SeenAgain(machine=machine, state=state_behind(machine, states), connectors=self._connectors_of(machine))
         if why := surprise(finding, again, self._ports.clock.now(), self._limit):
             raise _StoppedError(machine_id, why)
         return body
 
-    def _connectors_of(self, account_id: str) -> list[Connector]:
-        found = self._ports.tenant.connectors_of([account_id])
-        return [each for each in found if is_ours(each, self._policy)]
+    def _connectors_of(self, machine: ArcMachine) -> list[Connector]:
+        """Ours of its account, or of its project: both may have the same digits."""
+        policy = self._policy.of(machine.provider)
+        if policy is None:
+            return []
+        found = self._ports.tenant.connectors_of([machine.account])
+        there = [each for each in found if each.environment == ENVIRONMENT_OF[machine.provider]]
+        return [each for each in there if is_ours(each, policy)]

@@ -8,9 +8,10 @@ from shared.application.account_facts import connectors_of, described
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
+from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
-from shared.domain.ledger import Result, State
+from shared.domain.ledger import LEFT, Result, State
 from shared.domain.placement import address_of, is_member_below, is_organization_connector
 from shared.domain.policy import Decision, Policy, Verdict, decide
 from shared.errors import PermanentError
@@ -21,7 +22,8 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     """Deletes what is ours; what is already gone is no error, what is another's is refused.
 
     The request is a person's word, and then whether the policy includes the account matters not; or it is an opt-in
-    under `deletions`, and then this side's policy has to say the same, or the account's state is only noted.
+    under `deletions`, and then this side's policy has to say the same, or the account's state is only noted. Of
+    projects only so many lose their connectors in a day as `deletions.most_per_run` allows; of others it is noted.
     Who asked for a connector later than this wants it connected: then it is a leftover.
     Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
@@ -44,6 +46,9 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     present = _read_anew([*seen, *([] if any(each.same_as(usual) for each in seen) else [usual])], ports)
     for connector in present:
         _refuse(connector, policy, ports)
+    most = policy.deletions.most_per_run
+    if present and _is_capped(request) and not ports.removals.take(request.key, most, now):
+        return settlement.spare(most)
     for connector in present:
         ports.connectors.delete(connector.connector_id)
         ports.snapshot.forget(connector.connector_id)
@@ -55,6 +60,11 @@ def _allowed(request: ConnectorRequest, decision: Decision, policy: Policy) -> b
     if request.data.status is State.EXCLUDED:
         return policy.deletions.excluded_accounts and decision.verdict is not Verdict.INCLUDE
     return request.data.status is not State.DEPARTED or policy.deletions.departed_accounts
+
+
+def _is_capped(request: ConnectorRequest) -> bool:
+    """Whether the request is no person's word, and counted here: AWS's side counts what it asks for, batch by batch."""
+    return request.key.provider is Provider.GCP and request.data.status in LEFT
 
 
 def _read_anew(connector_ids: list[ConnectorId], ports: OnboardPorts) -> list[Connector]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from shared.domain.accounts import Account
+from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.project_identity import CustomRoleSeen, ListPolicySeen, PoolSeen, ServiceAccountSeen
 
 
@@ -61,6 +62,9 @@ class Google(Protocol):
     def rules(self) -> OrganizationRules:
         """What is granted and what is forbidden."""
 
+    def instances(self) -> ProjectInstances:
+        """Their virtual machines."""
+
 
 class ProjectIdentities(Protocol):
     """Defender's way into a project: looked at, never made.
@@ -89,3 +93,13 @@ class OrganizationRules(Protocol):
 
     def list_policy(self, resource: str, constraint: str) -> ListPolicySeen:
         """The policy as it holds for `projects/<number>` or `organizations/<number>`, with what is inherited."""
+
+
+class ProjectInstances(Protocol):
+    """The instances of Compute Engine behind machines, in their own projects."""
+
+    def states_of(self, number: str, wanted: Sequence[str]) -> Mapping[str, InstanceState]:
+        """What each is, by its number or name; in a project whose Compute Engine API is off there are none.
+
+        Raises TransientError, PermanentError, ConfigurationError where the project cannot be asked.
+        """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 from shared.application.explain_refusal import Explainer, RecentLook, SharedLooks
 from shared.application.gcp_ports import Google
@@ -19,9 +21,20 @@ from shared.application.ports import (
     Subscriptions,
     TenantSnapshot,
 )
+from shared.domain.ledger import AccountKey
 from shared.domain.retry import RetrySchedule
 
 CLAIM_SECONDS = 180.0  # longer than the PUT's own time-out of 150 s
+
+
+class Removals(Protocol):
+    """Whose connectors events have taken away, without a person's word for each."""
+
+    def take(self, key: AccountKey, most: int, now: datetime) -> bool:
+        """Counts the account in, once for a day (UTC); False where `most` others of its cloud are counted.
+
+        Raises TransientError, ConfigurationError.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +49,7 @@ class OnboardPorts:
     subscriptions: Subscriptions
     compliance: Compliance
     pacer: Pacer
+    removals: Removals
     policy: PolicySource
     google: Google
     clock: Clock

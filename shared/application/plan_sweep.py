@@ -108,7 +108,7 @@ class _Listings:
         self._policy = policy
         self._ports = ports
         self._patient = patient
-        self._active: frozenset[str] | None = None
+        self._active: dict[Provider, frozenset[str]] = {}
         self._scopes: tuple[str, ...] = ()
         self.gaps: list[Gap] = []
 
@@ -127,7 +127,7 @@ class _Listings:
     def _account_slices(self, connectors: Sequence[Connector] | None) -> Iterator[Slice]:
         accounts = self._had(self._ports.listing.list_accounts, None)
         if accounts is not None:
-            self._active = frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
+            self._active[Provider.AWS] = _active(accounts)
         if accounts is None or connectors is None:
             return
         states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
@@ -139,15 +139,26 @@ class _Listings:
         if policy is None:
             return
         projects = self._had(lambda: tuple(self._ports.google.projects().list_projects()), None)
+        if projects is not None:
+            self._active[Provider.GCP] = _active(projects)
         if projects is not None and connectors is not None:
             yield from _cut(policy, projects, connectors, None)
 
     def _machine_slices(self) -> Iterator[Slice]:
+        """Those of each cloud apart; of a cloud that the policy says nothing about, none are looked at."""
         found = self._had(lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES) or ()
-        for cut in cut_machines(found):
-            accounts = {each.account for each in cut}
-            unaskable = accounts - self._active if self._active is not None else set()
-            yield Slice(number=0, machines=tuple(each.machine_id for each in cut), unaskable=frozenset(unaskable))
+        for provider in Provider:
+            if self._policy.of(provider) is None:
+                continue
+            active = self._active.get(provider)
+            for cut in cut_machines(each for each in found if each.provider is provider):
+                accounts = frozenset(each.account for each in cut)
+                yield Slice(
+                    number=0,
+                    machines=tuple(each.machine_id for each in cut),
+                    provider=provider,
+                    unaskable=accounts - active if active is not None else frozenset(),
+                )
 
     def _needs(self) -> Iterator[Slice]:
         """One that looks at what is needed where connectors stand, and one at what all members of GCP share."""
@@ -170,6 +181,10 @@ class _Listings:
             logger.error("sweep_listing_failed", extra={"reason": error.reason, "remedy": error.remedy})  # noqa: TRY400
             self.gaps.append(Gap(reason=error.reason, area=area))
             return None
+
+
+def _active(accounts: Iterable[Account]) -> frozenset[str]:
+    return frozenset(each.account_id for each in accounts if each.state is AccountState.ACTIVE)
 
 
 def _scopes(policy: Policy, connectors: Sequence[Connector]) -> tuple[str, ...]:
@@ -196,6 +211,7 @@ def _cut(
         yield Slice(
             number=0,
             accounts=cut,
+            provider=policy.provider,
             instances_read=states is not None,
             mode_switch=switch,
             exclusions=_exclusions(policy, accounts) if has_parent else Exclusions(),

@@ -13,6 +13,7 @@ from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.domain.connectors import ConnectorId
 from shared.domain.findings import Finding
 from shared.domain.instance_failures import diagnose_instance
+from shared.domain.leaving import spared
 from shared.domain.ledger import LEFT, HistoryEntry, Result, State
 from shared.domain.policy import DEFAULT_RETRY_BUDGET_HOURS
 from shared.domain.retry import budget_spent
@@ -67,6 +68,15 @@ class Settlement:
             reason = f"{data.reason}; {reason}" if data.reason else reason
         self.ledger.record(replace(entry, reason=reason), release=self.owner)
         return Outcome(result=result, reason=reason)
+
+    def spare(self, most: int) -> Outcome:
+        """The account is what the request says, and keeps its connector: others have used up the day's share."""
+        data = self.request.data
+        reason = spared(data.reason, most)
+        remedy = data.remedy or "`rollcall offboard ID` takes the connector away; the daily sweep tells whose is left."
+        entry = replace(self._entry(Result.SKIPPED, data.status), reason=reason, remedy=remedy)
+        self.ledger.record(entry, release=self.owner)
+        return Outcome(result=Result.SKIPPED, reason=reason)
 
     def note(self) -> Outcome:
         """Only remembers what the request reports; what was merely seen changes no state."""

@@ -14,6 +14,7 @@ from shared.application.requests import SWEEP, Cause, Report, correlation_id_of,
 from shared.application.sweep_advice import advice_on
 from shared.application.sweep_compliance import compliance_findings
 from shared.application.sweep_ports import SweepPorts
+from shared.application.sweep_project_advice import project_advice_on
 from shared.application.tell_exclusions import pieces_of
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
@@ -29,7 +30,7 @@ from shared.domain.standing import parent_account
 from shared.domain.sweep.advice import Equipped
 from shared.domain.sweep.coverage import AccountSubject, Looked, coverage_findings, role_findings
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
-from shared.domain.sweep.health import Watched, discovery_findings, health_findings
+from shared.domain.sweep.health import Watched, discovery_findings, discovery_hours, health_findings
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY
 from shared.domain.sweep.paid_plans import PlanUse, added_up, use_of
 from shared.domain.sweep.prerequisites import trial_findings
@@ -224,9 +225,8 @@ class SweptAccounts:
         if not ours:
             return
         of_aws, ids = self._policy.provider is Provider.AWS, [each.connector_id for each in ours]
-        reports = self._ports.health.reports_of(ids)
-        discovered = self._ports.health.discovered_by(ids) if of_aws else {}
-        hours = self._policy.sweep.discovery_hours
+        reports, discovered = self._ports.health.reports_of(ids), self._ports.health.discovered_by(ids)
+        hours = discovery_hours(self._policy.provider, self._policy.sweep.discovery_hours)
         diagnosis = (Diagnosis if of_aws else ProjectDiagnosis)(self._policy, self._ports, since=self._now)
         for each in ours:
             if each.connector_id.lower() not in reports:  # what was wrong with it may be so still
@@ -239,13 +239,13 @@ class SweptAccounts:
                 yield from unhealthy
             found = discovered.get(each.connector_id.lower(), {})
             self.discovered.update(found)
-            if of_aws:
-                yield from discovery_findings(each, found, hours, self._now)
+            yield from discovery_findings(each, found, hours, self._now)
         self.gaps += diagnosis.gaps
-        if not of_aws:
-            return
         equipped = tuple(self._equipped(ours, discovered))
-        yield from advice_on(equipped, self._ports, hours, self.gaps, since=self._now)
+        if of_aws:
+            yield from advice_on(equipped, self._ports, hours, self.gaps, since=self._now)
+        else:
+            yield from project_advice_on(equipped, self._ports, hours)
 
     def _equipped(self, ours: Sequence[Watched], discovered: Mapping[str, Mapping[str, int]]) -> Iterator[Equipped]:
         """The connectors of accounts that the policy includes, with their profiles."""

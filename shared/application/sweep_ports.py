@@ -10,6 +10,7 @@ from shared.application.gcp_ports import Google
 from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
 from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
+from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.prechecks import Permission
 from shared.domain.profiles import Plan
@@ -71,7 +72,7 @@ class SweptTenant(Protocol):
         """All connectors of these accounts."""
 
     def list_machines(self) -> Iterator[MachineRef]:
-        """The Arc machines that Defender onboarded from AWS."""
+        """The Arc machines that Defender onboarded from AWS and GCP."""
 
     def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
         """These machines; those that are gone are left out."""
@@ -86,7 +87,8 @@ class SweptHealth(Protocol):
     def discovered_by(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """How many resources were assessed, by connector id in lower case and by type.
 
-        A type begins with the AWS service's name: `ekscluster`, `ecr/repository`; `unknown` where nothing says it.
+        A type begins with the AWS service's name: `ekscluster`, `ecr/repository`; `unknown` where nothing says it. One
+        of GCP begins with `gcp/` and how ids call it: `gcp/instances`, `gcp/unknown`.
         """
 
 
@@ -96,8 +98,8 @@ class SweptAdvice(Protocol):
     def assessed(self, connector_ids: Sequence[str], keys: Sequence[str]) -> Mapping[str, Mapping[str, Assessed]]:
         """Assessments of these recommendations, by connector id and by key, both in lower case."""
 
-    def sql_machines_of(self, account_ids: Sequence[str]) -> Mapping[str, int]:
-        """How many Arc machines with SQL Server there are, by the account that their tags name."""
+    def sql_machines_of(self, account_ids: Sequence[str], provider: Provider = Provider.AWS) -> Mapping[str, int]:
+        """How many Arc machines with SQL Server there are, by the account or project number that their tags name."""
 
 
 class InstanceProfiles(Protocol):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from shared.application.ask_instances import Known, states_of
 from shared.application.diagnose_projects import shared_findings
 from shared.application.merge_sweep import merge_if_last
 from shared.application.plan_sweep import plan_sweep
@@ -13,6 +14,7 @@ from shared.application.sweep_accounts import SweptAccounts
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_prerequisites import SweptPrerequisites
 from shared.application.sweep_store import SweepStore
+from shared.domain.accounts import Provider
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.machines import InstanceState, machine_findings, suspects
 from shared.domain.sweep.paid_plans import PlanUse
@@ -129,19 +131,17 @@ def _machines(part: Slice, ports: SweepPorts) -> tuple[list[SweepFinding], list[
         if ports.clock.now() - now > MOST_TIME:
             gaps.append(Gap(reason="the time of a slice was over", area=Area.MACHINES, account=account))
             continue
-        answer, gap = _states_of(account, sorted(wanted[account]), ports)
-        states |= {(account, instance): state for instance, state in answer.items()}
+        answer, gap = _states_of(part.provider, account, sorted(wanted[account]), ports)
+        states |= answer
         gaps += [gap] if gap is not None else []
     unasked = frozenset(gap.account for gap in gaps)
     return list(machine_findings(machines, states, now, limit, unasked=unasked)), gaps, len(machines)
 
 
-def _states_of(
-    account: str, wanted: Sequence[str], ports: SweepPorts
-) -> tuple[Mapping[str, InstanceState], Gap | None]:
+def _states_of(provider: Provider, account: str, wanted: Sequence[str], ports: SweepPorts) -> tuple[Known, Gap | None]:
     """What instances are; nothing, and a gap, where their account cannot be asked: no answer is not `gone`."""
     try:
-        return ports.instances.states_of(account, wanted, ports.policy.current().sweep.instance_regions), None
+        return states_of(provider, account, wanted, ports), None
     except RollcallError as error:
         logger.warning("instances_unknown", extra={"hierarchy_identifier": account, "reason": error.reason})
         return {}, Gap(reason=error.reason, area=Area.MACHINES, account=account)

@@ -77,6 +77,11 @@ class Account:
     is_management: bool = False
     provider: Provider = Provider.AWS
 
+    @property
+    def subject(self) -> str:
+        """What findings call it: a project may have the digits of an account."""
+        return self.account_id if self.provider is Provider.AWS else f"projects/{self.account_id}"
+
 
 def unlisted_account(account_id: str, provider: Provider = Provider.AWS) -> Account:
     """An account that its organization does not list: nothing is known of it but its id."""

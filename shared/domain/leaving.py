@@ -79,8 +79,13 @@ def leave_unseen_project(said: str, may: Deletions) -> Leaving:
 def spare(leaving: Leaving, most_per_run: int) -> Leaving:
     """The same without what the policy allows only so often in one run: the account is only reported."""
     fate = leaving.fate if leaving.status is State.DEPARTED else InstanceFate.KEEP
-    reason = f"{leaving.reason}; nothing is deleted now: deletions.most_per_run is {most_per_run}"
-    return replace(leaving, fate=fate, disconnect=False, reason=reason)
+    return replace(leaving, fate=fate, disconnect=False, reason=spared(leaving.reason, most_per_run))
+
+
+def spared(reason: str, most: int) -> str:
+    """Why an account has left, and keeps its connector for now: others have used up what the policy allows."""
+    told = f"nothing is deleted now: deletions.most_per_run is {most}"
+    return f"{reason}; {told}" if reason else told
 
 
 def _gone(reason: str, kind: FindingKind, instance: StackInstance | None, may: Deletions) -> Leaving:

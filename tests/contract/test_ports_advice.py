@@ -18,6 +18,7 @@ from shared.adapters.resource_graph.advice import GraphAdvice
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.adapters.resource_graph.swept import GraphHealth
 from shared.application.sweep_ports import InstanceProfiles, SweptAdvice
+from shared.domain.accounts import Provider
 from shared.domain.sweep.advice import Assessed, RunningInstances
 from shared.domain.sweep.kinds import ARC_ASSESSMENT, SSM_ASSESSMENT
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
@@ -56,17 +57,19 @@ class Place:
             seeds = [SeedAssessment.model_validate(each | more) for each in planted]
             plant(self._world.azure, AzureSeed(assessments=seeds))
 
-    def machine(self, account_id: str, name: str, discovered: str) -> None:
+    def machine(self, account_id: str, name: str, discovered: str, provider: Provider = Provider.AWS) -> None:
+        tag = "accountID" if provider is Provider.AWS else "ProjectNumber"
         if isinstance(self.advice, FakeAdvice):
+            machines = self.advice.machines if provider is Provider.AWS else self.advice.project_machines
             if discovered.lower() == "true":
-                self.advice.machines[account_id] = self.advice.machines.get(account_id, 0) + 1
+                machines[account_id] = machines.get(account_id, 0) + 1
         elif self._world is not None:
             body: dict[str, Any] = {
                 "id": f"{self._group}/providers/Microsoft.HybridCompute/machines/{name}",
                 "name": name,
                 "type": "Microsoft.HybridCompute/machines",
                 "location": "westeurope",
-                "tags": {"accountID": account_id, "Cloud": "AWS"},
+                "tags": {tag: account_id, "Cloud": provider.upper()},
                 "properties": {"status": "Connected", "mssqlDiscovered": discovered},
             }
             plant(self._world.azure, AzureSeed(resources=[body]))
@@ -98,6 +101,15 @@ def test_assessments_are_counted_by_connector_recommendation_and_status(place: P
         }
     }
     assert place.advice.assessed([place.connector("000000000000")], KEYS) == {}
+
+
+def test_machines_of_projects_are_counted_by_number(place: Place, account_id: str) -> None:
+    number = f"7{account_id}"
+    place.machine(number, f"{number}-a", "true", Provider.GCP)
+    place.machine(number, f"{number}-b", "true", Provider.AWS)
+    place.machine(number, f"{number}-c", "true", Provider.GCP)
+    assert place.advice.sql_machines_of([number], Provider.GCP) == {number: 2}
+    assert place.advice.sql_machines_of([number], Provider.AWS) == {number: 1}
 
 
 def test_machines_with_sql_server_are_counted_by_account(place: Place, account_id: str) -> None:

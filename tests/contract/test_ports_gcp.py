@@ -10,17 +10,14 @@ from typing import Protocol
 
 import pytest
 
-from sandbox.gcp.hierarchy import Instance
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp import projects as adapter
 from shared.adapters.gcp.identities import GcpProjectIdentities
-from shared.adapters.gcp.instances import GcpInstances
 from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.application.gcp_ports import OrganizationRules, ProjectIdentities, Projects, ProjectSetup
 from shared.domain.accounts import Account, AccountState, Provider
-from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.project_identity import (
     CustomRoleSeen,
     FederationProviderSeen,
@@ -507,28 +504,3 @@ def test_a_conditional_binding_is_told_as_such(world: GcpWorld) -> None:
     assert google.identities.find_account("acme-shop-1", email) == ServiceAccountSeen(
         usable=True, conditional=frozenset({"principal://sample"})
     )
-
-
-def test_an_instance_is_gone_only_where_every_zone_has_answered(world: GcpWorld) -> None:
-    google = SandboxGoogle(world)
-    number = google.add("acme-shop-1")
-    google.enabled(number).add("compute.googleapis.com")
-    project = world.cloud.hierarchy.find_project(number)
-    assert project is not None
-    project.instances = [
-        Instance("1111111111111111111", "web-1", "europe-west1-b"),
-        Instance("2222222222222222222", "web-2", "us-central1-a", status="TERMINATED"),
-    ]
-    instances = GcpInstances(world.client())
-    asked = ("1111111111111111111", "web-2", "3333333333333333333")
-    assert instances.states_of(number, asked) == {
-        "1111111111111111111": InstanceState.RUNNING,
-        "web-2": InstanceState.STOPPED,
-        "3333333333333333333": InstanceState.GONE,
-    }
-    world.cloud.compute.unreachable_zones = {"europe-west1-b"}
-    assert instances.states_of(number, asked) == {
-        "1111111111111111111": InstanceState.UNKNOWN,
-        "web-2": InstanceState.STOPPED,
-        "3333333333333333333": InstanceState.UNKNOWN,
-    }

@@ -19,6 +19,7 @@ from shared.domain.accounts import Provider
 from shared.domain.gcp_identities import services_of
 from shared.domain.ledger import AccountKey, AccountRecord, Result
 from tests.e2e.processes import Command
+from tests.e2e.project_planting import MACHINES, plant_assessments, plant_machines
 from tests.e2e.roll import Roll, running, wait_until
 from tests.fixtures.profiles import FULL
 from tests.fixtures.read import loaded
@@ -215,6 +216,8 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     access, root = google.cloud.access, google.cloud.hierarchy.root
     access.stage(f"{root}/roles/MDCCspmCustomRole", "DELETED")
     google.cloud.org_policies.allow(root, "compute.storageResourceUseRestrictions", "under:organizations/1")
+    plant_machines(google.roll, "acme-changed-1", body["id"])
+    plant_assessments(google.roll, body["id"])
     first = google.command("sweep")
     access.stage(f"{root}/roles/MDCCspmCustomRole", "GA")
     google.cloud.org_policies.reset()
@@ -225,6 +228,18 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     assert "gcloud iam roles undelete MDCCspmCustomRole --organization=" in shared["gcp-role-wrong"]["remedy"]
     told = {(each["finding"]["key"], each["finding"]["account"]) for each in first["findings"]}
     assert {("connector-missing", lost), ("connector-drifted", changed)} <= told
+    about_machines = [each["finding"] for each in first["findings"] if each["finding"]["area"] == "machines"]
+    named = {
+        each["evidence"].get("machine", each["subject"]).rpartition("/")[2]: each["key"] for each in about_machines
+    }
+    assert named == MACHINES
+    assert {key for key, account in told if account == changed and key.endswith("-missing")} == {
+        "machine-tags-missing",
+        "osconfig-missing",
+        "arc-missing",
+        "cluster-extension-missing",
+    }
+    assert first["discovered"] == {"gcp/instances": 1, "gcp/clusters": 1}
     assert {lost, changed} <= set(first["asked"])
     google.roll.wait_until_drained()
     wait_until(lambda: bool(google.roll.connectors(lost)), "the connector is back")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from shared.domain.accounts import Account
 from shared.domain.gcp_grants import ARC_ACCOUNT, ARC_CREATORS, ROLES_OF, role_name
 from shared.domain.gcp_identities import AUDIENCE_OF, issuer_of
+from shared.domain.sweep.machines import InstanceState
 from shared.domain.sweep.project_findings import custom_roles_of, outsiders
 from shared.domain.sweep.project_home import Home
 from shared.domain.sweep.project_identity import (
@@ -16,6 +17,7 @@ from shared.domain.sweep.project_identity import (
     PoolSeen,
     ServiceAccountSeen,
 )
+from shared.errors import TransientError
 from tests.fakes.failures import Failures
 
 
@@ -130,6 +132,22 @@ class FakeOrganizationRules:
         return self.policies.get((resource, constraint), ListPolicySeen())
 
 
+class FakeProjectInstances:
+    """What instances are, by project number and by their own number or name; those that nobody planted are gone."""
+
+    def __init__(self) -> None:
+        self.states: dict[tuple[str, str], InstanceState] = {}
+        self.unreachable: set[str] = set()
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+
+    def states_of(self, number: str, wanted: Sequence[str]) -> Mapping[str, InstanceState]:
+        """What each is."""
+        self.asked.append((number, tuple(wanted)))
+        if number in self.unreachable:
+            raise TransientError(f"project {number} does not answer")
+        return {each: self.states.get((number, each), InstanceState.GONE) for each in wanted}
+
+
 class FakeGoogle:
     """Google Cloud as a whole; `opened` counts how often it was asked for anything."""
 
@@ -138,6 +156,7 @@ class FakeGoogle:
         self.of_setup = FakeProjectSetup()
         self.of_identities = FakeProjectIdentities()
         self.of_rules = FakeOrganizationRules()
+        self.of_instances = FakeProjectInstances()
         self.opened = 0
         self.failures = Failures()
 
@@ -195,3 +214,8 @@ class FakeGoogle:
                 self.of_rules.grant(home.organization, name, f"serviceAccount:{email}")
         for role in custom_roles_of(home):
             self.of_rules.roles[home.organization, role] = CustomRoleSeen()
+
+    def instances(self) -> FakeProjectInstances:
+        """Their virtual machines."""
+        self._open()
+        return self.of_instances

@@ -24,6 +24,7 @@ from sandbox.trust import trusting
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.credentials import GoogleIdentity, federated_session
 from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.adapters.gcp.instances import GcpInstances
 from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
@@ -105,6 +106,10 @@ class WorldsGoogle:
     def identities(self) -> GcpProjectIdentities:
         """Defender's way in."""
         return GcpProjectIdentities(self._client)
+
+    def instances(self) -> GcpInstances:
+        """Their virtual machines."""
+        return GcpInstances(self._client, self.setup())
 
     def rules(self) -> GcpOrganizationRules:
         """What is granted and what is forbidden."""

@@ -66,7 +66,9 @@ class FakeTenant:
         self.failures.strike("list_machines")
         return iter(
             [
-                MachineRef(machine_id=each.machine_id, account=each.account, instance=each.instance)
+                MachineRef(
+                    machine_id=each.machine_id, account=each.account, instance=each.instance, provider=each.provider
+                )
                 for each in self.everything.values()
                 if each.is_defenders
             ]
@@ -284,10 +286,11 @@ class SweepWorld:
         self.tenant.connectors.append(connector)
         known = str(connector.connector_id).lower()
         self.health.reports[known] = (HealthReport(connector_id=known, code="Healthy"),)
-        self.health.discovered[known] = {"ec2": 3}
+        self.health.discovered[known] = {"ec2": 3} if account.provider is Provider.AWS else {"gcp/clusters": 1}
         if account.provider is Provider.GCP:
             services = self.google.of_setup.services.setdefault(account.account_id, set())
             services.update(services_of(decision.profile))
+            self.advice.project_machines[account.account_id] = 1
         return connector
 
     def call_unhealthy(self, account_id: str) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from shared.domain.accounts import Provider
 from shared.domain.sweep.advice import Assessed, RunningInstances
 from shared.errors import TransientError
 from tests.fakes.failures import Failures
 
 
 class FakeAdvice:
-    """Assessments by connector id in lower case and by key; machines by account."""
+    """Assessments by connector id in lower case and by key; machines by account or project number."""
 
     def __init__(self) -> None:
         self.everything: dict[str, dict[str, Assessed]] = {}
         self.machines: dict[str, int] = {}
+        self.project_machines: dict[str, int] = {}
         self.failures = Failures()
 
     def assessed(self, connector_ids: Sequence[str], keys: Sequence[str]) -> Mapping[str, Mapping[str, Assessed]]:
@@ -25,10 +27,11 @@ class FakeAdvice:
             connector: {key: found for key, found in by.items() if key in keys} for connector, by in known.items() if by
         }
 
-    def sql_machines_of(self, account_ids: Sequence[str]) -> Mapping[str, int]:
+    def sql_machines_of(self, account_ids: Sequence[str], provider: Provider = Provider.AWS) -> Mapping[str, int]:
         """Of these."""
         self.failures.strike("sql_machines_of")
-        return {each: self.machines[each] for each in account_ids if each in self.machines}
+        machines = self.machines if provider is Provider.AWS else self.project_machines
+        return {each: machines[each] for each in account_ids if each in machines}
 
 
 class FakeProfiles:

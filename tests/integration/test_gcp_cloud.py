@@ -256,7 +256,7 @@ def everything(world: GcpWorld) -> None:
     assert setup.missing_services(number_of(world), ["compute.googleapis.com"])
     setup.enable_services(number_of(world), ["compute.googleapis.com"])
     setup.set_metadata(SHOP, "enable-osconfig", "TRUE")
-    GcpInstances(client).states_of(number_of(world), ["1111111111111111111"])
+    GcpInstances(client, setup).states_of(number_of(world), ["1111111111111111111"])
     number = world.deployed.management_number
     identities, rules = GcpProjectIdentities(client), GcpOrganizationRules(client)
     assert identities.find_pool(number, "rollcall") is not None

@@ -18,6 +18,7 @@ from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
 from tests.fakes.gcp import FakeGoogle
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeAccountRetries, FakeParkedBodies, FakeRequestQueue
+from tests.fakes.removals import FakeRemovals
 from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
 from tests.fixtures.read import account, fixture
 
@@ -77,6 +78,7 @@ class AzureSide:
         self.subscriptions = FakeSubscriptions(self.clock)
         self.compliance = FakeCompliance()
         self.pacer = FakePacer(self.clock)
+        self.removals = FakeRemovals()
         self.source = FakePolicySource(self.policy)
         self.google = FakeGoogle()
         self.ports = OnboardPorts(
@@ -88,6 +90,7 @@ class AzureSide:
             subscriptions=self.subscriptions,
             compliance=self.compliance,
             pacer=self.pacer,
+            removals=self.removals,
             policy=self.source,
             google=self.google,
             clock=self.clock,

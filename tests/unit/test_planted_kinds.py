@@ -9,7 +9,9 @@ from shared.domain.sweep.project_kinds import PROJECT_KINDS
 from tests.fixtures.read import FOLDER
 
 ELSEWHERE = {
+    "cluster-extension-missing": "tests/e2e/test_projects.py, in a sandbox with projects",
     "native-member-overdue": "tests/unit/test_sweep.py: it needs a policy of another mode",
+    "osconfig-missing": "tests/e2e/test_projects.py, in a sandbox with projects",
     "subscription-unseen": "tests/e2e/test_sweep.py takes the Reader away",
     "sweep-incomplete": "tests/e2e/test_sweep.py, by faults",
     **{kind.key: "tests/contract/test_project_causes.py breaks each in a sandbox" for kind in PROJECT_KINDS},

@@ -36,6 +36,7 @@ KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS, SWEPT) for
 SWEEP_TESTS = (
     "machine_deletion",
     "machine_doubts",
+    "project_advice",
     "sweep",
     "sweep_health",
     "sweep_planning",

@@ -64,6 +64,17 @@ def test_into_a_file_each_finding_is_one_line() -> None:
     assert len(printed(10_000)) == 1 + len(FINDINGS)
 
 
+def test_a_project_is_told_from_an_account_of_the_same_digits() -> None:
+    both = [CONNECTOR_MISSING.about(subject, "none", account=ACCOUNT) for subject in (ACCOUNT, f"projects/{ACCOUNT}")]
+    tracked = [Tracked(finding=each, standing=Standing.NEW, first_seen=NOON, last_seen=NOON) for each in both]
+    console = Console(file=io.StringIO(), width=10_000)
+    for part in findings_lines(tracked, 10_000):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    told = [line.split()[3:5] for line in console.file.getvalue().splitlines()[1:]]
+    assert told == [[ACCOUNT, "none"], [ACCOUNT, "project"]]
+
+
 def test_where_nothing_is_found_there_is_no_empty_table() -> None:
     assert list(findings_lines((), 120)) == []
 

@@ -234,7 +234,6 @@ def test_an_unhealthy_connector_is_told_in_defender_s_words_and_nobody_looks_for
     known = str(connector_of(world, NUMBER).connector_id).lower()
     issue = HealthIssue(key="a", name="no access")
     world.health.reports[known] = (HealthReport(connector_id=known, code="NotHealthy", issues=(issue,)),)
-    world.health.discovered[known] = {}
     assert found(whole(world)) == Counter([("connector-unhealthy", NUMBER)])
     assert (world.identities.asked, world.templates.asked) == ([], [])
 

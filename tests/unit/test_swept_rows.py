@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.azure.kusto import parse
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant, machine_of
+from shared.domain.accounts import Provider
 from shared.errors import PermanentError
 
 CONNECTOR = (
@@ -99,14 +100,27 @@ def test_the_simulator_counts_each_resource_below_a_connector_once_and_nothing_e
         assessed("Aws", f"{CONNECTOR}/securityentitydata/aws-s3-bucket-b", "x/s3bucket"),
         assessed("Aws", f"{CONNECTOR}2/securityentitydata/aws-s3-bucket-b", "x/s3bucket"),
         assessed("Azure", below, "x/ec2instance"),
+        assessed("Gcp", f"{CONNECTOR}/securityentitydata/gcp-clusters-shop-1", ""),
+        assessed("GCP", f"{CONNECTOR}/securityentitydata/gcp-instances-1", "x/vm"),
         assessed("Aws", CONNECTOR, "securityconnectors"),
         assessed("Aws", "", ""),
     ]
     query = parse(graph.asked[0], frozenset({"id", "type", "properties"}))
     assert query.run(rows) == [
-        {"connector": CONNECTOR.lower(), "service": "ec2", "kind": "x/ec2instance", "found": 2},
-        {"connector": CONNECTOR.lower(), "service": "s3", "kind": "x/s3bucket", "found": 1},
+        {"connector": CONNECTOR.lower(), "cloud": "aws", "service": "ec2", "kind": "x/ec2instance", "found": 2},
+        {"connector": CONNECTOR.lower(), "cloud": "aws", "service": "s3", "kind": "x/s3bucket", "found": 1},
+        {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": "clusters", "kind": "", "found": 1},
+        {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": "instances", "kind": "x/vm", "found": 1},
     ]
+
+
+@pytest.mark.parametrize(
+    ("service", "kind", "name"),
+    [("clusters", "", "gcp/clusters"), ("instances", "x/vm", "gcp/instances/vm"), ("", "", "gcp/unknown")],
+)
+def test_types_of_gcp_say_so(service: str, kind: str, name: str) -> None:
+    row = {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": service, "kind": kind, "found": 3}
+    assert GraphHealth(Graph(row)).discovered_by([CONNECTOR]) == {CONNECTOR.lower(): {name: 3}}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["a'b", "a\\b", "a\nb", ""])
@@ -138,9 +152,20 @@ def test_only_defenders_machines_are_listed_whatever_the_case_of_their_tags() ->
     rows = [
         {"id": "a", "tags": {"mdfcsecurityconnector": "", "ACCOUNTID": "1", "InstanceId": "i"}},
         {"id": "b", "tags": {"MDFCSecurityConnector": "true", "PublicCloudConnectorsResourceId": "/x"}},
-        {"id": "c", "tags": {"MDFCSecurityConnector": "true", "Cloud": "GCP"}},
+        {"id": "c", "tags": {"MDFCSecurityConnector": "true", "Cloud": "Azure"}},
+        {"id": "f", "tags": {"MDFCSecurityConnector": "true", "Cloud": "gcp", "ProjectNumber": "7", "machineid": "8"}},
+        {"id": "g", "tags": {"MDFCSecurityConnector": "true", "ProjectNumber": "7"}},
         {"id": "d", "tags": {"note": "MDFCSecurityConnector"}},
         {"id": "e", "tags": None},
     ]
     found = list(GraphTenant(Graph(*rows)).list_machines())  # type: ignore[arg-type]
-    assert [(each.machine_id, each.account, each.instance) for each in found] == [("a", "1", "i")]
+    assert [(each.machine_id, each.provider, each.account, each.instance) for each in found] == [
+        ("a", Provider.AWS, "1", "i"),
+        ("f", Provider.GCP, "7", "8"),
+        ("g", Provider.GCP, "7", ""),
+    ]
+
+
+def test_a_machine_tells_the_cloud_that_its_agent_found() -> None:
+    body = {"id": "x", "tags": {}, "properties": {"cloudMetadata": {"provider": "GCP"}}}
+    assert (machine_of(body).detected, machine_of({"id": "x"}).detected) == ("GCP", "")

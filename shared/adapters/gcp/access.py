@@ -9,6 +9,7 @@ from azure.core.credentials import TokenCredential
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.credentials import federated_session, identity_of
 from shared.adapters.gcp.identities import GcpProjectIdentities
+from shared.adapters.gcp.instances import GcpInstances
 from shared.adapters.gcp.projects import GcpProjects
 from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
@@ -58,3 +59,7 @@ class GoogleAccess:
     def rules(self) -> GcpOrganizationRules:
         """What is granted and what is forbidden."""
         return GcpOrganizationRules(self._client)
+
+    def instances(self) -> GcpInstances:
+        """Their virtual machines."""
+        return GcpInstances(self._client, self.setup())

@@ -130,7 +130,9 @@ class DeletionsDocument(Part):
     orphaned_machines: StrictBool = Field(
         default=False, description="Arc machines whose instance is gone, the day after they were first reported"
     )
-    most_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of accounts in one batch of events")
+    most_per_run: StrictInt = Field(
+        default=10, ge=1, le=1000, description="of accounts in one batch of events, of projects in a day"
+    )
     machines_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of Arc machines in a day")
     machines_percent: StrictInt = Field(
         default=5, ge=1, le=100, description="of all of Defender's machines in a day; one may go in any case"

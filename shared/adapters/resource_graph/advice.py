@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.adapters.resource_graph.swept import ASSESSMENTS, CONNECTOR_OF
+from shared.domain.accounts import Provider
 from shared.domain.sweep.advice import Assessed
+from shared.domain.sweep.machine_marks import MARKS
 
 _ASSESSED = (
     f"{ASSESSMENTS} | where tolower(name) in ({{keys}})"
@@ -24,7 +26,7 @@ _ASSESSED = (
 _SQL_MACHINES_OF = (
     "resources | where type =~ 'microsoft.hybridcompute/machines'"
     " | where tostring(properties.mssqlDiscovered) =~ 'true'"
-    """ | extend account = extract('"accountid": *"([0-9]+)"', 1, tolower(tostring(tags)))"""
+    """ | extend account = extract('"{tag}": *"([0-9]+)"', 1, tolower(tostring(tags)))"""
     " | where account in ({names})"
     " | summarize found = count() by account | order by account asc"
 )
@@ -53,8 +55,8 @@ class GraphAdvice:
             for connector, by in counted.items()
         }
 
-    def sql_machines_of(self, account_ids: Sequence[str]) -> Mapping[str, int]:
-        """By the account that the machines' tag names."""
-        query = _SQL_MACHINES_OF.format(names=quoted(account_ids))
+    def sql_machines_of(self, account_ids: Sequence[str], provider: Provider = Provider.AWS) -> Mapping[str, int]:
+        """By the account or project number that the machines' tag names."""
+        query = _SQL_MACHINES_OF.format(names=quoted(account_ids), tag=MARKS[provider].account)
         rows = self._graph.rows(query, doing=f"count machines with SQL Server of {len(account_ids)} account(s)")
         return {str(row["account"]): int(row["found"]) for row in rows}

@@ -1,7 +1,8 @@
 """What the sweep reads through Resource Graph: connectors, health reports, assessments and Arc machines.
 
-Every query orders its rows, or pages could repeat or leave some out. What Defender assesses in AWS stands below the
-connector that it came through: an assessment's id begins with the connector's, `securityentitydata` and the resource.
+Every query orders its rows, or pages could repeat or leave some out. What Defender assesses in AWS and GCP stands
+below the connector that it came through: an assessment's id begins with the connector's, `securityentitydata` and the
+resource.
 
 Source: Microsoft.ResourceGraph/resources 2021-03-01; Microsoft.Security/healthReports 2023-05-01-preview, assessments;
 Microsoft.HybridCompute/machines.
@@ -19,7 +20,8 @@ from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.sweep.advice import UNKNOWN_TYPE
 from shared.domain.sweep.health import HealthIssue, HealthReport
-from shared.domain.sweep.machines import ArcMachine, is_defenders
+from shared.domain.sweep.machine_marks import is_defenders
+from shared.domain.sweep.machines import ArcMachine
 from shared.domain.sweep.slices import MachineRef
 
 _CONNECTORS = "resources | where type =~ 'microsoft.security/securityconnectors'"
@@ -45,12 +47,14 @@ CONNECTOR_OF = (
 )
 """The connector that an assessment's resource stands below."""
 _DISCOVERED_BY = (
-    f"{ASSESSMENTS} | where tostring(properties.resourceDetails.Source) =~ 'Aws'"
+    f"{ASSESSMENTS} | extend cloud = tolower(tostring(properties.resourceDetails.Source))"
+    " | where cloud in ('aws', 'gcp')"
     f" | extend connector = {CONNECTOR_OF}, resource = extract('/securityentitydata/([^/]+)/', 1, tolower(id)),"
-    " service = extract('/securityentitydata/aws-([a-z0-9]+)-', 1, tolower(id)),"
+    " service = extract('/securityentitydata/[a-z]+-([a-z0-9]+)-', 1, tolower(id)),"
     " kind = tolower(tostring(properties.resourceDetails.ResourceType))"
-    " | where connector in ({names}) | distinct connector, resource, service, kind"
-    " | summarize found = count() by connector, service, kind | order by connector asc, service asc, kind asc"
+    " | where connector in ({names}) | distinct connector, resource, cloud, service, kind"
+    " | summarize found = count() by connector, cloud, service, kind"
+    " | order by connector asc, cloud asc, service asc, kind asc"
 )
 _MACHINES = "resources | where type =~ 'microsoft.hybridcompute/machines'"
 _LIST_MACHINES = (
@@ -86,12 +90,15 @@ class GraphTenant:
         return tuple(Connector(connector_id=ConnectorId.parse(row["id"]), body=row) for row in rows)
 
     def list_machines(self) -> Iterator[MachineRef]:
-        """Those of Defender's, from AWS."""
+        """Those of Defender's."""
         for row in self._graph.rows(_LIST_MACHINES, doing="list the Arc machines of the tenant"):
-            tags = _lower(row.get("tags"))
-            if is_defenders(tags):
+            if is_defenders(_lower(row.get("tags"))):
+                found = machine_of(row)
                 yield MachineRef(
-                    machine_id=str(row["id"]), account=tags.get("accountid", ""), instance=tags.get("instanceid", "")
+                    machine_id=found.machine_id,
+                    account=found.account,
+                    instance=found.instance,
+                    provider=found.provider,
                 )
 
     def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
@@ -109,6 +116,7 @@ def machine_of(body: Mapping[str, Any]) -> ArcMachine:
         status=str(properties.get("status") or ""),
         status_since=_moment(properties.get("lastStatusChange")),
         tags=_lower(body.get("tags")),
+        detected=str((properties.get("cloudMetadata") or {}).get("provider") or ""),
     )
 
 
@@ -134,6 +142,7 @@ class GraphHealth:
         found: dict[str, Counter[str]] = defaultdict(Counter)
         for row in self._graph.rows(query, doing=f"count what {len(connector_ids)} connector(s) discovered"):
             name = _type_of(str(row.get("service") or ""), str(row.get("kind") or ""))
+            name = f"gcp/{name}" if row.get("cloud") == "gcp" else name
             found[str(row["connector"])][name] += int(row["found"])
         return found
 
@@ -144,7 +153,7 @@ def _type_of(service: str, kind: str) -> str:
     Source: ids as Microsoft's pages on sub-assessments and on custom AWS assessments show them
     (`…/securityentitydata/aws-ecr-repository-…`, resourceType `repository`); `ResourceType` of assessments as people
     have measured it (`microsoft.security/securityconnectors/ekscluster`, `…/ec2instance`, `…/rdsdb`). Microsoft has no
-    public list.
+    public list. Of GCP, ids in public queries begin with `gcp-instances` and `gcp-clusters-`; nothing else was found.
     """
     last = kind.rpartition("/")[2]
     if not last:

@@ -66,7 +66,8 @@ class Equipped:
     def is_discovered(self, hours: float, now: datetime) -> bool:
         """Whether the window of discovery is over, with something to show for it, all of a type that is known."""
         late = self.watched.is_older(timedelta(hours=hours), now)
-        return late and sum(self.discovered.values()) > 0 and UNKNOWN_TYPE not in self.discovered
+        known = all(name.rpartition("/")[2] != UNKNOWN_TYPE for name in self.discovered)
+        return late and sum(self.discovered.values()) > 0 and known
 
     def lacks(self, type_begins: str) -> bool:
         """Whether nothing of such a type has been discovered."""
@@ -100,10 +101,10 @@ def machine_advice(
     refused = running.refused if running is not None else ()
     if lacks_ssm(subject, assessed):
         told = {"regions_that_refused": ", ".join(refused)} if refused else {}
-        yield _share(SSM_MISSING, subject, assessed[SSM_ASSESSMENT], "are not managed by AWS Systems Manager", told)
+        yield share(SSM_MISSING, subject, assessed[SSM_ASSESSMENT], "are not managed by AWS Systems Manager", more=told)
     arc = assessed.get(ARC_ASSESSMENT, Assessed())
     if subject.connects_machines and arc.unhealthy:
-        yield _share(ARC_MISSING, subject, arc, "are not connected to Azure Arc", {})
+        yield share(ARC_MISSING, subject, arc, "are not connected to Azure Arc")
 
 
 def instance_profile_advice(subject: Equipped, running: RunningInstances) -> Iterator[SweepFinding]:
@@ -137,28 +138,42 @@ def workload_advice(subject: Equipped, sql_machines: int, hours: float, now: dat
     if not subject.is_discovered(hours, now):
         return
     if subject.profile.containers is not None and subject.lacks(_CLUSTERS):
-        yield _nothing(CLUSTER_MISSING, subject, f"Containers is on, and no EKS cluster was seen in {hours:g} hours")
+        reason = f"Containers is on, and no EKS cluster was seen in {hours:g} hours"
+        yield nothing_seen(CLUSTER_MISSING, subject, reason)
     if subject.profile.databases is not None and subject.lacks(_DATABASES) and not sql_machines:
-        yield _nothing(
-            SQL_MISSING, subject, f"Databases is on, and neither SQL Server nor RDS was seen in {hours:g} hours"
-        )
+        reason = f"Databases is on, and neither SQL Server nor RDS was seen in {hours:g} hours"
+        yield nothing_seen(SQL_MISSING, subject, reason)
 
 
-def _share(kind: SweepKind, subject: Equipped, assessed: Assessed, what: str, more: Mapping[str, str]) -> SweepFinding:
+def share(  # noqa: PLR0913 - the parts of a finding
+    kind: SweepKind,
+    subject: Equipped,
+    assessed: Assessed,
+    what: str,
+    *,
+    more: Mapping[str, str] | None = None,
+    remedy: str = "",
+    link: str = "",
+) -> SweepFinding:
+    """So many of the instances are as `what` says; `more` is further evidence."""
     return kind.about(
         subject.watched.connector_id,
         f"{assessed.unhealthy} of {assessed.all} instances {what}",
         account=subject.watched.account,
-        evidence={"unhealthy": str(assessed.unhealthy), "instances": str(assessed.all), **more},
+        remedy=remedy,
+        link=link,
+        evidence={"unhealthy": str(assessed.unhealthy), "instances": str(assessed.all), **(more or {})},
     )
 
 
-def _nothing(kind: SweepKind, subject: Equipped, reason: str) -> SweepFinding:
+def nothing_seen(kind: SweepKind, subject: Equipped, reason: str, *, link: str = "") -> SweepFinding:
+    """Nothing that a plan could protect; the evidence names some types of what there is instead."""
     names = sorted(subject.discovered)
     more = f" and {len(names) - _TYPES_TOLD} more" if len(names) > _TYPES_TOLD else ""
     return kind.about(
         subject.watched.connector_id,
         reason,
         account=subject.watched.account,
+        link=link,
         evidence={"types_discovered": f"{', '.join(names[:_TYPES_TOLD])}{more}"},
     )

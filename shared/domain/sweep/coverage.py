@@ -69,7 +69,7 @@ class Looked:
 
 def coverage_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator[SweepFinding]:
     """Missing, refused, orphaned, overdue, drifted, in the wrong place, more than one; roles that are not there."""
-    planned, account_id = looked.planned, looked.account_id
+    planned, account_id, subject = looked.planned, looked.account_id, looked.subject.account.subject
     if looked.lacks_connector(now):
         yield _missing(looked)
     elif planned.action is Action.CHANGE:
@@ -78,12 +78,12 @@ def coverage_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator
         yield CONNECTOR_ORPHANED.about(str(planned.connector_id), planned.reason, account=account_id)
     elif planned.action is Action.REFUSED or (planned.action is Action.WAITS and planned.key):
         yield CONNECTOR_REFUSED.about(
-            account_id, planned.reason, account=account_id, remedy=planned.remedy, evidence={"cause": planned.key}
+            subject, planned.reason, account=account_id, remedy=planned.remedy, evidence={"cause": planned.key}
         )
     elif planned.action is Action.WAITS and policy.mode is Mode.NATIVE and _is_overdue(looked, policy, now):
         hours = policy.sweep.native_member_hours
         yield MEMBER_OVERDUE.about(
-            account_id, f"Defender has not made its connector within {hours:g} hours", account=account_id
+            subject, f"Defender has not made its connector within {hours:g} hours", account=account_id
         )
     yield from _noted(looked)
 
@@ -98,7 +98,7 @@ def role_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator[Swe
     if subject.instance not in {InstanceState.CURRENT, InstanceState.IN_PROGRESS}:
         state = str(subject.instance) if subject.instance is not None else "missing"
         yield INSTANCE_MISSING.about(
-            looked.account_id,
+            looked.subject.account.subject,
             f"its stack instance is {state}",
             account=looked.account_id,
             evidence={"instance": state},
@@ -113,7 +113,7 @@ def _missing(looked: Looked) -> SweepFinding:
         evidence |= {"state": str(record.state), "reason": record.reason}
         remedy = record.remedy
     return CONNECTOR_MISSING.about(
-        looked.account_id,
+        looked.subject.account.subject,
         f"the policy includes it ({looked.planned.reason}), and it has no connector",
         account=looked.account_id,
         remedy=remedy,
@@ -142,7 +142,7 @@ def _noted(looked: Looked) -> Iterator[SweepFinding]:
     kinds = {"several-connectors": CONNECTOR_DUPLICATE, "not-moved": CONNECTOR_MISPLACED}
     for note in looked.planned.notes:
         if (kind := kinds.get(note.key)) is not None:
-            yield kind.about(looked.account_id, note.message, account=looked.account_id)
+            yield kind.about(looked.subject.account.subject, note.message, account=looked.account_id)
 
 
 def _is_overdue(looked: Looked, policy: Policy, now: datetime) -> bool:

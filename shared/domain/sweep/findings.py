@@ -33,9 +33,9 @@ class Area(StrEnum):
 class SweepFinding:
     """One thing that a person, or Rollcall itself, has to see to.
 
-    `key` is its kind and its heading in docs/runbook.md. `subject` is what it is about: an account's id, or a
-    resource's, with a part of it after `#`. `account` is the account that it belongs to, empty where it is none's.
-    `evidence` is what was seen, by name.
+    `key` is its kind and its heading in docs/runbook.md. `subject` is what it is about: an account's id, a project as
+    `projects/<number>`, or a resource's id, with a part of it after `#`. `account` is the account or the project's
+    number that it belongs to, empty where it is none's. `evidence` is what was seen, by name.
     """
 
     key: str
@@ -72,9 +72,10 @@ class SweepKind:
         account: str = "",
         remedy: str = "",
         severity: Severity | None = None,
+        link: str = "",
         evidence: Mapping[str, str] | None = None,
     ) -> SweepFinding:
-        """One of this kind; `remedy` and `severity` take the place of the kind's own."""
+        """One of this kind; `remedy`, `severity` and `link` take the place of the kind's own."""
         return SweepFinding(
             key=self.key,
             area=self.area,
@@ -83,7 +84,7 @@ class SweepKind:
             account=account,
             reason=reason,
             remedy=f"{remedy or self.remedy} Runbook: {self.key}.",
-            link=self.link,
+            link=link or self.link,
             evidence=dict(evidence or {}),
         )
 

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.domain.accounts import Provider
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import CONNECTOR_UNHEALTHY, HEALTH_UNKNOWN, NOTHING_DISCOVERED
 
 NOT_HEALTHY = "nothealthy"
+PROJECT_HOURS = 144.0
+"""What Defender may take to look through a new GCP project: six days, as people have seen it."""
 REPORT_AFTER = timedelta(hours=24)
 """A new connector has no report; after that it should have one."""
 _MARKUP = re.compile(r"<[^>]*>")
@@ -83,6 +86,11 @@ def health_findings(connector: Watched, reports: Sequence[HealthReport], now: da
                     if value
                 },
             )
+
+
+def discovery_hours(provider: Provider, asked: float) -> float:
+    """After how long nothing discovered is a finding, where `asked` is what the policy says."""
+    return max(asked, PROJECT_HOURS) if provider is Provider.GCP else asked
 
 
 def discovery_findings(

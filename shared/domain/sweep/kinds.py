@@ -13,6 +13,20 @@ SSM_ASSESSMENT = "4be5393d-cc33-4ef7-acae-80295bc3ae35"
 """The key of "EC2 instances should be managed by AWS Systems Manager"."""
 ARC_ASSESSMENT = "231dee23-84db-44d2-bd9d-c32fbcfb42a3"
 """The key of "EC2 instances should be connected to Azure Arc"."""
+OSCONFIG_ASSESSMENT = "20622d8c-2a4f-4a03-9896-a5f2f7ede717"
+"""The key of "GCP VM instances should have OS config agent installed"."""
+GCP_ARC_ASSESSMENT = "9bbe2f0f-d6c6-48e8-b4d0-cf25d2c50206"
+"""The key of "GCP VM instances should be connected to Azure Arc"."""
+GKE_SENSOR_ASSESSMENT = "0faf27b6-f1d5-4f50-b22a-5d129cba0113"
+"""The key of "GKE clusters should have Microsoft Defender's extension for Azure Arc installed"."""
+GKE_POLICY_ASSESSMENT = "6273e20b-8814-4fda-a297-42a70b16fcbf"
+"""The key of "GKE clusters should have the Azure Policy extension installed"."""
+
+
+def recommendation(key: str) -> str:
+    """Where the portal shows the recommendation of this key."""
+    return f"{_RECOMMENDATION}/{key}"
+
 
 CONNECTOR_MISSING = SweepKind(
     key="connector-missing",
@@ -162,7 +176,7 @@ SSM_MISSING = SweepKind(
     severity=Severity.MEDIUM,
     remedy="Let Systems Manager manage the instances that the recommendation lists: SSM Agent installed, and the "
     "rights of AmazonSSMManagedInstanceCore; until then Defender cannot connect them to Azure Arc.",
-    link=f"{_RECOMMENDATION}/{SSM_ASSESSMENT}",
+    link=recommendation(SSM_ASSESSMENT),
 )
 SSM_PROFILE_MISSING = SweepKind(
     key="ssm-profile-missing",
@@ -178,7 +192,23 @@ ARC_MISSING = SweepKind(
     severity=Severity.LOW,
     remedy="Mend Systems Manager where `ssm-missing` is found, too; else connect the instances that the recommendation "
     "lists by hand, as its own steps say.",
-    link=f"{_RECOMMENDATION}/{ARC_ASSESSMENT}",
+    link=recommendation(ARC_ASSESSMENT),
+)
+OSCONFIG_MISSING = SweepKind(
+    key="osconfig-missing",
+    area=Area.ADVICE,
+    severity=Severity.MEDIUM,
+    remedy="Install the OS Config agent on the VM instances that the recommendation lists; Defender does not, and "
+    "cannot connect them to Azure Arc without it.",
+    link=recommendation(OSCONFIG_ASSESSMENT),
+)
+CLUSTER_EXTENSION_MISSING = SweepKind(
+    key="cluster-extension-missing",
+    area=Area.ADVICE,
+    severity=Severity.LOW,
+    remedy="Install both extensions on the GKE clusters that the recommendation lists, with Azure Arc where it is "
+    "missing, or leave out of the profile what is not wanted.",
+    link=recommendation(GKE_SENSOR_ASSESSMENT),
 )
 CLUSTER_MISSING = SweepKind(
     key="cluster-missing",

@@ -1,20 +1,18 @@
 """Arc machines that Defender onboarded: which are in order, which are suspect, and which may be deleted.
 
-Source: tags that Defender for Cloud gives to EC2 machines (AccountId, Cloud, InstanceId, MDFCSecurityConnector) and
-the multicloud connector's (PublicCloudConnectorsResourceId); Microsoft.HybridCompute/machines, `status`,
-`lastStatusChange`. Defender itself removes machines seven days after their instance vanished.
+Source: Microsoft.HybridCompute/machines, `status`, `lastStatusChange`, `cloudMetadata.provider`. Defender itself
+removes machines seven days after their instance vanished. How it marks them: `machine_marks`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.domain.accounts import is_account_id
+from shared.domain.accounts import Provider
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import (
     MACHINE_DISCONNECTED,
@@ -22,16 +20,8 @@ from shared.domain.sweep.kinds import (
     MACHINE_ORPHANED,
     MACHINE_TAGS_MISSING,
 )
+from shared.domain.sweep.machine_marks import MARKS, Marks, cloud_of, is_defenders
 
-DEFENDERS_TAG = "mdfcsecurityconnector"
-MULTICLOUD_TAG = "publiccloudconnectorsresourceid"
-_NEEDED = {
-    "accountid": "AccountId",
-    "cloud": "Cloud",
-    "instanceid": "InstanceId",
-    DEFENDERS_TAG: "MDFCSecurityConnector",
-}
-_INSTANCE = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
 _SILENT = {"disconnected", "expired"}
 """`Expired` stands in no published list of states, and in data."""
 
@@ -50,37 +40,64 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ArcMachine:
-    """One machine as it is now. `tags` by their names in lower case; `status` in Arc's own words."""
+    """One machine as it is now. `tags` by their names in lower case; `status` in Arc's own words.
+
+    `detected` is the cloud that its agent has found itself in, in Arc's words; empty where it does not tell.
+    """
 
     machine_id: str
     status: str
     status_since: datetime | None
     tags: Mapping[str, str]
+    detected: str = ""
+
+    @property
+    def provider(self) -> Provider:
+        """The cloud that its tags name; AWS where they name none that is looked at."""
+        return cloud_of(self.tags) or Provider.AWS
+
+    @property
+    def marks(self) -> Marks:
+        """How machines of its cloud are marked."""
+        return MARKS[self.provider]
 
     @property
     def account(self) -> str:
-        """The account that its instance lives in; empty where the tag is missing."""
-        return self.tags.get("accountid", "")
+        """The account, or the project's number, that its instance lives in; empty where the tag is missing."""
+        return self.tags.get(self.marks.account, "")
 
     @property
     def instance(self) -> str:
         """The id of its instance; empty where the tag is missing."""
-        return self.tags.get("instanceid", "")
+        return self.tags.get(self.marks.instance, "")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its cloud is asked for: the instance's id, and its name where the machine has that, too."""
+        return tuple(each for each in (self.instance, self.tags.get(self.marks.name, "")) if each)
 
     @property
     def can_be_asked_for(self) -> bool:
-        """Whether its tags name an account and an instance as AWS writes them: what AWS never wrote is never found."""
-        return is_account_id(self.account) and _INSTANCE.fullmatch(self.instance) is not None
+        """Whether its tags name an account and an instance as their cloud writes them: else nothing is ever found."""
+        account, instance = self.marks.accounts, self.marks.instances
+        return account.fullmatch(self.account) is not None and instance.fullmatch(self.instance) is not None
 
     @property
     def is_beyond_doubt(self) -> bool:
-        """Whether it has every tag of Defender's, and the name that Defender gives: its instance's id."""
-        tagged = all(self.tags.get(tag) for tag in _NEEDED) and self.tags["cloud"] == "AWS"
-        return tagged and self.can_be_asked_for and self.machine_id.rpartition("/")[2] == self.instance
+        """Whether it has every tag of Defender's, is called as its instance, and nothing speaks for another cloud.
+
+        Defender calls machines of AWS by the instance's id. How it calls those of GCP is not published: one that is
+        called neither by the instance's id nor by its name is in doubt.
+        """
+        needed = self.marks.needed
+        tagged = all(self.tags.get(tag) for tag in needed) and self.tags["cloud"] == self.marks.cloud
+        others = {marks.cloud for marks in MARKS.values()} - {self.marks.cloud}
+        called = self.machine_id.rpartition("/")[2] in self.names
+        return tagged and self.can_be_asked_for and called and self.detected.upper() not in others
 
     @property
     def is_defenders(self) -> bool:
-        """Whether Defender onboarded it, from AWS; what the multicloud connector has made is none of ours."""
+        """Whether Defender onboarded it; what the multicloud connector has made is none of ours."""
         return is_defenders(self.tags)
 
     def is_silent(self, now: datetime, limit: timedelta) -> bool:
@@ -89,18 +106,25 @@ class ArcMachine:
         return self.status.lower() in _SILENT and long_ago
 
 
-def is_defenders(tags: Mapping[str, str]) -> bool:
-    """Whether these tags, by names in lower case, are those of a machine that Defender onboarded from AWS."""
-    return DEFENDERS_TAG in tags and MULTICLOUD_TAG not in tags and tags.get("cloud", "AWS").upper() == "AWS"
-
-
 def suspects(machines: Iterable[ArcMachine], now: datetime, limit: timedelta) -> dict[str, set[str]]:
-    """The instances that their own cloud has to be asked for: account → instance ids."""
+    """What their own cloud, which is one for all, has to be asked for: account → ids and names of instances."""
     found: dict[str, set[str]] = defaultdict(set)
     for machine in machines:
         if machine.is_defenders and machine.is_silent(now, limit) and machine.can_be_asked_for:
-            found[machine.account].add(machine.instance)
+            found[machine.account].update(machine.names)
     return dict(found)
+
+
+def state_behind(machine: ArcMachine, states: Mapping[tuple[str, str], InstanceState]) -> InstanceState:
+    """What the machine's instance is; `states` by account and by the instance's id or name.
+
+    Where its tags name none, or another instance has its name by now, nobody can tell.
+    """
+    if not machine.can_be_asked_for:
+        return InstanceState.UNKNOWN
+    found = [states.get((machine.account, each), InstanceState.UNKNOWN) for each in machine.names]
+    in_doubt = found[0] is InstanceState.GONE and set(found) != {InstanceState.GONE}
+    return InstanceState.UNKNOWN if in_doubt else found[0]
 
 
 def machine_findings(
@@ -111,20 +135,19 @@ def machine_findings(
     *,
     unasked: frozenset[str] = frozenset(),
 ) -> Iterator[SweepFinding]:
-    """What is wrong with machines of Defender's; `states` by account and instance, for the suspects.
+    """What is wrong with machines of Defender's, all of one cloud; `states` as in `state_behind`, of the suspects.
 
     Of accounts `unasked`, which gave no answer, silent machines stay what they were called before.
     """
     ours = [machine for machine in machines if machine.is_defenders]
     for machine in ours:
-        missing = [name for tag, name in _NEEDED.items() if not machine.tags.get(tag)]
+        missing = [name for tag, name in machine.marks.needed.items() if not machine.tags.get(tag)]
         if missing:
-            yield MACHINE_TAGS_MISSING.about(
-                machine.machine_id, f"it lacks the tags {', '.join(missing)}", account=machine.account
-            )
+            reason = f"it lacks the tags {', '.join(missing)}"
+            link = machine.marks.link
+            yield MACHINE_TAGS_MISSING.about(machine.machine_id, reason, account=machine.account, link=link)
         if machine.is_silent(now, limit) and machine.account not in unasked:
-            state = states.get((machine.account, machine.instance), InstanceState.UNKNOWN)
-            yield _silent(machine, state, now)
+            yield _silent(machine, state_behind(machine, states), now)
     yield from _duplicates(ours)
 
 
@@ -149,7 +172,8 @@ def _silent(machine: ArcMachine, state: InstanceState, now: datetime) -> SweepFi
         InstanceState.RUNNING: "its instance is running",
         InstanceState.UNKNOWN: "whether its instance is there could not be told",
     }
-    return kind.about(subject, f"{since}; {told[state]}", account=machine.account, evidence=evidence)
+    link = machine.marks.link if kind is MACHINE_ORPHANED else ""
+    return kind.about(subject, f"{since}; {told[state]}", account=machine.account, link=link, evidence=evidence)
 
 
 def _duplicates(machines: Iterable[ArcMachine]) -> Iterator[SweepFinding]:
@@ -162,4 +186,5 @@ def _duplicates(machines: Iterable[ArcMachine]) -> Iterator[SweepFinding]:
             ids = sorted(machine.machine_id for machine in found)
             evidence = {machine.machine_id: machine.status for machine in found}
             reason = f"{len(ids)} machines stand for instance {instance}"
-            yield MACHINE_DUPLICATE.about(f"{account}/{instance}", reason, account=account, evidence=evidence)
+            subject = found[0].marks.subject.format(account=account, instance=instance)
+            yield MACHINE_DUPLICATE.about(subject, reason, account=account, evidence=evidence)

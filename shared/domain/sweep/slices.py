@@ -24,6 +24,7 @@ class MachineRef:
     machine_id: str
     account: str = ""
     instance: str = ""
+    provider: Provider = Provider.AWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,8 @@ class Slice:
 
     Or `identities_of`: the GCP project, by number, whose identities all members share.
 
-    Its accounts are all of one cloud: AWS accounts, or GCP projects, for which `instances_read` is False.
+    Its accounts, and its machines, are all of one cloud, `provider`: AWS accounts, or GCP projects, for which
+    `instances_read` is False.
 
     `unaskable` are accounts of machines that the organization does not list as active: they are not asked for
     instances. `instances_read` says whether the accounts' stack instances could be listed; `mode_switch` why nothing
@@ -45,15 +47,11 @@ class Slice:
     machines: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     identities_of: str = ""
+    provider: Provider = Provider.AWS
     unaskable: frozenset[str] = frozenset()
     instances_read: bool = True
     mode_switch: Finding | None = None
     exclusions: Exclusions = field(default_factory=Exclusions)
-
-    @property
-    def provider(self) -> Provider:
-        """The cloud of its accounts."""
-        return self.accounts[0].account.provider if self.accounts else Provider.AWS
 
 
 def cut_accounts(subjects: Sequence[AccountSubject], size: int = SUBJECTS) -> Iterator[tuple[AccountSubject, ...]]:
@@ -63,7 +61,7 @@ def cut_accounts(subjects: Sequence[AccountSubject], size: int = SUBJECTS) -> It
 
 
 def cut_machines(machines: Iterable[MachineRef], size: int = SUBJECTS) -> Iterator[tuple[MachineRef, ...]]:
-    """Machines by account and instance, so many at a time; those of one instance are never parted."""
+    """Machines of one cloud by account and instance, so many at a time; those of one instance are never parted."""
     current: list[MachineRef] = []
     last: tuple[str, str] | None = None
     for machine in sorted(machines, key=lambda each: (each.account, each.instance, each.machine_id)):
