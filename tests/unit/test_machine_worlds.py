@@ -92,6 +92,7 @@ LIKELY = ORIGINS.flatmap(
         tags=st.just(WHOLE[origin]),
         origin=st.just(origin),
         renewed=st.sampled_from([False, False, False, True]),
+        detected=st.sampled_from(["", "N/A", "AWS", "GCP"]),
     )
 )
 LIVES = st.one_of(ANY, LIKELY)
