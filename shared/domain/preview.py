@@ -111,9 +111,8 @@ def plan_departed(policy: Policy, connector: Connector) -> PlannedAccount:
 def _fate(otherwise: Action, may: bool, setting: str, policy: Policy) -> tuple[str, Action]:
     if not may:
         return f"would stay: {_STAYS}", otherwise
-    batches = f", at most {policy.deletions.most_per_run} in one batch of events"
-    most = batches if policy.provider is Provider.AWS else ""  # projects are asked for one by one
-    return f"would be removed: deletions.{setting}{most}", Action.REMOVE
+    counted = "in one batch of events" if policy.provider is Provider.AWS else "in a day"
+    return f"would be removed: deletions.{setting}, at most {policy.deletions.most_per_run} {counted}", Action.REMOVE
 
 
 def _plan_left_out(
