@@ -233,10 +233,7 @@ HOST_STEPS: dict[str, dict[str, Effect]] = {
 }
 """What the platform does around a use case; what was not answered over HTTP is pushed again by Google."""
 
-_PUSHED_AGAIN = (
-    "what was not answered is pushed again, and parked twice at most: tests/unit/test_accept_project_event.py ends it "
-    "before and after"
-)
+_PUSHED_AGAIN = "what was not answered is pushed again, as at RequestQueue.send; it is parked twice at most"
 EXCUSED: dict[tuple[type | None, str], str] = {
     (None, "Clock.now"): "nothing outside the process is asked",
     (None, "Clock.sleep"): "nothing outside the process is asked",

@@ -29,7 +29,7 @@ from shared.domain.ledger import State
 from shared.domain.profiles import FOUNDATIONAL
 from shared.messages.parked_request import MOST_BYTES
 from tests.e2e.kill_points import HOST, INTAKE, KillPoint, hold_of, kill_points
-from tests.e2e.kill_project import ProjectOnItsWay, effect_of
+from tests.e2e.new_project import NewProject, effect_of
 from tests.e2e.roll import Roll, running
 
 PATIENCE_SECONDS = 60.0
@@ -127,7 +127,7 @@ class _Scene:
         self.poisoned = len(roll.poisoned())
         self.body = b""
         self.broken = ""
-        self.project: ProjectOnItsWay | None = None
+        self.project: NewProject | None = None
 
     def prepare(self) -> None:
         """Fresh processes where the step is taken by such only, and what has to be the case for it."""
@@ -148,7 +148,7 @@ class _Scene:
         if self.plot == "unregistered":
             self._registrations().discard(NAMESPACE)
         if self.plot == "project":
-            self.project = ProjectOnItsWay(self.roll)
+            self.project = NewProject(self.roll)
             _wait(self.project.is_organization_connected, "the Organization connector is there")
             _wait(self._drained, "the queues are empty beforehand")
 

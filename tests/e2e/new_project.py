@@ -1,4 +1,4 @@
-"""A project beside the accounts while processes are killed: its creation, its end, and what must be there once."""
+"""A project on its way while processes are killed or services fail: its creation, its end, what is there once."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ MOST_SWITCHED = 2
 """Operations that switch the same thing on in a project: one of which nobody heard may be asked for once more."""
 
 
-class ProjectOnItsWay:
+class NewProject:
     """One project of the simulated organization; its policy is the sample's, mode `member`."""
 
     def __init__(self, roll: Roll) -> None:
         self._roll = roll
         self._cloud = roll.sandbox.gcp
         self.number = ""
+
+    @property
+    def key(self) -> AccountKey:
+        """Its key in the ledger."""
+        return _key(self.number)
 
     def __str__(self) -> str:
         return f"project {self.number}"
@@ -74,7 +79,7 @@ class ProjectOnItsWay:
         return problems
 
     def _is_connected(self, number: str) -> bool:
-        record = self._roll.ledger.find(AccountKey(provider=Provider.GCP, hierarchy_identifier=number))
+        record = self._roll.ledger.find(_key(number))
         return record is not None and record.state is State.CONNECTED
 
     def _ask(self, path: str, body: dict[str, Any]) -> None:
@@ -85,6 +90,10 @@ class ProjectOnItsWay:
             verify=str(self._roll.sandbox.certificates.bundle_path),
             timeout=20,
         ).raise_for_status()
+
+
+def _key(number: str) -> AccountKey:
+    return AccountKey(provider=Provider.GCP, hierarchy_identifier=number)
 
 
 def effect_of(entry: JournalEntry) -> int:
