@@ -46,6 +46,7 @@ class Seed(AzureSeed):
 
     accounts: list[SeedAccount] = Field(default_factory=list)
     stack_failures: list[StackFailure] = Field(default_factory=list)
+    folders: list[str] = Field(default_factory=list, description="paths of folders at Google, by names")
     projects: list[SeedProject] = Field(default_factory=list)
 
 
@@ -81,6 +82,7 @@ class AdminApi:
         app = Flask("admin")
         app.add_url_rule("/journal", view_func=self._journal, methods=["GET"])
         app.add_url_rule("/seed", view_func=self._seed, methods=["POST"])
+        app.add_url_rule("/seek", view_func=self._seek, methods=["POST"])
         app.add_url_rule("/token", view_func=self._token, methods=["POST"])
         app.add_url_rule("/stop", view_func=self._stop, methods=["POST"])
         app.add_url_rule("/faults", view_func=self._plant, methods=["POST"])
@@ -125,8 +127,13 @@ class AdminApi:
         for failure in seed.stack_failures:
             self._sandbox.aws.fail_stack_instances(failure.account, failure.reason, times=failure.times)
         plant(self._sandbox.azure, seed)
+        for path in seed.folders:
+            self._sandbox.gcp.folder_at(path)
         projects = [plant_project(self._sandbox.gcp, project) for project in seed.projects]
         return jsonify({"accounts": planted, "projects": projects})
+
+    def _seek(self) -> Response:
+        return jsonify({"messages": self._sandbox.gcp.seek()})
 
     def _token(self) -> Response:
         wanted = TokenRequest.model_validate(request.get_json(force=True))

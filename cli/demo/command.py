@@ -23,6 +23,8 @@ SHORTENED = {
     "ROLLCALL_SANDBOX_SQS_VISIBILITY_SECONDS": "30",
     "ROLLCALL_SANDBOX_MAX_POLLING_INTERVAL_SECONDS": "0.5",
     "ROLLCALL_SANDBOX_RETRY_FIRST_SECONDS": "2",
+    "ROLLCALL_SANDBOX_GCP_OPERATION_SECONDS": "0.5",
+    "ROLLCALL_SANDBOX_GCP_PUSH_PAUSE_SECONDS": "2",
     "ROLLCALL_SANDBOX_RETRY_CONTENDED_SECONDS": "2",
 }
 """Times that are minutes in the clouds; everything else is as deployed."""
@@ -30,13 +32,14 @@ SHORTENED = {
 
 def demo(
     accounts: Annotated[int, typer.Option(min=1, max=500, help="how many new accounts to create")] = 5,
-    pace_seconds: Annotated[float, typer.Option("--pace", min=0, help="seconds between two new accounts")] = 1.0,
+    projects: Annotated[int, typer.Option(min=0, max=100, help="how many new projects to create")] = 3,
+    pace_seconds: Annotated[float, typer.Option("--pace", min=0, help="seconds between two new ones")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="leave the sandbox running at the end")] = False,
 ) -> None:
-    """Watch new AWS accounts get their connectors, on a sandbox of both clouds on this computer.
+    """Watch new AWS accounts and GCP projects get their connectors, on a sandbox of all three clouds.
 
-    Examples: rollcall demo · rollcall demo --accounts 30 --json · rollcall demo --keep
+    Examples: rollcall demo · rollcall demo --accounts 30 --projects 10 --json · rollcall demo --keep
     """
     refuse_second(DEFAULT_FOLDER)
     with progress.status("starting the clouds"):
@@ -45,9 +48,9 @@ def demo(
         started = time.monotonic()
         with progress.status("starting the clouds"):
             endpoints = wait_until_ready(process, DEFAULT_FOLDER)
-        progress.print(f"[dim]both clouds up after {time.monotonic() - started:.1f} s[/dim]")
+        progress.print(f"[dim]all three clouds up after {time.monotonic() - started:.1f} s[/dim]")
         bootstrap.load_environment(DEFAULT_FOLDER / "operator.env")
-        play = Play(endpoints, accounts=accounts, pace_seconds=pace_seconds, quiet=as_json)
+        play = Play(endpoints, accounts=accounts, projects=projects, pace_seconds=pace_seconds, quiet=as_json)
         result = play.run()
         if as_json:
             write_json(result)

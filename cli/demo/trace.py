@@ -1,20 +1,21 @@
-"""How far each account is: the steps of its path with their times, from the clouds' journal and the ledger."""
+"""How far each account and project is: its steps with their times, from the clouds' journal and the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
+from shared.domain.accounts import Provider
+from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
 
 SETTLED = frozenset({State.CONNECTED, State.EXCLUDED, State.DEPLOY_FAILED, State.PARKED, State.DEPARTED})
 
 
 class Step(StrEnum):
-    """The path of a new account."""
+    """The path of a new account; a project's leads from its event to the queue at once."""
 
     CREATED = "created"
     EVENT = "event"
@@ -26,10 +27,10 @@ class Step(StrEnum):
 
 @dataclass(kw_only=True)
 class Trace:
-    """One account's walk. `steps` holds the first time of each step (UTC)."""
+    """One account's or project's walk. `steps` holds the first time of each step (UTC)."""
 
     name: str
-    account_id: str
+    key: AccountKey
     started_at: datetime
     steps: dict[Step, datetime] = field(default_factory=dict)
     record: AccountRecord | None = None
@@ -55,11 +56,13 @@ class Trace:
             self.steps[Step.QUEUE] = min(sent)
 
     def as_json(self) -> dict[str, Any]:
-        """The account as `--json` shows it."""
+        """The account or project as `--json` shows it."""
         record = self.record
         return {
-            "account_id": self.account_id,
+            "provider": str(self.key.provider),
+            "account_id": self.key.hierarchy_identifier,
             "name": self.name,
+            "place": record.ou_path if record else "",
             "state": str(record.state) if record else None,
             "reason": record.reason if record else "",
             "connector_id": record.connector_id if record else "",
@@ -68,21 +71,24 @@ class Trace:
 
 
 class Traces:
-    """The walks of all accounts, fed with what the clouds journal."""
+    """The walks of all accounts and projects, fed with what the clouds journal."""
 
     def __init__(self) -> None:
         """Starts with nobody."""
-        self.by_account: dict[str, Trace] = {}
+        self.by_key: dict[AccountKey, Trace] = {}
         self.stack_set_operations = 0
-        self.connector_puts: dict[str, int] = {}
-        self._steps: dict[str, dict[Step, datetime]] = {}
+        self.connector_puts: dict[AccountKey, int] = {}
+        self._steps: dict[AccountKey, dict[Step, datetime]] = {}
+        self._pushed: dict[str, datetime] = {}
 
     def add(self, trace: Trace) -> None:
-        """Follows an account."""
-        earlier = self._steps.setdefault(trace.account_id, {})
+        """Follows an account or project."""
+        earlier = self._steps.setdefault(trace.key, {})
         earlier |= trace.steps
         trace.steps = earlier
-        self.by_account[trace.account_id] = trace
+        self.by_key[trace.key] = trace
+        if trace.key.provider is Provider.GCP and trace.name in self._pushed:
+            earlier.setdefault(Step.EVENT, self._pushed[trace.name])
 
     def feed(self, entries: Iterable[dict[str, Any]]) -> None:
         """Takes in requests of the journal, in their order."""
@@ -97,14 +103,26 @@ class Traces:
                 stack = entry["detail"].get("source") == "aws.cloudformation"
                 self._mark(Step.INSTANCE if stack else Step.EVENT, entry)
             elif entry["service"] == "arm" and entry["method"] == "PUT" and "/securityConnectors/" in entry["path"]:
-                account_id = entry["path"].partition("?")[0].rpartition("/aws-")[2]
-                self.connector_puts[account_id] = self.connector_puts.get(account_id, 0) + 1
-                self._mark_account(account_id, Step.CONNECTOR, entry)
+                properties = entry["body"]["properties"]
+                provider, number = Provider(properties["environmentName"].lower()), properties["hierarchyIdentifier"]
+                key = AccountKey(provider=provider, hierarchy_identifier=number)
+                self.connector_puts[key] = self.connector_puts.get(key, 0) + 1
+                self._mark_key(key, Step.CONNECTOR, entry)
+            elif operation == "gcp:pubsub.push" and entry["status"]:
+                self._mark_project(str(entry["detail"]["project"]), entry)
 
     def _mark(self, step: Step, entry: dict[str, Any]) -> None:
         for account_id in entry["detail"].get("accounts", ()):
-            self._mark_account(account_id, step, entry)
+            self._mark_key(AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id), step, entry)
 
-    def _mark_account(self, account_id: str, step: Step, entry: dict[str, Any]) -> None:
-        # The journal may know an account before anybody has asked AWS for its id.
-        self._steps.setdefault(account_id, {}).setdefault(step, datetime.fromisoformat(entry["time"]))
+    def _mark_key(self, key: AccountKey, step: Step, entry: dict[str, Any]) -> None:
+        # The journal may know an account before anybody has asked for its id.
+        self._steps.setdefault(key, {}).setdefault(step, datetime.fromisoformat(entry["time"]))
+
+    def _mark_project(self, project_id: str, entry: dict[str, Any]) -> None:
+        """A push was sent, and answered now; it names the project by its id."""
+        sent = datetime.fromisoformat(entry["time"]) - timedelta(milliseconds=entry["duration_ms"])
+        at = self._pushed.setdefault(project_id, sent)
+        for trace in self.by_key.values():
+            if (trace.key.provider, trace.name) == (Provider.GCP, project_id):
+                trace.steps.setdefault(Step.EVENT, at)

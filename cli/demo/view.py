@@ -1,8 +1,8 @@
-"""The demo as people see it: a table that grows while accounts walk their path."""
+"""The demo as people see it: a table that grows while accounts and projects walk their path."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console
@@ -20,36 +20,46 @@ _HEADINGS = {
     Step.QUEUE: "queue",
     Step.CONNECTOR: "connect",
 }
+_NAME_WIDTH, _PLACE_WIDTH = 13, 15
+"""So that a line with the longest state has 80 columns."""
 
 
 def walk_table(traces: Iterable[Trace]) -> Table:
-    """Each account with the seconds after its birth at which it reached each step."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("account", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", max_width=13)
+    """Each account and project with the seconds after its birth at which it reached each step."""
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("name", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
+    table.add_column("place", no_wrap=True, overflow="ellipsis", max_width=_PLACE_WIDTH)
     for heading in _HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for trace in traces:
         cells = [_seconds(trace.seconds(step)) for step in _HEADINGS]
         state = state_text(trace.record.state) if trace.record else Text("…", style="dim")
-        table.add_row(trace.account_id, words(trace.name), *cells, state)
+        place = _place(trace.record.ou_path if trace.record else "")
+        table.add_row(str(trace.key.provider), words(trace.name), words(place), *cells, state)
     return table
+
+
+def _place(path: str) -> str:
+    """A path of units or folders as far as there is room: its end tells most."""
+    return path if len(path) <= _PLACE_WIDTH else f"…/{path.rpartition('/')[2]}"
 
 
 def _seconds(value: float | None) -> Text:
     return Text("·", style="dim") if value is None else Text(f"{value:.1f}s")
 
 
-def connector_table(connectors: Iterable[dict[str, Any]]) -> Table:
-    """The connectors as Resource Manager has them."""
+def connector_table(connectors: Iterable[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]) -> Table:
+    """The connectors as Resource Manager has them, each with the name of its account or project."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("connector", "account", "location", "plans"):
-        table.add_column(column, no_wrap=column != "plans")
+    table.add_column("connector", no_wrap=True)
+    table.add_column("of", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
+    table.add_column("location", no_wrap=True)
+    table.add_column("plans")
     for connector in connectors:
-        properties = connector["properties"]
-        plans = ", ".join(offering["offeringType"] for offering in properties["offerings"])
-        cells = (connector["name"], properties["hierarchyIdentifier"], connector["location"], plans)
+        plans = ", ".join(offering["offeringType"] for offering in connector["properties"]["offerings"])
+        cells = (connector["name"], name_of(connector), connector["location"], plans)
         table.add_row(*(words(cell) for cell in cells))
     return table
 

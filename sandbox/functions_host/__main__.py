@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+import requests.utils
+
 from sandbox.config import SandboxSettings
 from sandbox.functions_host.errors import HostRefusalError
 from sandbox.functions_host.host import FunctionsHost
@@ -45,10 +47,17 @@ def _replace_process(port: int) -> None:
     os.execv(sys.executable, [*sys.orig_argv, "--port", str(port)])  # noqa: S606 - our own command line
 
 
+def _name_requests(name: str) -> None:
+    """Puts the host's name into the User-Agent of requests, too, which has no variable for it as azure-core has."""
+    plain = requests.utils.default_user_agent()
+    requests.utils.default_user_agent = lambda *_: f"{plain} {name}"
+
+
 def main() -> int:
     """Runs until SIGTERM or SIGINT; 1 where the app is refused."""
     arguments = _arguments()
     configure_logging()
+    _name_requests(os.environ.get("AZURE_HTTP_USER_AGENT", ""))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

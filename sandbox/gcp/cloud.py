@@ -134,6 +134,14 @@ class GcpCloud:
         self.audit.listeners.append(subscription.publish)
         return subscription
 
+    def is_all_pushed(self) -> bool:
+        """Whether every entry is acknowledged, or dead."""
+        return all(each.wait_until_empty(0) for each in self._subscriptions)
+
+    def seek(self) -> int:
+        """Every subscription delivers all that was acknowledged once more; returns how many messages that are."""
+        return sum(each.seek() for each in self._subscriptions)
+
     def token_of(self, email: str) -> str:
         """An access token of a service account or a person, without any exchange."""
         return self.tokens.mint(self._caller(email), _ADMINISTRATORS_TOKEN_SECONDS)

@@ -1,7 +1,8 @@
 """A push subscription behind the organization's sink: each log entry is a message, pushed until it is acknowledged.
 
 Source: Pub/Sub "Push subscriptions" (102, 200, 201, 202 and 204 acknowledge, anything else comes again with growing
-pauses) and "Dead-letter topics"; the envelope's twins in snake case are from published examples.
+pauses), "Dead-letter topics" and "Replay and purge messages" (`seek`); the envelope's twins in snake case are from
+published examples, and what Google's emulator pushes is compared with ours.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Waiting:
     due: float
     number: int
     message: dict[str, Any] = field(compare=False)
+    project: str = field(compare=False)
     deliveries: int = field(compare=False, default=0)
 
 
@@ -63,6 +65,7 @@ class PushSubscription:
         self._condition = threading.Condition()
         self._stopped = False
         self._busy = False
+        self._acknowledged: list[_Waiting] = []
         self.dead_letters: list[dict[str, Any]] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -91,9 +94,18 @@ class PushSubscription:
             "publish_time": published,
         }
         with self._condition:
-            heapq.heappush(self._queue, _Waiting(time.monotonic(), number, message))
+            heapq.heappush(self._queue, _Waiting(time.monotonic(), number, message, _project(entry)))
             self._condition.notify_all()
         return str(number)
+
+    def seek(self) -> int:
+        """Delivers everything that was acknowledged once more, as after a seek to a time before; returns how many."""
+        with self._condition:
+            again, self._acknowledged = self._acknowledged, []
+            for each in again:
+                heapq.heappush(self._queue, _Waiting(time.monotonic(), each.number, each.message, each.project))
+            self._condition.notify_all()
+        return len(again)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether everything is acknowledged, or dead, within that time."""
@@ -106,9 +118,11 @@ class PushSubscription:
             acknowledged = self._push(waiting)
             with self._condition:
                 self._busy = False
-                if not acknowledged and waiting.deliveries >= self.settings.most_deliveries:
+                if acknowledged:
+                    self._acknowledged.append(waiting)
+                elif waiting.deliveries >= self.settings.most_deliveries:
                     self.dead_letters.append(waiting.message)
-                elif not acknowledged:
+                else:
                     pause = self.settings.first_pause_seconds * 2 ** (waiting.deliveries - 1)
                     waiting.due = time.monotonic() + min(pause, self.settings.longest_pause_seconds)
                     heapq.heappush(self._queue, waiting)
@@ -159,7 +173,16 @@ class PushSubscription:
                 path=settings.subscription,
                 status=status,
                 duration_ms=elapsed_ms(started),
-                detail={"resource": waiting.message["messageId"], "attempt": waiting.deliveries},
+                detail={
+                    "resource": waiting.message["messageId"],
+                    "attempt": waiting.deliveries,
+                    "project": waiting.project,
+                },
             )
         )
         return status in ACKNOWLEDGED
+
+
+def _project(entry: LogEntry) -> str:
+    """The id of the project that an entry is about, for the journal."""
+    return str(entry.get("resource", {}).get("labels", {}).get("project_id", ""))

@@ -24,7 +24,8 @@ class Row:
     that must not have its answer cached, `polled` that it is sent all the time, so that it is struck only
     once there is something to receive, `silent` that the last column has a cell for it, `deferred` that Resource
     Manager refuses the first PUT, so that the Function puts a copy, `unready` that AWS has not readied the account at
-    the first attempt, and `lost` how many requests a lost reply
+    the first attempt, `project` that a project is on its way and not an account, `alike` that the client treats
+    it as another row's request, so that only `make faults` strikes it, and `lost` how many requests a lost reply
     strikes where nobody asks again once the effect is there.
     """
 
@@ -40,6 +41,8 @@ class Row:
     silent: bool = False
     deferred: bool = False
     unready: bool = False
+    project: bool = False
+    alike: bool = False
     lost: int = 0
     seconds: float = 10.0
 
@@ -56,10 +59,13 @@ def _lambda(function: str) -> str:
     return f"*:role/{function}"
 
 
-BOTO, AZURE = 3, 4  # lambdas/bootstrap.py; retry_total=3 of shared/adapters/azure, ledger, queue and policy
+# lambdas/bootstrap.py; retry_total=3 of shared/adapters/azure, ledger, queue and policy; shared/adapters/gcp/client.py
+BOTO, AZURE, GOOGLE = 3, 4, 3
 _ACCOUNT, _STACK = _lambda(ACCOUNT_EVENTS), _lambda(STACK_EVENTS)
 _FRESH_ACCOUNT, _FRESH_STACK = f"lambda:{ACCOUNT_EVENTS}", f"lambda:{STACK_EVENTS}"
 _TABLE: dict[str, Any] = {"service": "table", "identity": FUNCTIONS, "tries": AZURE}
+_GOOGLE: dict[str, Any] = {"service": "gcp", "identity": "rollcall@*", "project": True}
+_GOOGLE_READ = _GOOGLE | {"tries": GOOGLE, "alike": True}
 _BY_STACK: dict[str, Any] = {"identity": QUEUE_SENDER, "client": f"*{STACK_EVENTS}*"}
 ROWS = (
     Row(name="events", service="events", operation="PutEvents", tries=5),
@@ -149,4 +155,23 @@ ROWS = (
     Row(name="arm classic", service="arm", operation="ListClassicConnectors", identity=FUNCTIONS, fresh=HOST),
     Row(lost=1, name="arm put", service="arm", operation="PutSecurityConnector", identity=FUNCTIONS),
     Row(name="resource graph", service="arm", operation="QueryResources", identity=FUNCTIONS, fresh=HOST),
+    Row(lost=1, name="google push", service="functions", operation="CallFunction", project=True),
+    Row(name="google sts", service="gcp", operation="sts.token", fresh=HOST, tries=GOOGLE, project=True),
+    Row(
+        name="google credentials",
+        service="gcp",
+        operation="iamcredentials.*",
+        fresh=HOST,
+        tries=GOOGLE,
+        project=True,
+        alike=True,
+    ),
+    Row(name="google project", operation="cloudresourcemanager.projects.get", tries=GOOGLE, **_GOOGLE),
+    Row(name="google folder", operation="cloudresourcemanager.folders.get", fresh=HOST, **_GOOGLE_READ),
+    Row(name="google services", operation="serviceusage.services.batchGet", **_GOOGLE_READ),
+    Row(lost=1, name="google enable", operation="serviceusage.services.batchEnable", silent=True, **_GOOGLE),
+    # All tries of the client: then the request comes again, sees that the APIs are on and asks for no operation.
+    Row(name="google operation", operation="serviceusage.operations.get", **(_GOOGLE_READ | {"tries": GOOGLE - 1})),
+    Row(name="google metadata get", operation="compute.projects.get", **_GOOGLE_READ),
+    Row(lost=1, name="google metadata set", operation="compute.projects.setCommonInstanceMetadata", **_GOOGLE),
 )

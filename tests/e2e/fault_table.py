@@ -8,6 +8,7 @@ column is a service that says nothing for two minutes: there the client's own ti
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import queue
@@ -26,10 +27,11 @@ from typing import Any
 
 from sandbox.faults import Fault, FaultKind, Hold
 from shared.adapters.aws.event_bus import AwsEventBus
-from shared.domain.ledger import State
+from shared.domain.ledger import AccountKey, State
 from shared.errors import TransientError
 from tests.e2e.fault_rows import COLUMNS, HOST, ROWS, SILENCE, Row
-from tests.e2e.roll import Roll, running
+from tests.e2e.new_project import NewProject
+from tests.e2e.roll import Roll, key_of, running
 
 PATIENCE_SECONDS = 60.0
 AFTERWARDS_SECONDS = 45.0
@@ -87,31 +89,27 @@ class Cell:
 
 
 def run_cell(roll: Roll, row: Row, column: str) -> Cell:
-    """One account on its way while one service is at fault."""
+    """One account or project on its way while one service is at fault."""
     sandbox = roll.sandbox
     before = _messages(roll)
+    project = _project(roll) if row.project else None
     if row.fresh == HOST:
         sandbox.kill(HOST)
         sandbox.start_host(HOST)
     elif row.fresh:
         sandbox.kill(row.fresh)
     sandbox.azure.issuer_keys.forget()
-    account_id = roll.plant_account(f"{row.name}-{column}".replace(" ", "-").replace("_", "-"))
-    if row.unready:
-        sandbox.aws.fail_stack_instances(account_id, "OptInRequired", times=1)
     fault = _fault(row, column)
     failures = _Failures(roll)
     started = time.monotonic()
-    if row.polled:
-        _ask_while_nobody_receives(roll, row, account_id)
-        planted = sandbox.faults.plant(fault)
-        sandbox.faults.release(drop=True)
+    name = f"{row.name}-{column}".replace(" ", "-").replace("_", "-")
+    if project is None:
+        key, planted = _set_out(roll, row, fault, name)
     else:
         planted = sandbox.faults.plant(fault)
-        if row.deferred:
-            sandbox.faults.plant(Fault(service="arm", operation="PutSecurityConnector", kind=FaultKind.ERROR, count=2))
-        _ask(roll, account_id)
-    _until(lambda: _state(roll, account_id) in ENDED, started + PATIENCE_SECONDS)
+        project.create(_project_id(name))
+        key = project.key
+    _until(lambda: _state(roll, key) in ENDED, started + PATIENCE_SECONDS)
     seconds = time.monotonic() - started
     afterwards = time.monotonic() + AFTERWARDS_SECONDS
     _until(lambda: _struck(roll, planted) == fault.count, afterwards)  # such as the deletion of the event
@@ -119,7 +117,7 @@ def run_cell(roll: Roll, row: Row, column: str) -> Cell:
     while left.keys() & WORKED_ON and time.monotonic() < afterwards:
         time.sleep(0.2)
         left = _messages(roll)
-    record = roll.record(account_id)
+    record = roll.ledger.find(key)
     cell = Cell(
         row=row.name,
         column=column,
@@ -128,7 +126,7 @@ def run_cell(roll: Roll, row: Row, column: str) -> Cell:
         seconds=seconds,
         struck=_struck(roll, planted),
         planned=fault.count or 1,
-        connectors=len(roll.connectors(account_id)),
+        connectors=len(roll.connectors(key.hierarchy_identifier)),
         leftovers=tuple(sorted(left - before)),
         strays=() if row.service == "lambda-runtime" else failures.strays(),  # there the runtime ends, as it should
     )
@@ -136,6 +134,24 @@ def run_cell(roll: Roll, row: Row, column: str) -> Cell:
     roll.poison.clear_messages()
     roll.onboarding.clear_messages()  # whatever is left over must not trouble the next cell
     return cell
+
+
+def _set_out(roll: Roll, row: Row, fault: Fault, name: str) -> tuple[AccountKey, str]:
+    """An account sets out into the fault; returns its key and the fault's id."""
+    faults = roll.sandbox.faults
+    account_id = roll.plant_account(name)
+    if row.unready:
+        roll.sandbox.aws.fail_stack_instances(account_id, "OptInRequired", times=1)
+    if row.polled:
+        _ask_while_nobody_receives(roll, row, account_id)
+        planted = faults.plant(fault)
+        faults.release(drop=True)
+    else:
+        planted = faults.plant(fault)
+        if row.deferred:
+            faults.plant(Fault(service="arm", operation="PutSecurityConnector", kind=FaultKind.ERROR, count=2))
+        _ask(roll, account_id)
+    return key_of(account_id), planted
 
 
 def _fault(row: Row, column: str) -> Fault:
@@ -181,8 +197,21 @@ def _until(done: Callable[[], bool], deadline: float) -> None:
         time.sleep(0.2)
 
 
-def _state(roll: Roll, account_id: str) -> State | None:
-    record = roll.record(account_id)
+def _project(roll: Roll) -> NewProject:
+    """A project to come, once the Organization connector is there that members wait for."""
+    project = NewProject(roll)
+    _until(project.is_organization_connected, time.monotonic() + PATIENCE_SECONDS)
+    roll.wait_until_drained()
+    return project
+
+
+def _project_id(name: str) -> str:
+    """An id of at most 30 letters that no other cell has."""
+    return f"p-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+
+
+def _state(roll: Roll, key: AccountKey) -> State | None:
+    record = roll.ledger.find(key)
     return record.state if record else None
 
 

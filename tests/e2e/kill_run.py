@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.faults import Fault, FaultKind
-from sandbox.journal import JournalEntry
 from shared.domain.connectors import OWNER_TAG
 from shared.domain.identity_provider import audiences_of
 from shared.domain.ledger import State
 from shared.domain.profiles import FOUNDATIONAL
 from shared.messages.parked_request import MOST_BYTES
-from tests.e2e.kill_points import HOST, KillPoint, hold_of, kill_points
+from tests.e2e.kill_points import HOST, INTAKE, KillPoint, hold_of, kill_points
+from tests.e2e.new_project import NewProject, effect_of
 from tests.e2e.roll import Roll, running
 
 PATIENCE_SECONDS = 60.0
@@ -62,6 +62,7 @@ SHORT: dict[str, Any] = {
     "retry_contended_seconds": 0.5,
     "retry_claim_seconds": 3.0,
     "resource_graph_lag_seconds": 0.2,
+    "gcp_operation_seconds": 0.0,
 }
 
 
@@ -126,6 +127,7 @@ class _Scene:
         self.poisoned = len(roll.poisoned())
         self.body = b""
         self.broken = ""
+        self.project: NewProject | None = None
 
     def prepare(self) -> None:
         """Fresh processes where the step is taken by such only, and what has to be the case for it."""
@@ -145,6 +147,10 @@ class _Scene:
             )
         if self.plot == "unregistered":
             self._registrations().discard(NAMESPACE)
+        if self.plot == "project":
+            self.project = NewProject(self.roll)
+            _wait(self.project.is_organization_connected, "the Organization connector is there")
+            _wait(self._drained, "the queues are empty beforehand")
 
     def _registrations(self) -> set[str]:
         [subscription] = self.sandbox.azure.resources.subscriptions()
@@ -172,6 +178,8 @@ class _Scene:
             self.broken = f"no Base64: {accounts[0]}"
             self.roll.onboarding.send_message(self.broken)
             self._wait_until_reached()
+        if self.project is not None:
+            self.project.create(f"p-{accounts[0]}")
         for account_id in accounts:
             self._send(account_id, self.plot if account_id == accounts[0] else "")
             time.sleep(chance.uniform(0, 0.15))
@@ -179,12 +187,15 @@ class _Scene:
             self.body = os.urandom(MOST_BYTES)
             self.roll.onboarding.send_message(base64.b64encode(self.body).decode(), time_to_live=-1)
         if self.plot == "queued":
-            waiting = self.roll.onboarding.get_queue_properties
-            _wait(lambda: (waiting().approximate_message_count or 0) >= 2, "messages wait on the queue")
-            self.sandbox.faults.hold(hold_of(self.point, accounts[0]))
-            for host in self.sandbox.function_hosts:
-                self.sandbox.start_host(host.name)
+            self._let_hosts_find_messages(accounts[0])
         return accounts
+
+    def _let_hosts_find_messages(self, account_id: str) -> None:
+        waiting = self.roll.onboarding.get_queue_properties
+        _wait(lambda: (waiting().approximate_message_count or 0) >= 2, "messages wait on the queue")
+        self.sandbox.faults.hold(hold_of(self.point, account_id))
+        for host in self.sandbox.function_hosts:
+            self.sandbox.start_host(host.name)
 
     def _send(self, account_id: str, plot: str) -> None:
         if plot == "leaving":
@@ -253,7 +264,7 @@ class _Scene:
                 if account.state == "PENDING_ACTIVATION":
                     self._set_state(account.id, "ACTIVE")
         self.sandbox.faults.release(drop=True)
-        if self.point.process == HOST:
+        if self.point.process in {HOST, INTAKE}:
             self.sandbox.start_host(victim)
         return victim
 
@@ -262,6 +273,9 @@ class _Scene:
         for number, account_id in enumerate(accounts):
             wanted = self._end_of(number)
             _wait(partial(self._is_in, account_id, wanted), f"{account_id} is {wanted}")
+        if self.project is not None:
+            _wait(self.project.is_connected, f"{self.project} is connected")
+            _wait(self.sandbox.gcp.is_all_pushed, "every push is answered")
         if self.plot == "moved":
             _wait(partial(self._has_plan, accounts[0], PLAN_THERE), f"{accounts[0]} has the profile of its unit")
         _wait(self._drained, "the queues are empty")
@@ -273,6 +287,8 @@ class _Scene:
             before = 1 if self.plot in {"moved", "unready", "existing"} and number == 0 else 0
             allowed = {before + count for count in range(1, MOST_OPERATIONS + 1)}
             self._expect(problems, f"operations for {account_id}", self._operations(account_id), allowed)
+        if self.project is not None:
+            problems += self.project.problems()
         if self.plot == "closed":
             _wait(partial(self._is_let_go, accounts[0]), f"the StackSet has forgotten {accounts[0]}")
         if self.plot == "regulated":
@@ -329,10 +345,10 @@ class _Scene:
         return events == 0 and self.roll.onboarding.get_queue_properties().approximate_message_count == 0
 
     def _creations(self, account_id: str) -> int:
-        return sum(_effect(entry) == 201 for entry in self.roll.puts(account_id))
+        return sum(effect_of(entry) == 201 for entry in self.roll.puts(account_id))
 
     def _operations(self, account_id: str) -> int:
-        return sum(_effect(entry) == 200 for entry in self.roll.operations(account_id))
+        return sum(effect_of(entry) == 200 for entry in self.roll.operations(account_id))
 
     def clear(self) -> None:
         """Leaves the sandbox as the next point wants it, poison aside."""
@@ -343,11 +359,6 @@ class _Scene:
         for host in self.sandbox.function_hosts:
             if not host.running():
                 self.sandbox.start_host(host.name)
-
-
-def _effect(entry: JournalEntry) -> int:
-    """What a request came to, also where nobody heard of it."""
-    return int(entry.detail.get("effect", entry.status))
 
 
 def _wait(done: Callable[[], bool], what: str) -> None:

@@ -19,8 +19,8 @@ START_SECONDS = 90
 KINDS = ("/rollcall ", "-m sandbox ", "azurite", "awslambdaric", "sandbox.functions_host")
 
 
-def test_the_demo_prints_one_json_document_and_connects_every_account(tmp_path: Path) -> None:
-    demo = Command(tmp_path, "demo", "--accounts", "3", "--pace", "0.2", "--json")
+def test_the_demo_prints_one_json_document_and_connects_every_account_and_project(tmp_path: Path) -> None:
+    demo = Command(tmp_path, "demo", "--accounts", "3", "--projects", "2", "--pace", "0.2", "--json")
     assert demo.code == 0, demo.err
     document = demo.document
     assert document["ok"] is True
@@ -29,14 +29,26 @@ def test_the_demo_prints_one_json_document_and_connects_every_account(tmp_path: 
         assert account["connector_id"].endswith(f"/aws-{account['account_id']}")
         assert list(account["steps"]) == ["created", "event", "stack_set", "instance", "queue", "connector"]
         assert list(account["steps"].values()) == sorted(account["steps"].values())
-    states = {account["name"]: account["state"] for account in document["existing"]}
+    assert [project["state"] for project in document["projects"]] == ["connected"] * 2
+    for project in document["projects"]:
+        assert project["connector_id"].endswith(f"/gcp-{project['account_id']}")
+        assert list(project["steps"]) == ["created", "event", "queue", "connector"]
+        assert project["place"].startswith("/Shops/")
+    [script] = document["excluded"]
+    assert (script["state"], script["place"]) == ("excluded", "/system-gsuite/apps-script")
+    states = {each["name"]: each["state"] for each in document["existing"]}
+    management = states.pop("mdc-mgmt-proj-518249130711")
     assert states == {"payments": "connected", "incident-4711": "excluded", "old-shop": "departed"}
+    assert management == "connected"
     [failed] = document["failed"]
     assert failed["state"] == "deploy_failed"
     assert "service control policy" in failed["reason"]
     assert document["replay"]["unchanged"] is True
-    assert document["totals"]["connector_puts"] == 4
-    assert len(document["connectors"]) == 4
+    totals = document["totals"]
+    assert (totals["accounts_connected"], totals["projects_connected"]) == (4, 3)
+    # The Organization connector is written once more: it is told to leave Apps Script's project alone.
+    assert totals["connector_puts"] == 8
+    assert len(document["connectors"]) == 7
     wait_until_gone(tmp_path)
 
 
@@ -123,8 +135,9 @@ def test_a_killed_sandbox_leaves_nothing_running_and_the_next_demo_is_not_refuse
         assert demo.wait(60) == 1
         wait_until_gone(tmp_path)
     assert _endpoints(tmp_path)  # what a killed one cannot clear away
-    again = Command(tmp_path, "demo", "--accounts", "1", "--pace", "0")
+    again = Command(tmp_path, "demo", "--accounts", "1", "--projects", "0", "--pace", "0")
     assert again.code == 0, again.err
     assert "team-01" in again.out
+    assert "gcp" not in again.out
     assert "The connectors, as Resource Manager has them" in again.out
     assert "Traceback" not in again.out + again.err

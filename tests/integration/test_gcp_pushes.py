@@ -182,6 +182,17 @@ def test_what_is_acknowledged_does_not(
     assert len(receiver.got) == 1
 
 
+def test_a_seek_brings_what_was_acknowledged_once_more(
+    world: GcpWorld, receiver: Receiver, subscription: PushSubscription
+) -> None:
+    create(world, "acme-app-1")
+    assert subscription.wait_until_empty(20)
+    assert [world.cloud.seek(), subscription.wait_until_empty(20)] == [1, True]
+    first, again = receiver.got
+    assert first == again
+    assert {entry.detail["project"] for entry in world.journal.entries(operation="gcp:pubsub.push")} == {"acme-app-1"}
+
+
 def test_one_that_nobody_takes_ends_as_a_dead_letter_and_holds_up_no_other(
     world: GcpWorld, receiver: Receiver, subscription: PushSubscription
 ) -> None:

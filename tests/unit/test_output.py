@@ -71,6 +71,6 @@ def test_the_end_that_onboard_waited_for_is_shown_as_text(screen: io.StringIO) -
 
 def test_connectors_of_resource_manager_are_shown_as_text(screen: io.StringIO) -> None:
     properties = {"hierarchyIdentifier": ACCOUNT_ID, "offerings": []}
-    table = connector_table([{"name": HOSTILE, "location": "[/]", "properties": properties}])
+    table = connector_table([{"name": HOSTILE, "location": "[/]", "properties": properties}], lambda _: HOSTILE)
     Console(file=screen, width=400).print(table)
     assert SHOWN in screen.getvalue()
