@@ -7,34 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
-from azure.core.credentials import TokenCredential
-from botocore.config import Config
 from dotenv import dotenv_values
 
 from cli.output import progress
 from cli.settings import Settings
-from shared.adapters.aws.account_listing import AwsAccountListing
-from shared.adapters.aws.event_bus import AwsEventBus
-from shared.adapters.aws.management_account import AwsManagementAccount
-from shared.adapters.aws.management_stack import CloudFormationManagementStack
-from shared.adapters.aws.organization import AwsOrganization
-from shared.adapters.aws.policy_destination import S3PolicyDestination
-from shared.adapters.aws.policy_store import S3PolicyStore
-from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
-from shared.adapters.aws.stack_sets import CloudFormationStackSets
-from shared.adapters.aws.template_bucket import S3TemplateBucket
-from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
-from shared.adapters.defender.automations import ArmAutomations
-from shared.adapters.defender.connectors import DefenderConnectors
-from shared.adapters.defender.subscriptions import ArmSubscriptions
-from shared.adapters.ledger.table_ledger import TableLedger
-from shared.adapters.policy.blob import BlobPolicyStore
-from shared.adapters.policy.blob_destination import BlobPolicyDestination
-from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
-from shared.adapters.queue.storage_queue import StorageRequestQueue
-from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 from shared.adapters.settings import read_settings
 from shared.application.ports import PolicyDestination
 from shared.application.publish_template import TemplatePorts
@@ -47,14 +24,24 @@ from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    pass
+    from azure.core.credentials import TokenCredential
+    from botocore.config import Config
+
+    from shared.adapters.aws.event_bus import AwsEventBus
+    from shared.adapters.aws.organization import AwsOrganization
+    from shared.adapters.defender.automations import ArmAutomations
+    from shared.adapters.defender.connectors import DefenderConnectors
+    from shared.adapters.defender.subscriptions import ArmSubscriptions
+    from shared.adapters.ledger.table_ledger import TableLedger
+    from shared.adapters.policy.source import CachedPolicySource, PolicyStore
+    from shared.adapters.queue.storage_queue import StorageRequestQueue
+    from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
 
 SANDBOX_ENVIRONMENT = Path(".sandbox") / "operator.env"
 BUS_REGION = "us-east-1"  # Organizations' events appear there only
 
 
 _NAMES_A_DEPLOYMENT = ("ROLLCALL_LEDGER", "ROLLCALL_POLICY", "ROLLCALL_PUBLISH")
-AWS = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20)
 
 
 _REMEDY = "Set them, or start a sandbox with `rollcall sandbox up`."
@@ -83,6 +70,14 @@ def load_environment(path: Path) -> bool:
 
 
 @cache
+def aws_config() -> Config:
+    """How long and how often AWS is asked."""
+    from botocore.config import Config
+
+    return Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=20)
+
+
+@cache
 def settings() -> Settings:
     """The settings. Raises ConfigurationError that names what is missing or wrong."""
     return read_settings(Settings, remedy=_REMEDY)
@@ -91,25 +86,38 @@ def settings() -> Settings:
 @cache
 def credential() -> TokenCredential:
     """Who the operator is on Azure."""
+    from shared.adapters.azure.credentials import make_credential
+
     return make_credential(settings().credential, client_id=settings().client_id)
 
 
 def policy_destination(url: str) -> PolicyDestination:
     """Where a policy is published to: `s3://bucket/key`, or a blob's https address."""
+    import boto3
+
+    from shared.adapters.aws.policy_destination import S3PolicyDestination
+    from shared.adapters.policy.blob_destination import BlobPolicyDestination
+
     if url.startswith("s3://"):
-        return S3PolicyDestination(boto3.client("s3", config=AWS), url)
+        return S3PolicyDestination(boto3.client("s3", config=aws_config()), url)
     return BlobPolicyDestination(credential(), url)
 
 
 @cache
 def account_directory() -> AwsOrganization:
     """The organization, as the AWS credentials of this shell may read it."""
-    return AwsOrganization(boto3.client("organizations", region_name=BUS_REGION, config=AWS), SystemClock())
+    import boto3
+
+    from shared.adapters.aws.organization import AwsOrganization
+
+    return AwsOrganization(boto3.client("organizations", region_name=BUS_REGION, config=aws_config()), SystemClock())
 
 
 @cache
 def ledger() -> TableLedger:
     """The ledger of the deployment. Raises ConfigurationError where none is named."""
+    from shared.adapters.ledger.table_ledger import TableLedger
+
     chosen = settings().ledger
     if chosen is None:
         raise missing("ROLLCALL_LEDGER__TABLESERVICEURI")
@@ -128,11 +136,21 @@ def missing(setting: str) -> ConfigurationError:
 @cache
 def event_bus() -> AwsEventBus:
     """The event bus of the management account."""
+    import boto3
+
+    from shared.adapters.aws.event_bus import AwsEventBus
+
     return AwsEventBus(boto3.client("events", region_name=BUS_REGION))
 
 
 def policy_source(origin: str | None) -> CachedPolicySource:
     """The policy at `origin`, a file, `s3://` or an https address; None means the setting `ROLLCALL_POLICY`."""
+    import boto3
+
+    from shared.adapters.aws.policy_store import S3PolicyStore
+    from shared.adapters.policy.blob import BlobPolicyStore
+    from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore
+
     origin = origin or settings().policy
     if not origin:
         raise ConfigurationError(
@@ -142,7 +160,7 @@ def policy_source(origin: str | None) -> CachedPolicySource:
     if origin.startswith("https://"):
         store = BlobPolicyStore(credential(), origin)
     elif origin.startswith("s3://"):
-        store = S3PolicyStore(boto3.client("s3", config=AWS), origin)
+        store = S3PolicyStore(boto3.client("s3", config=aws_config()), origin)
     else:
         store = FilePolicyStore(Path(origin))
     return CachedPolicySource(store, origin=origin, clock=SystemClock())
@@ -160,21 +178,29 @@ def subscription_ports(gap_seconds: float) -> SubscriptionPorts:
 
 def subscriptions() -> ArmSubscriptions:
     """Subscriptions, by the operator's own rights."""
+    from shared.adapters.defender.subscriptions import ArmSubscriptions
+
     return ArmSubscriptions(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
 
 
 def automations() -> ArmAutomations:
     """What tells a Logic App of alerts."""
+    from shared.adapters.defender.automations import ArmAutomations
+
     return ArmAutomations(credential(), arm_endpoint=settings().arm_endpoint)
 
 
 def connectors() -> DefenderConnectors:
     """Connectors, by the operator's own rights."""
+    from shared.adapters.defender.connectors import DefenderConnectors
+
     return DefenderConnectors(credential(), arm_endpoint=settings().arm_endpoint)
 
 
 def snapshot() -> ResourceGraphSnapshot:
     """The tenant's connectors, as far as the operator may read them."""
+    from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+
     return ResourceGraphSnapshot(credential(), arm_endpoint=settings().arm_endpoint, clock=SystemClock())
 
 
@@ -186,9 +212,15 @@ def connected_accounts(provider: Provider) -> frozenset[str]:
 
 def reconcile_ports() -> ReconcilePorts:
     """What `rollcall backfill` works with."""
+    import boto3
+
+    from shared.adapters.aws.account_listing import AwsAccountListing
+    from shared.adapters.aws.management_stack import CloudFormationManagementStack
+    from shared.adapters.aws.stack_sets import CloudFormationStackSets
+
     chosen, clock = settings(), SystemClock()
-    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=AWS)
-    organizations = boto3.client("organizations", region_name=BUS_REGION, config=AWS)
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=aws_config())
+    organizations = boto3.client("organizations", region_name=BUS_REGION, config=aws_config())
     return ReconcilePorts(
         listing=AwsAccountListing(organizations, clock),
         instances=CloudFormationStackSets(cloudformation, organizations, name=chosen.stack_set_name, region=BUS_REGION),
@@ -202,6 +234,8 @@ def reconcile_ports() -> ReconcilePorts:
 
 def request_sender() -> StorageRequestQueue:
     """The queue `onboarding`. Raises ConfigurationError where no storage account is named."""
+    from shared.adapters.queue.storage_queue import StorageRequestQueue
+
     queue = settings().queue
     if queue is None:
         raise missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
@@ -210,17 +244,23 @@ def request_sender() -> StorageRequestQueue:
 
 def template_ports(bucket: str, key: str) -> TemplatePorts:
     """What `rollcall template publish` works with, as the AWS credentials of this shell may."""
-    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=AWS)
+    import boto3
+
+    from shared.adapters.aws.management_account import AwsManagementAccount
+    from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
+    from shared.adapters.aws.template_bucket import S3TemplateBucket
+
+    cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=aws_config())
     name = settings().stack_set_name
     return TemplatePorts(
         account=AwsManagementAccount(
-            boto3.client("sts", region_name=BUS_REGION, config=AWS),
-            boto3.client("iam", region_name=BUS_REGION, config=AWS),
-            boto3.client("organizations", region_name=BUS_REGION, config=AWS),
+            boto3.client("sts", region_name=BUS_REGION, config=aws_config()),
+            boto3.client("iam", region_name=BUS_REGION, config=aws_config()),
+            boto3.client("organizations", region_name=BUS_REGION, config=aws_config()),
             cloudformation,
         ),
         bucket=S3TemplateBucket(
-            boto3.client("s3", region_name=BUS_REGION, config=AWS), bucket=bucket, key=key, region=BUS_REGION
+            boto3.client("s3", region_name=BUS_REGION, config=aws_config()), bucket=bucket, key=key, region=BUS_REGION
         ),
         stack_set=RoleStackSet(cloudformation, name=name),
         stack=ManagementStack(cloudformation, name=settings().management_stack_name),

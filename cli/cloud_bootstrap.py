@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import boto3
-
 from cli import bootstrap
-from shared.adapters.aws.account_listing import AwsAccountListing
-from shared.adapters.aws.account_roles import MemberAccountRoles, TemporaryKeys
-from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.clock import SystemClock
-from shared.adapters.defender.surroundings import ArmSurroundings
-from shared.adapters.gcp.client import GoogleClient
-from shared.adapters.gcp.credentials import operators_session
-from shared.adapters.gcp.projects import GcpProjects
 from shared.application.backfill_projects import BackfillPorts
 from shared.application.offboard import OffboardPorts, RolePorts
 from shared.application.plan import PlanPorts
@@ -28,12 +19,19 @@ from shared.errors import ConfigurationError
 if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
 
+    from shared.adapters.aws.account_roles import TemporaryKeys
+    from shared.adapters.gcp.projects import GcpProjects
+
 
 def projects(policies: PolicySource) -> GcpProjects:
     """The projects of the policy's organization, as the Google credentials of this shell may see them.
 
     Raises ConfigurationError where the policy says nothing of projects, or this shell has no credentials.
     """
+    from shared.adapters.gcp.client import GoogleClient
+    from shared.adapters.gcp.credentials import operators_session
+    from shared.adapters.gcp.projects import GcpProjects
+
     clock, organization = SystemClock(), policy_for(policies.current(), Provider.GCP).organization
     client = GoogleClient(operators_session(), clock, endpoint=bootstrap.settings().gcp.endpoint)
     return GcpProjects(client, organization, clock)
@@ -74,8 +72,12 @@ def plan_ports(policy: str | None, provider: Provider | None, clouds: Sequence[P
 
 
 def _listing(provider: Provider, policies: PolicySource, *, alone: bool) -> AccountListing:
+    import boto3
+
+    from shared.adapters.aws.account_listing import AwsAccountListing
+
     if provider is Provider.AWS:
-        organizations = boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS)
+        organizations = boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())
         return AwsAccountListing(organizations, SystemClock())
     try:
         return ProjectListing(projects(policies))
@@ -88,6 +90,8 @@ def _listing(provider: Provider, policies: PolicySource, *, alone: bool) -> Acco
 
 def offboard_ports(provider: Provider) -> OffboardPorts:
     """What `rollcall offboard` works with. Raises ConfigurationError as `projects` does."""
+    from shared.adapters.defender.surroundings import ArmSurroundings
+
     policies = bootstrap.policy_source(None)
     return OffboardPorts(
         directory=directory(provider, policies),
@@ -103,10 +107,15 @@ def offboard_ports(provider: Provider) -> OffboardPorts:
 
 
 def _role_ports() -> RolePorts:
+    import boto3
+
+    from shared.adapters.aws.account_roles import MemberAccountRoles
+    from shared.adapters.aws.stack_sets import CloudFormationStackSets
+
     chosen = bootstrap.settings()
-    organizations = boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS)
-    cloudformation = boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS)
-    sts = boto3.client("sts", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS)
+    organizations = boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())
+    cloudformation = boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())
+    sts = boto3.client("sts", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())
     return RolePorts(
         stack_sets=CloudFormationStackSets(
             cloudformation, organizations, name=chosen.stack_set_name, region=bootstrap.BUS_REGION
@@ -116,9 +125,11 @@ def _role_ports() -> RolePorts:
 
 
 def _iam_of(keys: TemporaryKeys) -> IAMClient:
+    import boto3
+
     return boto3.client(
         "iam",
-        config=bootstrap.AWS,
+        config=bootstrap.aws_config(),
         aws_access_key_id=keys.access_key_id,
         aws_secret_access_key=keys.secret_access_key,
         aws_session_token=keys.session_token,

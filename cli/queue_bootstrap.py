@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-import boto3
+from typing import TYPE_CHECKING
 
 from cli import bootstrap, cloud_bootstrap
 from cli.output import progress
-from shared.adapters.aws.dead_letters import dead_letter_queues
-from shared.adapters.aws.queue_gauge import SqsGauge
-from shared.adapters.azure.caller import caller_of
 from shared.adapters.clock import SystemClock
-from shared.adapters.ledger.parked_bodies import TableParkedBodies
-from shared.adapters.ledger.sweep_documents import BlobDocuments
-from shared.adapters.ledger.sweep_log import TableSweepLog
-from shared.adapters.queue.depth import StorageQueueGauge
-from shared.adapters.queue.poison_queue import StoragePoisonQueue
-from shared.adapters.queue.sweep_queue import StorageSliceQueue
 from shared.application.replay_ports import GivenUpQueue, ReplayPorts
 from shared.application.status import QueueGauge
+
+if TYPE_CHECKING:
+    from shared.adapters.ledger.sweep_documents import BlobDocuments
+    from shared.adapters.ledger.sweep_log import TableSweepLog
+    from shared.adapters.queue.sweep_queue import StorageSliceQueue
 
 
 def replay_ports(queue: str) -> ReplayPorts:
     """What `rollcall replay` works with: all queues of given-up messages, or the one named."""
+    from shared.adapters.azure.caller import caller_of
+
     policies = bootstrap.policy_source(None)
     return ReplayPorts(
         queues=tuple(given_up_queues(queue)),
@@ -42,6 +39,12 @@ def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
 
     Who has no AWS credentials is told that AWS's are left out; naming one of them needs credentials.
     """
+    import boto3
+
+    from shared.adapters.aws.dead_letters import dead_letter_queues
+    from shared.adapters.ledger.parked_bodies import TableParkedBodies
+    from shared.adapters.queue.poison_queue import StoragePoisonQueue
+
     chosen = bootstrap.settings()
     if chosen.queue is None or chosen.ledger is None:
         raise bootstrap.missing(
@@ -59,14 +62,16 @@ def given_up_queues(name: str) -> Iterator[GivenUpQueue]:
         progress.print("[yellow]AWS's dead-letter queues are left out: this shell has no AWS credentials[/yellow]")
     elif name != poison.name:
         found = dead_letter_queues(
-            boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
-            boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config()),
+            boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config()),
             stack_name=chosen.stack_name,
         )
         yield from (each for each in found if name in {"", each.name})
 
 
 def _has_aws_credentials() -> bool:
+    import boto3
+
     return boto3.Session().get_credentials() is not None
 
 
@@ -77,6 +82,8 @@ def clock() -> SystemClock:
 
 def slice_queue() -> StorageSliceQueue:
     """The queue `sweep`. Raises ConfigurationError where no storage account is named."""
+    from shared.adapters.queue.sweep_queue import StorageSliceQueue
+
     queue = bootstrap.settings().queue
     if queue is None:
         raise bootstrap.missing("ROLLCALL_QUEUE__QUEUESERVICEURI")
@@ -85,6 +92,8 @@ def slice_queue() -> StorageSliceQueue:
 
 def sweep_documents() -> BlobDocuments:
     """What sweeps keep. Raises ConfigurationError where no container is named."""
+    from shared.adapters.ledger.sweep_documents import BlobDocuments
+
     chosen = bootstrap.settings().sweep
     if chosen is None:
         raise bootstrap.missing("ROLLCALL_SWEEP__CONTAINER")
@@ -93,6 +102,8 @@ def sweep_documents() -> BlobDocuments:
 
 def sweep_log() -> TableSweepLog:
     """When everything was swept last. Raises ConfigurationError where no ledger is named."""
+    from shared.adapters.ledger.sweep_log import TableSweepLog
+
     chosen = bootstrap.settings().ledger
     if chosen is None:
         raise bootstrap.missing("ROLLCALL_LEDGER__TABLESERVICEURI")
@@ -101,6 +112,11 @@ def sweep_log() -> TableSweepLog:
 
 def queue_gauges() -> Iterator[QueueGauge]:
     """How deep the queues are: Azure's where the setting names them, AWS's where the shell may ask there."""
+    import boto3
+
+    from shared.adapters.aws.queue_gauge import SqsGauge
+    from shared.adapters.queue.depth import StorageQueueGauge
+
     chosen = bootstrap.settings()
     if chosen.queue is not None:
         yield StorageQueueGauge(
@@ -108,9 +124,9 @@ def queue_gauges() -> Iterator[QueueGauge]:
         )
     if _has_aws_credentials():
         yield SqsGauge(
-            boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
-            boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
-            boto3.client("cloudwatch", region_name=bootstrap.BUS_REGION, config=bootstrap.AWS),
+            boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config()),
+            boto3.client("cloudformation", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config()),
+            boto3.client("cloudwatch", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config()),
             stack_name=chosen.stack_name,
             clock=SystemClock(),
         )

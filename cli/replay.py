@@ -15,7 +15,6 @@ from cli import bootstrap, queue_bootstrap
 from cli.identifiers import cloud_of
 from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
 from cli.replay_output import kept_document, messages_table, print_message
-from shared.adapters.aws.dead_letters import NAMES
 from shared.application.documents import (
     message_document,
     results_document,
@@ -24,11 +23,11 @@ from shared.application.documents import (
 from shared.application.replay import Done, browse, discard, run, show
 from shared.application.replay_ports import GivenUp
 from shared.domain.accounts import Provider
-from shared.domain.replay import Wanted
+from shared.domain.replay import DEAD_LETTERS, Wanted
 
 app = typer.Typer(no_args_is_help=True, help="Messages that were given up: see why, send them again, or discard them.")
 
-QUEUES = ("onboarding-poison", *NAMES)
+QUEUES = ("onboarding-poison", *DEAD_LETTERS)
 LEAST_ID = 8
 
 AccountOption = Annotated[

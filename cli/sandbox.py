@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import requests
 import typer
 
 from cli.output import DONE, FOUND, RefusedError, console, progress, words, write_json
@@ -74,6 +73,8 @@ def down(folder: FolderOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> 
 
 def refuse_second(folder: Path) -> None:
     """Ends the command where a sandbox runs in `folder` already; clears away what a killed one left."""
+    import requests
+
     endpoints = Endpoints.read(folder)
     if endpoints is None:
         return
@@ -128,6 +129,8 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def request_stop(endpoints: Endpoints, folder: Path) -> bool:
     """Asks a sandbox that somebody else started to end; True once it is gone."""
+    import requests
+
     try:
         requests.post(f"{endpoints.admin}/stop", timeout=5)
     except requests.RequestException:

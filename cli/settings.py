@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.adapters.azure.credentials import CredentialKind
+from shared.adapters.azure.credential_kind import CredentialKind
 from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
 from shared.adapters.settings import AzureUrl, GcpSettings
 from shared.application.replay_ports import HIDDEN_SECONDS

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from cli import bootstrap
-from cli.demo.play import Play
 from cli.output import DONE, FOUND, progress, write_json
 from cli.sandbox import DEFAULT_FOLDER, launch, refuse_second, stop, wait_until_ready
 
@@ -41,6 +40,8 @@ def demo(
 
     Examples: rollcall demo · rollcall demo --accounts 30 --projects 10 --json · rollcall demo --keep
     """
+    from cli.demo.play import Play
+
     refuse_second(DEFAULT_FOLDER)
     with progress.status("starting the clouds"):
         process = launch(DEFAULT_FOLDER, keep=keep, **SHORTENED)

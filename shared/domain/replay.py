@@ -16,6 +16,9 @@ GIVEN_UP = "given-up"
 """A function failed on it as often as its queue lets it; the reason stands in the function's log."""
 SPENT = "retry-budget-spent"
 OTHER = "other"
+EVENT_QUEUES = ("account-events", "stack-events", "reconcile")
+"""AWS's queues of events, as commands and reports name them."""
+DEAD_LETTERS = tuple(f"{each}-dead-letters" for each in EVENT_QUEUES)
 _RUNBOOK = re.compile(r"Runbook: ([a-z0-9-]+)\.")
 _ENDED = LEFT | {State.OFFBOARDED}
 

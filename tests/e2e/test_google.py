@@ -10,7 +10,8 @@ import requests
 
 from sandbox.azure.directory import FUNCTIONS
 from sandbox.endpoints import Endpoints
-from shared.adapters.azure.credentials import CredentialKind, make_credential
+from shared.adapters.azure.credential_kind import CredentialKind
+from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.client import GoogleClient
 from shared.adapters.gcp.credentials import federated_session, identity_of

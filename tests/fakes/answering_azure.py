@@ -15,7 +15,8 @@ from werkzeug import Request, Response
 
 from sandbox.certificates import Certificates
 from sandbox.serving import ConnectionDroppedError, Service
-from shared.adapters.azure.credentials import CredentialKind, federated_credential, make_credential
+from shared.adapters.azure.credential_kind import CredentialKind
+from shared.adapters.azure.credentials import federated_credential, make_credential
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.parked_bodies import TableParkedBodies

@@ -9,6 +9,8 @@ import boto3
 import pytest
 
 from cli import bootstrap, queue_bootstrap
+from shared.adapters.aws import dead_letters
+from shared.domain.replay import EVENT_QUEUES
 
 AWS_QUEUE = SimpleNamespace(name="account-events-dead-letters")
 
@@ -23,13 +25,13 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         stack_name="rollcall",
     )
 
-    def dead_letters(*_: Any, **__: Any) -> list[SimpleNamespace]:
+    def queues(*_: Any, **__: Any) -> list[SimpleNamespace]:
         facts["asked"] += 1
         return [AWS_QUEUE]
 
     monkeypatch.setattr(bootstrap, "settings", lambda: deployment)
     monkeypatch.setattr(bootstrap, "credential", lambda: SimpleNamespace(get_token=None))
-    monkeypatch.setattr(queue_bootstrap, "dead_letter_queues", dead_letters)
+    monkeypatch.setattr(dead_letters, "dead_letter_queues", queues)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: None)
     session = SimpleNamespace(get_credentials=lambda: facts["credentials"])
     monkeypatch.setattr(boto3, "Session", lambda: session)
@@ -62,3 +64,7 @@ def test_without_aws_credentials_the_azure_queue_is_left_and_it_is_said(
 def test_a_queue_of_aws_that_is_named_is_asked_for_all_the_same(shell: dict[str, Any]) -> None:
     shell["credentials"] = None  # so that AWS's own refusal is what people see
     assert [each.name for each in queue_bootstrap.given_up_queues(AWS_QUEUE.name)] == [AWS_QUEUE.name]
+
+
+def test_every_queue_of_events_can_be_named() -> None:
+    assert tuple(dead_letters.OUTPUTS) == EVENT_QUEUES

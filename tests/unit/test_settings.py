@@ -11,7 +11,7 @@ from functions import bootstrap as functions_bootstrap
 from functions.settings import Settings as FunctionSettings
 from lambdas import bootstrap as lambdas_bootstrap
 from lambdas.settings import Settings as LambdaSettings
-from shared.adapters.azure.credentials import CredentialKind
+from shared.adapters.azure.credential_kind import CredentialKind
 from shared.adapters.gcp.credentials import identity_of
 from shared.adapters.settings import GcpSettings
 from shared.errors import ConfigurationError

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 
-from shared.adapters.azure.credentials import CredentialKind, federated_credential, make_credential
+from shared.adapters.azure.credential_kind import CredentialKind
+from shared.adapters.azure.credentials import federated_credential, make_credential
 from shared.adapters.clock import SystemClock
 from shared.adapters.defender.connectors import PUT_TIMEOUT_SECONDS, DefenderConnectors
 from shared.adapters.ledger.pacing import TablePacer

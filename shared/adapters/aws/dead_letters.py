@@ -61,7 +61,6 @@ _KINDS = (
 )
 OUTPUTS = {kind.name: kind.output for kind in _KINDS}
 """The event queues, and how the stack's outputs begin that name each and its dead-letter queue."""
-NAMES = tuple(f"{kind.name}-dead-letters" for kind in _KINDS)
 
 
 class SqsDeadLetters:

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.identity import AzureCliCredential, ClientAssertionCredential, ManagedIdentityCredential
 
 from shared.adapters.azure import reasons
+from shared.adapters.azure.credential_kind import CredentialKind
 from shared.adapters.azure.timeouts import TIMEOUTS
 
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
 RETRIES = 3  # some five seconds; the SDK's ten would outlast a Lambda function, and the queues wait better
-
-
-class CredentialKind(StrEnum):
-    """Who we are on Azure; chosen by a setting, never guessed."""
-
-    MANAGED_IDENTITY = "managed-identity"
-    AZURE_CLI = "azure-cli"
 
 
 class _LegibleIdentity:
