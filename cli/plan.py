@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cli import cloud_bootstrap
-from cli.identifiers import cloud_of, clouds_of
+from cli.identifiers import clouds_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.status_output import NOUNS
 from shared.application.plan import Preview, PreviewWarning, Selection
@@ -66,7 +66,7 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json ·
     rollcall plan --provider gcp
     """
-    named = [account_cloud(text, provider) for text in account or []]
+    named = [clouds_of(text, provider) for text in account or []]  # with twelve digits both are looked through
     selection = selection_of(account or [], ou or "")
     clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
     found: list[Preview] = []
@@ -80,12 +80,6 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
         show_all_clouds(found, show_all=show_all, everybody=selection == Selection())
     if any(each.totals[Action.REFUSED] for each in found):
         raise typer.Exit(FOUND)
-
-
-def account_cloud(text: str, provider: Provider | None) -> tuple[Provider, ...]:
-    """The clouds where --account may mean somebody: with twelve digits both are looked through. Raises BadParameter."""
-    cloud_of(text, provider)
-    return clouds_of(text, provider)
 
 
 def selection_of(account_ids: list[str], ou_path: str) -> Selection:

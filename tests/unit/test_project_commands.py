@@ -455,6 +455,15 @@ def test_a_project_that_nobody_knows_is_told(desk: Desk, words: tuple[str, ...])
     assert desk.sent.sent == []
 
 
+@pytest.mark.parametrize(
+    "words", [("status",), ("onboard",), ("offboard",), ("policy", "explain"), ("plan", "--account")]
+)
+def test_a_number_that_only_a_project_can_have_needs_its_cloud(desk: Desk, words: tuple[str, ...]) -> None:
+    said = desk.run(*words, CLOSED)
+    assert (said.code, "for a GCP project's number say --provider gcp" in flat(said.err)) == (2, True)
+    assert desk.run(*words, CLOSED, "--provider", "gcp").code == (1 if words == ("status",) else 0)
+
+
 def test_offboard_says_what_goes_and_what_stays_and_then_does_it(desk: Desk) -> None:
     desk.connect()
     said = desk.run("offboard", "acme-shop-1")
