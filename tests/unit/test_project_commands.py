@@ -298,7 +298,7 @@ def test_explain_of_a_project_as_it_is_or_as_it_is_told(desk: Desk, arguments: t
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("acme-none-1",), 1, "the organization has no GCP project acme-none-1"),
+        (("acme-none-1",), 1, "the organization has no project acme-none-1"),
         (("12345",), 2, "for a GCP project's number say --provider gcp"),
         (("No Project",), 2, "neither an AWS account nor a GCP project"),
         (("acme-shop-1", "--provider", "aws"), 2, "twelve digits"),
