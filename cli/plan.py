@@ -66,13 +66,8 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json ·
     rollcall plan --provider gcp
     """
-    named = [clouds_of(text, provider) for text in account or []]  # with twelve digits both are looked through
     selection = selection_of(account or [], ou or "")
-    clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
-    found: list[Preview] = []
-    for ports in cloud_bootstrap.plan_ports(policy, provider, clouds):
-        with progress.status(f"reading the {NOUNS[ports.provider]} of the organization, and the tenant"):
-            found.append(plan_roll(selection, ports, may_assign_roles=owner))
+    found = _previews(selection, policy, provider, owner)
     _refuse_strangers(found, selection)
     if as_json:
         write_json(plan_json(found))
@@ -80,6 +75,17 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
         show_all_clouds(found, show_all=show_all, everybody=selection == Selection())
     if any(each.totals[Action.REFUSED] for each in found):
         raise typer.Exit(FOUND)
+
+
+def _previews(selection: Selection, policy: str | None, provider: Provider | None, owner: bool | None) -> list[Preview]:
+    """A plan of each cloud that is meant; who is named by twelve digits is looked for in both."""
+    named = [clouds_of(text, provider) for text in selection.account_ids]
+    clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
+    found: list[Preview] = []
+    for ports in cloud_bootstrap.plan_ports(policy, provider, clouds):
+        with progress.status(f"reading the {NOUNS[ports.provider]} of the organization, and the tenant"):
+            found.append(plan_roll(selection, ports, may_assign_roles=owner))
+    return found
 
 
 def selection_of(account_ids: list[str], ou_path: str) -> Selection:
