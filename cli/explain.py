@@ -9,7 +9,7 @@ import typer
 
 from cli import bootstrap, cloud_bootstrap
 from cli.explanation import explanation_json, explanation_lines
-from cli.identifiers import NOUN, CloudOption, IdArgument, cloud_of
+from cli.identifiers import CloudOption, IdArgument, cloud_of
 from cli.output import RefusedError, console, write_json
 from shared.application.explain_account import Explanation, explain_account, explained
 from shared.application.ports import PolicySource
@@ -71,7 +71,8 @@ def _found(text: str, told: Account | None, cloud: Provider, policies: PolicySou
         return explained(replace(told, is_management=policy.is_organization_connector_s(told.account_id)), policy)
     found = explain_account(text, cloud_bootstrap.directory(cloud, policies), policies, cloud)
     if found is None:
-        raise RefusedError(f"the organization has no {NOUN[cloud]} {text}", remedy=_LOOK[cloud])
+        noun = "account" if cloud is Provider.AWS else "project"
+        raise RefusedError(f"the organization has no {noun} {text}", remedy=_LOOK[cloud])
     return found
 
 

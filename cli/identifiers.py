@@ -28,7 +28,13 @@ NOUN = {Provider.AWS: "AWS account", Provider.GCP: "GCP project"}
 
 
 def clouds_of(text: str, provider: Provider | None) -> tuple[Provider, ...]:
-    """The clouds where `text` may name an account or a project. Raises typer.BadParameter where there is none."""
+    """The clouds where `text` may name an account or a project.
+
+    Raises typer.BadParameter where there is none, and for a number that only a project can have unless it is said to be
+    one: a slip of the pen is more likely.
+    """
+    if provider is None and is_project_number(text) and not is_account_id(text):
+        raise typer.BadParameter(f"{text!r}: {_TWELVE}; for a GCP project's number say --provider gcp")
     found = tuple(each for each in providers_of(text) if provider in {None, each})
     if not found:
         form = {
@@ -47,8 +53,6 @@ def cloud_of(text: str, provider: Provider | None, ledger: Ledger | None = None)
     typer.BadParameter, RefusedError.
     """
     found = clouds_of(text, provider)
-    if provider is None and is_project_number(text) and not is_account_id(text):  # a slip of the pen, more likely
-        raise typer.BadParameter(f"{text!r}: {_TWELVE}; for a GCP project's number say --provider gcp")
     if ledger is not None and is_projects_too(text, provider, ledger):
         raise RefusedError(
             f"{text} is the number of a GCP project, and may be the id of an AWS account",

@@ -60,7 +60,7 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
     ] = False,
 ) -> None:
-    """Every new AWS account answers the roll in Microsoft Defender for Cloud.
+    """Every new AWS account and GCP project answers the roll in Microsoft Defender for Cloud.
 
     Examples: rollcall demo · rollcall status · rollcall --quiet replay run --all --class given-up
     """

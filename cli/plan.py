@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from cli import cloud_bootstrap
-from cli.identifiers import cloud_of, clouds_of
+from cli.identifiers import clouds_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.status_output import NOUNS
 from shared.application.plan import Preview, PreviewWarning, Selection
@@ -66,13 +66,8 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json ·
     rollcall plan --provider gcp
     """
-    named = [account_cloud(text, provider) for text in account or []]
     selection = selection_of(account or [], ou or "")
-    clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
-    found: list[Preview] = []
-    for ports in cloud_bootstrap.plan_ports(policy, provider, clouds):
-        with progress.status(f"reading the {NOUNS[ports.provider]} of the organization, and the tenant"):
-            found.append(plan_roll(selection, ports, may_assign_roles=owner))
+    found = _previews(selection, policy, provider, owner)
     _refuse_strangers(found, selection)
     if as_json:
         write_json(plan_json(found))
@@ -82,10 +77,15 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
         raise typer.Exit(FOUND)
 
 
-def account_cloud(text: str, provider: Provider | None) -> tuple[Provider, ...]:
-    """The clouds where --account may mean somebody: with twelve digits both are looked through. Raises BadParameter."""
-    cloud_of(text, provider)
-    return clouds_of(text, provider)
+def _previews(selection: Selection, policy: str | None, provider: Provider | None, owner: bool | None) -> list[Preview]:
+    """A plan of each cloud that is meant; who is named by twelve digits is looked for in both."""
+    named = [clouds_of(text, provider) for text in selection.account_ids]
+    clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
+    found: list[Preview] = []
+    for ports in cloud_bootstrap.plan_ports(policy, provider, clouds):
+        with progress.status(f"reading the {NOUNS[ports.provider]} of the organization, and the tenant"):
+            found.append(plan_roll(selection, ports, may_assign_roles=owner))
+    return found
 
 
 def selection_of(account_ids: list[str], ou_path: str) -> Selection:

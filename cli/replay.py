@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cli import bootstrap, queue_bootstrap
-from cli.identifiers import cloud_of
+from cli.identifiers import cloud_of, clouds_of
 from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
 from cli.replay_output import kept_document, messages_table, print_message
 from shared.application.documents import (
@@ -210,7 +210,7 @@ def _wanted(  # noqa: PLR0913, PLR0917 - the options that say which messages are
 def _checked(account: str, provider: Provider | None) -> str:
     """What --account says, if it can be an account's id or a project's. Raises typer.BadParameter."""
     if account:
-        cloud_of(account, provider)
+        clouds_of(account, provider)
     return account
 
 

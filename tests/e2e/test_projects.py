@@ -249,6 +249,7 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     assert {lost, changed, google.roll.sandbox.google.management_number} <= resolved
 
 
+@pytest.mark.timeout(300)
 def test_an_operator_takes_a_project_in_and_out(google: Google) -> None:
     """Every command about one project: planned, explained, brought in, looked at and taken out."""
     [number] = google.roll.seed(projects=[{"id": "acme-walk-1", "folder": "/Workloads"}])["projects"]

@@ -298,7 +298,7 @@ def test_explain_of_a_project_as_it_is_or_as_it_is_told(desk: Desk, arguments: t
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("acme-none-1",), 1, "the organization has no GCP project acme-none-1"),
+        (("acme-none-1",), 1, "the organization has no project acme-none-1"),
         (("12345",), 2, "for a GCP project's number say --provider gcp"),
         (("No Project",), 2, "neither an AWS account nor a GCP project"),
         (("acme-shop-1", "--provider", "aws"), 2, "twelve digits"),
@@ -453,6 +453,15 @@ def test_a_project_that_nobody_knows_is_told(desk: Desk, words: tuple[str, ...])
     assert said.code == 1
     assert "acme-none-1" in said.err
     assert desk.sent.sent == []
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("onboard",), ("offboard",), ("policy", "explain"), ("plan", "--account")]
+)
+def test_a_number_that_only_a_project_can_have_needs_its_cloud(desk: Desk, words: tuple[str, ...]) -> None:
+    said = desk.run(*words, CLOSED)
+    assert (said.code, "for a GCP project's number say --provider gcp" in flat(said.err)) == (2, True)
+    assert desk.run(*words, CLOSED, "--provider", "gcp").code == (1 if words == ("status",) else 0)
 
 
 def test_offboard_says_what_goes_and_what_stays_and_then_does_it(desk: Desk) -> None:
