@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-SDKS = ("azure.data", "azure.identity", "azure.mgmt.security", "azure.storage", "boto3", "botocore", "google.auth", "msal")
+SDKS = (
+    "azure.data",
+    "azure.identity",
+    "azure.mgmt.security",
+    "azure.storage",
+    "boto3",
+    "botocore",
+    "google.auth",
+    "msal",
+)
 LOADED = "import sys, cli.main; print(*(name for name in sys.modules))"
 
 

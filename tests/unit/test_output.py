@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
 
 from cli import onboard as onboard_command
 from cli import status_output
-from cli.demo.view import connector_table
+from cli.demo.trace import Step, Trace
+from cli.demo.view import connector_table, walk_table
 from cli.output import words
 from shared.application.status import AccountStatus, QueueDepth, RollStatus
 from shared.domain.accounts import Provider
@@ -74,3 +75,29 @@ def test_connectors_of_resource_manager_are_shown_as_text(screen: io.StringIO) -
     table = connector_table([{"name": HOSTILE, "location": "[/]", "properties": properties}], lambda _: HOSTILE)
     Console(file=screen, width=400).print(table)
     assert SHOWN in screen.getvalue()
+
+
+def walked(provider: Provider, name: str, place: str, state: State) -> Trace:
+    key, born = AccountKey(provider=provider, hierarchy_identifier="100000000042"), datetime(2026, 6, 1, tzinfo=UTC)
+    record = AccountRecord(key=key, state=state, name=name, ou_path=place)
+    steps = {step: born + timedelta(seconds=90 + number) for number, step in enumerate(Step)}
+    return Trace(name=name, key=key, started_at=born, steps=steps, record=record)
+
+
+def test_the_demo_s_table_tells_everything_within_80_columns() -> None:
+    printed = io.StringIO()
+    account = walked(Provider.AWS, "broken-crm", "/Workloads/Production", State.DEPLOY_FAILED)
+    project = walked(Provider.GCP, "sys-26051990481700000000000001", "/Shops/North", State.CONNECTED)
+    Console(file=printed, width=80).print(walk_table([account, project]))
+    headings, first, second = printed.getvalue().splitlines()
+    assert headings.split() == ["name", "place", "event", "deploy", "roles", "queue", "connect", "state"]
+    assert first.split()[:3] + first.split()[-2:] == ["aws", "broken-crm", "…/Production", "95.0s", "deploy_failed"]
+    assert second.split()[:3] + second.split()[-2:] == ["gcp", "sys-26051990…", "/Shops/North", "95.0s", "connected"]
+    assert max(map(len, (headings, first, second))) <= 80
+
+
+def test_hostile_names_and_places_are_text_in_the_demo_s_table() -> None:
+    printed = io.StringIO()
+    Console(file=printed, width=400).print(walk_table([walked(Provider.GCP, HOSTILE, HOSTILE, State.EXCLUDED)]))
+    assert "\x1b" not in printed.getvalue()
+    assert "[/red] [link" in printed.getvalue()

@@ -14,6 +14,8 @@ import boto3
 import pytest
 
 from cli import bootstrap, cloud_bootstrap, output, queue_bootstrap
+from shared.adapters.aws import account_listing
+from shared.adapters.defender import surroundings
 from shared.application.onboard import onboard
 from shared.application.provider_policy import policy_for
 from shared.application.replay_ports import ReplayPorts
@@ -146,8 +148,8 @@ def desk(policy: Policy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.setattr(bootstrap, "policy", azure.source.current)
     monkeypatch.setattr(cloud_bootstrap, "projects", projects)
     monkeypatch.setattr(cloud_bootstrap, "SystemClock", lambda: azure.clock)
-    monkeypatch.setattr(cloud_bootstrap, "ArmSurroundings", lambda *_, **__: around)
-    monkeypatch.setattr(cloud_bootstrap, "AwsAccountListing", lambda *_: listing)
+    monkeypatch.setattr(surroundings, "ArmSurroundings", lambda *_, **__: around)
+    monkeypatch.setattr(account_listing, "AwsAccountListing", lambda *_: listing)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: None)
     monkeypatch.setattr(queue_bootstrap, "replay_ports", replay_ports)
     monkeypatch.setattr(queue_bootstrap, "queue_gauges", list)
