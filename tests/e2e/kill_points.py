@@ -292,6 +292,7 @@ _GOOGLE_READS = (
     "*.aggregatedList",
     "*.testIamPermissions",
     "*.getIamPolicy",
+    "*.getEffectivePolicy",
 )
 EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("sqs", "ReceiveMessage", "*"): _POLLER,

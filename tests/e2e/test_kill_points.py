@@ -8,7 +8,7 @@ from tests.e2e.kill_points import kill_points
 from tests.e2e.kill_run import run_all
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1000)
 def test_a_kill_anywhere_on_the_path_leaves_one_connector_and_nothing_behind() -> None:
     outcomes = run_all(kill_points(), seeds=[1])
     bad = [str(outcome) for outcome in outcomes if outcome.problems]
