@@ -3,6 +3,7 @@
 #   make test [ARGS="-k pacing"]      sets up and runs every test
 #   make faults                       every fault on every service, as a table
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
+#   make build                        artefacts, bills of materials, licences; build-twice compares two builds
 #   make check                        what CI runs: format, lint, types, import rules, requirements, tests
 # Another interpreter, kept apart:    make test VENV=.venv-3.13 PYTHON=python3.13
 
@@ -17,9 +18,11 @@ SEEDS ?= 1
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 AZURITE := sandbox/azurite/node_modules/.package-lock.json
+BUILD ?= build
+LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills check static format lint types imports requirements bench bench-sweep build lock clean
+.PHONY: setup demo test faults kills check static format lint types imports requirements bench bench-sweep build build-twice lock clean
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -68,12 +71,27 @@ bench: setup
 bench-sweep: setup  ## the sweep at its full sizes: half an hour and 8 GB
 	@$(BIN)/python bench/bench_sweep.py 1000x1000 10000x10000 10000x100000
 
-build: $(VENV)/.stamp-venv  ## the Lambda artefacts, as SAM's makefile builder makes them
+# Three Lambda artefacts, as SAM's makefile builder makes them, and the Function App with its dependencies.
+build: $(VENV)/.stamp-test  ## artefacts, sizes, licences, bills of materials, into BUILD; installs for other machines
+	@rm -rf $(BUILD) && mkdir -p $(BUILD)/dependencies
+	@$(LAMBDA_MAKE) dependencies ARTIFACTS_DIR="$(abspath $(BUILD))/dependencies"
 	@for each in $(LAMBDAS); do \
-		rm -rf "build/$$each" && mkdir -p "build/$$each" && \
-		$(MAKE) --no-print-directory -C lambdas "build-$$each" \
-			ARTIFACTS_DIR="$(CURDIR)/build/$$each" PYTHON="$(abspath $(BIN))/python" && \
-		du -sh "build/$$each" || exit 1; done
+		mkdir -p "$(BUILD)/$$each" && $(LAMBDA_MAKE) "build-$$each" ARTIFACTS_DIR="$(abspath $(BUILD))/$$each" \
+			DEPENDENCIES="$(abspath $(BUILD))/dependencies" || exit 1; done
+	@$(BIN)/python -m artefacts.function_app $(BUILD)/FunctionApp
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --only-binary :all: --python-version 3.13 \
+		--python-platform x86_64-manylinux2014 --link-mode copy --requirement requirements.txt \
+		--target $(BUILD)/FunctionApp/.python_packages/lib/site-packages
+	@$(LAMBDA_MAKE) tidy ARTIFACTS_DIR="$(abspath $(BUILD))/FunctionApp/.python_packages/lib/site-packages"
+	@rm -rf $(BUILD)/dependencies
+	@$(BIN)/python -m artefacts $(LAMBDAS:%=$(BUILD)/%) $(BUILD)/FunctionApp
+
+build-twice:  ## builds into two folders and compares every byte of what they hand over
+	@$(MAKE) --no-print-directory build BUILD=build
+	@$(MAKE) --no-print-directory build BUILD=build/again >/dev/null
+	@for each in $(LAMBDAS:%=%.zip) FunctionApp.zip $(LAMBDAS:%=%.cdx.json) FunctionApp.cdx.json licences.txt; do \
+		cmp "build/$$each" "build/again/$$each" || exit 1; done
+	@echo "both builds are byte-identical"
 
 clean:
 	rm -rf .venv .venv-* .sandbox build *.egg-info sandbox/azurite/node_modules

@@ -26,6 +26,7 @@ from shared.application.replay_ports import ReplayPorts
 from shared.domain.accounts import Provider
 from shared.domain.replay import Wanted
 from shared.errors import RollcallError, TransientError
+from shared.messages.faults import faults_of
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
@@ -194,10 +195,7 @@ def _ordered(order: Order, ports: ReplayPorts) -> func.HttpResponse:
 
 
 def _fault(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        told = (": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in error.errors())
-        return "; ".join(told)[:1000]
-    return str(error)
+    return faults_of(error) if isinstance(error, ValidationError) else str(error)
 
 
 def _json(status: int, document: dict[str, Any]) -> func.HttpResponse:

@@ -11,6 +11,7 @@ from functions.queue_entry import LAST_TRY
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice as sweep_one
 from shared.errors import RollcallError
+from shared.messages.faults import faults_of
 from shared.messages.sweep_slice import SweepSlice
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def handle_slice(body: bytes, dequeue_count: int, ports: SweepPorts) -> None:
     try:
         asked = SweepSlice.from_json(body)
     except ValidationError as error:  # nobody but us puts messages here, so nothing is lost
-        logger.error("slice_unreadable", extra={"reason": str(error)[:1000]})  # noqa: TRY400 - one line
+        logger.error("slice_unreadable", extra={"reason": faults_of(error)})  # noqa: TRY400 - one line
         return
     facts: dict[str, object] = {"run": asked.run, "slice": asked.slice, "dequeue_count": dequeue_count}
     try:

@@ -28,6 +28,7 @@ from shared.domain.sweep.report import RunFacts
 from shared.domain.sweep.rights import scopes_of
 from shared.domain.sweep.slices import Slice, cut_accounts, cut_machines
 from shared.errors import RollcallError, TransientError
+from shared.messages.faults import faults_of
 from shared.messages.sweep_slice import PLANNING, SweepSlice
 
 logger = logging.getLogger(__name__)
@@ -256,7 +257,7 @@ def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[Swee
             try:
                 _ask_for_report(run, ports)
             except ValueError as error:  # its documents cannot be read: that is its own trouble and told below
-                logger.error("run_unreadable", extra={"run": run, "reason": str(error)[:1000]})  # noqa: TRY400 - one line
+                logger.error("run_unreadable", extra={"run": run, "reason": faults_of(error)})  # noqa: TRY400 - one line
             yield SWEEP_UNFINISHED.about(f"sweep/{run}", f"the sweep {run} has not come to its end")
     latest, _ = find_latest(ports.documents)
     if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:

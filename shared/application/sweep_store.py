@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from shared.application.sweep_ports import Documents
 from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
 from shared.domain.sweep.slices import Slice
+from shared.messages.faults import faults_of
 from shared.messages.sweep_documents import FACTS, REPORT, RESULT, SLICE
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ def find_latest(documents: Documents) -> tuple[SweepReport | None, str]:
     try:
         return REPORT.validate_json(found.content), found.version
     except ValueError as error:
-        logger.error("latest_unreadable", extra={"reason": str(error)[:1000]})  # noqa: TRY400 - one line
+        logger.error("latest_unreadable", extra={"reason": faults_of(error)})  # noqa: TRY400 - one line
         return None, found.version
 
 

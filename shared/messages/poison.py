@@ -15,10 +15,9 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from shared.messages.connector_request import ConnectorRequest
+from shared.messages.faults import faults_of
 from shared.messages.parked_request import SCHEMA as PARKED
 from shared.messages.parked_request import ParkedRequest
-
-_LONGEST_FAULT = 1000  # a message may have thousands of faults, and has to fit on the poison queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +78,7 @@ def read_request(body: bytes) -> tuple[ConnectorRequest | None, str]:
     try:
         return ConnectorRequest.from_json(body), ""
     except ValidationError as error:
-        faults = "; ".join(
-            ": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in error.errors()
-        )
-        return None, f"not a connector-request/1: {faults[:_LONGEST_FAULT]}"
+        return None, f"not a connector-request/1: {faults_of(error)}"
 
 
 def _decoded(text: str) -> bytes:

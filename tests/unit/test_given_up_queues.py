@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from cli import bootstrap, queue_bootstrap
-from shared.adapters.aws import dead_letters
+from shared.adapters.aws import dead_letters, queue_urls
 from shared.domain.replay import EVENT_QUEUES
 
 AWS_QUEUE = SimpleNamespace(name="account-events-dead-letters")
@@ -67,4 +67,4 @@ def test_a_queue_of_aws_that_is_named_is_asked_for_all_the_same(shell: dict[str,
 
 
 def test_every_queue_of_events_can_be_named() -> None:
-    assert tuple(dead_letters.OUTPUTS) == EVENT_QUEUES
+    assert tuple(queue_urls.OUTPUTS) == EVENT_QUEUES

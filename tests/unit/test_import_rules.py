@@ -47,6 +47,8 @@ def test_the_sources_keep_the_import_rules(house: Path) -> None:
         ("lambdas/planted.py", "import functions", "Arrows point inwards"),
         ("functions/planted.py", "import sandbox.config", "Only the command line uses the sandbox"),
         ("lambdas/account_events/planted.py", "import sandbox", "Only the command line uses the sandbox"),
+        ("artefacts/planted.py", "import shared", "The build knows nothing"),
+        ("shared/adapters/planted.py", "import artefacts", "What is built knows nothing"),
     ],
 )
 def test_a_planted_violation_breaks_its_contract(house: Path, module: str, line: str, contract: str) -> None:

@@ -10,6 +10,7 @@ Organizations API 2016-11-28 (CreateAccount, RemoveAccountFromOrganization); AWS
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ from shared.errors import PermanentError
 
 ORGANIZATIONS = "aws.organizations"
 CONTROL_TOWER = "aws.controltower"
+_ID = re.compile(r"[a-z0-9:/-]{1,200}")  # of a unit, a root or a policy, or an ARN
 
 
 class AccountEventKind(Protocol):
@@ -140,7 +142,8 @@ class TagCall:
             return refused
         resource_id = find_part(get_part(event, "requestParameters"), "resourceId")
         if isinstance(resource_id, str) and resource_id and not resource_id.isdigit():
-            return Ignored(reason=f"tags of {resource_id} are not those of an account")
+            whose = resource_id if _ID.fullmatch(resource_id) else "something unnamed"
+            return Ignored(reason=f"tags of {whose} are not those of an account")
         return _signal(event, resource_id)
 
 

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.errors import translated
 from shared.adapters.aws.events import Ignored, read_envelope, read_reconcile_event, read_stack_event
+from shared.adapters.aws.queue_urls import OUTPUTS, queue_urls
 from shared.application.replay_ports import GivenUp, Taken
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey
@@ -35,8 +36,12 @@ _KEPT = timedelta(days=14)  # MessageRetentionPeriod of the template's dead-lett
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
     name: str
-    output: str
     account_in: Callable[[str], str]
+
+    @property
+    def output(self) -> str:
+        """How the stack's outputs about it begin."""
+        return OUTPUTS[self.name]
 
 
 def _no_account(body: str) -> str:
@@ -55,12 +60,10 @@ def _account_of_instance(body: str) -> str:
 
 
 _KINDS = (
-    _Kind(name="account-events", output="AccountEvents", account_in=_account_of_event),
-    _Kind(name="stack-events", output="StackEvents", account_in=_account_of_instance),
-    _Kind(name="reconcile", output="Reconcile", account_in=_no_account),
+    _Kind(name="account-events", account_in=_account_of_event),
+    _Kind(name="stack-events", account_in=_account_of_instance),
+    _Kind(name="reconcile", account_in=_no_account),
 )
-OUTPUTS = {kind.name: kind.output for kind in _KINDS}
-"""The event queues, and how the stack's outputs begin that name each and its dead-letter queue."""
 
 
 class SqsDeadLetters:
@@ -167,13 +170,6 @@ def dead_letter_queues(
         for kind in _KINDS
         if f"{kind.output}DeadLetterQueueUrl" in urls
     )
-
-
-def queue_urls(cloudformation: CloudFormationClient, stack_name: str) -> dict[str, str]:
-    """The outputs of the stack, the queues' addresses among them. Raises TransientError, PermanentError."""
-    with translated(f"read the outputs of stack {stack_name}"):
-        stack = cloudformation.describe_stacks(StackName=stack_name)["Stacks"][0]
-        return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
 
 
 def _taken(found: MessageTypeDef) -> Taken:

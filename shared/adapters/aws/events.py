@@ -101,7 +101,9 @@ def read_reconcile_event(body: str) -> Part:
     event = read_envelope(body)
     run, after = event.detail.get("run", event.id), event.detail.get("after", "")
     if not isinstance(run, str) or not run or (after != "" and checked_account(event, after) != after):
-        raise PermanentError(f"event {event.id} names no run: {run!r}")
+        raise PermanentError(
+            f"event {event.id} names no run to go on with", remedy="See who puts such messages on the queue."
+        )
     return Part(run=run, after=after)
 
 
@@ -140,8 +142,10 @@ def get_part(event: EventBridgeEvent, *path: str) -> dict[str, Any]:
 def checked_account(event: EventBridgeEvent, account_id: Any) -> str:
     """The account id. Raises PermanentError where it is none."""
     if not isinstance(account_id, str) or not is_account_id(account_id):
+        digits = isinstance(account_id, str) and account_id.isdigit()  # anything else may be a person's
+        shown = str(account_id)[:20] if digits else type(account_id).__name__
         raise PermanentError(
-            f"event {event.id} names no account: {account_id!r}", remedy="See who puts such messages on the queue."
+            f"event {event.id} names no account: {shown}", remedy="See who puts such messages on the queue."
         )
     return account_id
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.adapters.aws.dead_letters import OUTPUTS, queue_urls
 from shared.adapters.aws.errors import translated
+from shared.adapters.aws.queue_urls import OUTPUTS, queue_urls
 from shared.application.ports import Clock
 from shared.application.status import QueueDepth
 from shared.errors import RollcallError
