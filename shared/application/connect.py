@@ -109,7 +109,7 @@ def _leave_out(account: Account, decision: Decision, policy: Policy, settlement:
 def _connect(existing: Sequence[Connector], task: _Task) -> Outcome:
     wanted = task.place(task.decision.profile)
     if (theirs := find_foreign(existing, task.policy)) is not None:
-        raise _refused(foreign(theirs))
+        raise _refused(foreign(theirs, task.policy))
     current = standing_at(wanted.connector_id, existing)
     connector_id = current.connector_id if current is not None else wanted.connector_id
     if current is not None and (change := membership_change(current, wanted)):
@@ -232,7 +232,7 @@ def _verify_native(existing: Sequence[Connector], task: _Task) -> Outcome:
             raise _refused(change)
         if is_ours(connector, task.policy) or is_parent(connector, task.policy):
             return task.settlement.finish(Result.UNCHANGED, connector.connector_id)
-        raise _refused(foreign(connector))
+        raise _refused(foreign(connector, task.policy))
     _refuse_mode_switch(task)
     hours = task.policy.sweep.native_member_hours
     age = (task.ports.clock.now() - task.request.first_enqueued_at).total_seconds()
@@ -248,7 +248,7 @@ def _ensure(wanted: Placement, checked: Checked, task: _Task) -> Outcome:
     actual = ports.connectors.find(connector_id)
     if actual is not None:
         if not is_ours(actual, task.policy):
-            raise _refused(foreign(actual))
+            raise _refused(foreign(actual, task.policy))
         if change := membership_change(actual, wanted):
             raise _refused(change)
     present = actual.excluded_accounts if actual is not None else ()

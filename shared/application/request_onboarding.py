@@ -10,6 +10,7 @@ from shared.domain.connectors import ENVIRONMENT_OF, OWNER_TAG, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
 from shared.domain.policy import Policy
+from shared.domain.standing import made_in_another_mode
 from shared.errors import PermanentError
 
 SETTLED = frozenset({State.CONNECTED, State.EXCLUDED, State.DEPLOY_FAILED, State.PARKED, State.DEPARTED})
@@ -48,7 +49,8 @@ def adopt(key: AccountKey, policy: Policy, ports: AdoptPorts) -> Connector | Non
 
     `policy` is that of its cloud. None where no connector is another's.
 
-    Raises PermanentError where there are several, or where Defender made it under an Organization connector.
+    Raises PermanentError where there are several, where Defender made it under an Organization connector, or where it
+    was made in another mode than the policy's: one of these would stop every account and project that has none yet.
     """
     environment = ENVIRONMENT_OF[policy.provider]
     found = [
@@ -63,12 +65,15 @@ def adopt(key: AccountKey, policy: Policy, ports: AdoptPorts) -> Connector | Non
             f"the {policy.noun} has several connectors: {ids}", remedy="Remove all but one.", key="duplicate-connector"
         )
     [connector] = theirs
-    if connector.organizational_data.get("organizationMembershipType") == "Member":
+    if connector.membership == "member":
         raise PermanentError(
             f"{connector.connector_id} belongs to an Organization connector, which would change it back",
             remedy=f"Exclude the {policy.noun} there first, or use mode member.",
             key="duplicate-connector",
         )
+    if (other := made_in_another_mode(connector, policy)) is not None:
+        remedy = f"Remove it, or exclude the {policy.noun} in the policy: tagged as ours it would hold up all others."
+        raise PermanentError(other.reason, remedy=f"{remedy} Runbook: {other.key}.", key=other.key)
     return ports.connectors.tag(connector.connector_id, OWNER_TAG, policy.organization)
 
 

@@ -89,6 +89,11 @@ class Connector:
         return found if isinstance(found, dict) else {}
 
     @property
+    def membership(self) -> str:
+        """`organization`, `member`, or empty for a standalone connector."""
+        return str(self.organizational_data.get("organizationMembershipType", "")).lower()
+
+    @property
     def excluded_accounts(self) -> frozenset[str]:
         """The accounts or projects that an Organization connector leaves alone; nobody where it is none."""
         found = self.organizational_data.get(excluded_field(self.body))

@@ -128,7 +128,7 @@ def is_defenders_own_member(connector: Connector, policy: Policy) -> bool:
 
 def is_organization_connector(connector: Connector) -> bool:
     """Whether members stand below it."""
-    return str(connector.organizational_data.get("organizationMembershipType", "")).lower() == "organization"
+    return connector.membership == "organization"
 
 
 def is_member_below(connector: Connector, parent: str, policy: Policy) -> bool:
@@ -153,8 +153,7 @@ def is_parent(connector: Connector, policy: Policy) -> bool:
 def membership_changes(connector: Connector, desired: ConnectorBody) -> bool:
     """Whether `desired` would make a member of a standalone connector, or the reverse, which nobody can do in place."""
     wanted = desired["properties"]["environmentData"].get("organizationalData") or {}
-    kind = "organizationMembershipType"
-    return str(connector.organizational_data.get(kind, "")).lower() != str(wanted.get(kind, "")).lower()
+    return connector.membership != str(wanted.get("organizationMembershipType", "")).lower()
 
 
 def is_ours(connector: Connector, policy: Policy) -> bool:

@@ -149,7 +149,7 @@ def _plan_included(
     if policy.mode is Mode.NATIVE:
         return _plan_native(planned, policy, decision, connectors, known)
     if (theirs := find_foreign(connectors, policy)) is not None:
-        return replace(_refuse(planned, foreign(theirs)), connector_id=theirs.connector_id)
+        return replace(_refuse(planned, foreign(theirs, policy)), connector_id=theirs.connector_id)
     return _plan_connected(planned, policy, decision, connectors, known)
 
 
@@ -211,7 +211,7 @@ def _plan_native(
     for connector in connectors:
         planned = replace(planned, connector_id=connector.connector_id)
         if not is_ours(connector, policy) and not is_parent(connector, policy):
-            return _refuse(planned, foreign(connector))
+            return _refuse(planned, foreign(connector, policy))
         if is_ours(connector, policy) and (change := membership_change(connector, wanted)):
             return _refuse(planned, change)
         return replace(planned, reason="mode native: Defender keeps it")

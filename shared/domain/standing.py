@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.domain.accounts import Provider
-from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
+from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import MEMBERSHIP_CHANGE, ORGANIZATION_CONNECTOR_MISSING, Finding
 from shared.domain.placement import Placement, address_of, is_organization_connector, is_ours, membership_changes
 from shared.domain.policy import Decision, Mode, Policy
@@ -21,12 +21,14 @@ def find_foreign(connectors: Sequence[Connector], policy: Policy) -> Connector |
     return next((each for each in connectors if not is_ours(each, policy)), None)
 
 
-def foreign(connector: Connector) -> Finding:
-    """Why an account or project stays as it is that another's connector has."""
-    noun = "project" if connector.environment == ENVIRONMENT_OF[Provider.GCP] else "account"
-    words = "onboard ID --adopt" if noun == "account" else "onboard ID --provider gcp --adopt"
+def foreign(connector: Connector, policy: Policy) -> Finding:
+    """Why an account or project stays as it is that another's connector has; `policy` is that of its cloud."""
+    noun, option = policy.noun, " --provider gcp" if policy.provider is Provider.GCP else ""
+    words = f"onboard {connector.hierarchy_identifier}{option} --adopt"
     remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall {words}`."
-    if connector.organizational_data.get("organizationMembershipType") == "Member":
+    if made_in_another_mode(connector, policy) is not None:
+        remedy = f"Remove it, or exclude the {noun} in the policy: made in another mode, it cannot be taken over."
+    if connector.membership == "member":
         remedy = (
             "Defender made it under an Organization connector and would make it again: exclude the "
             f"{noun} there, or use mode member."
@@ -46,12 +48,25 @@ def target_of(connector_id: ConnectorId, target: Target) -> Target:
     return replace(target, subscription_id=connector_id.subscription_id, resource_group=connector_id.resource_group)
 
 
+def made_in_another_mode(connector: Connector, policy: Policy) -> Finding | None:
+    """Why the account's connector can never be what the policy asks for, whoever made it."""
+    wanted = ""
+    if policy.mode is not Mode.STANDALONE:
+        is_parent = policy.is_organization_connector_s(connector.hierarchy_identifier)
+        wanted = "organization" if is_parent else "member"
+    return _changes_mode(connector) if connector.membership != wanted else None
+
+
 def membership_change(standing: Connector, wanted: Placement) -> Finding | None:
     """Why a connector of another mode stays as it is."""
     if not membership_changes(standing, wanted.desired):
         return None
+    return _changes_mode(standing)
+
+
+def _changes_mode(connector: Connector) -> Finding:
     return MEMBERSHIP_CHANGE.found(
-        f"{standing.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
+        f"{connector.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from azure.core.credentials import AccessToken
 
 from functions import bootstrap, gcp_bootstrap
@@ -26,6 +27,19 @@ SETTINGS = GcpSettings(
     audience="//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/rollcall/providers/function-app",
     service_account="rollcall@mdc-mgmt-proj-200000000001.iam.gserviceaccount.com",
 )
+
+
+class Refusing(requests.adapters.BaseAdapter):
+    """Google, to a token that it does not know any more."""
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]  # unread
+        answer = requests.Response()
+        answer.status_code = 401
+        answer.request = request
+        return answer
+
+    def close(self) -> None:
+        pass
 
 
 class NoCredential:
@@ -109,3 +123,13 @@ def test_a_deployment_for_aws_alone_needs_no_setting_of_google() -> None:
     assert bootstrap.onboard_ports().policy.current().of(Provider.GCP) is None
     with pytest.raises(ConfigurationError, match="Google Cloud"):
         gcp_bootstrap.project_event_ports()
+
+
+def test_a_token_that_google_refuses_is_to_be_replaced_by_whoever_set_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "sample-expired")
+    session = operators_session()
+    session.mount("https://", Refusing())
+    with pytest.raises(ConfigurationError, match="or they have expired") as wrong:
+        session.request("GET", "https://cloudresourcemanager.googleapis.com/v3/projects:search")
+    assert "gcloud auth print-access-token" in str(wrong.value)
+    assert "sample-expired" not in str(wrong.value)

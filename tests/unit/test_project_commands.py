@@ -386,17 +386,32 @@ def test_onboard_of_a_state_that_nobody_knows_asks_for_nothing(desk: Desk) -> No
     assert desk.sent.sent == []
 
 
-def test_adopt_takes_over_a_connector_of_a_project(desk: Desk) -> None:
+def test_a_single_project_s_connector_is_not_adopted_where_it_would_have_to_become_a_member(desk: Desk) -> None:
     desk.connect()
     [member] = [each for each in desk.azure.connectors.everything() if each.hierarchy_identifier == SHOP]
     data = dict(member.body["properties"]["environmentData"], organizationalData=None)
     body = {**member.body, "tags": {}, "properties": {**member.body["properties"], "environmentData": data}}
     desk.azure.connectors.plant(member.connector_id, body)
-    account_s = connector_id_for(SHOP, MEMBER.target)
-    desk.azure.connectors.plant(account_s, {"properties": {"hierarchyIdentifier": SHOP, "environmentName": "AWS"}})
+    before = len(desk.sent.sent)
     said = desk.run("onboard", SHOP, "--provider", "gcp", "--adopt")
+    assert (said.code, "Runbook: membership-change" in flat(said.err)) == (1, True)
+    left = desk.azure.connectors.find(member.connector_id)
+    assert left is not None
+    assert (left.organization, len(desk.sent.sent)) == (None, before)
+    planned = desk.run("plan", "--provider", "gcp", "--account", SHOP)
+    assert ("cannot be taken over" in flat(planned.out), "--adopt" in planned.out) == (True, False)
+
+
+def test_adopt_takes_over_the_connector_of_a_cloud_and_of_no_other(desk: Desk) -> None:
+    desk.connect()
+    [parent] = [each for each in desk.azure.connectors.everything() if each.hierarchy_identifier == MANAGEMENT]
+    desk.azure.connectors.plant(parent.connector_id, {**parent.body, "tags": {}})
+    account_s = connector_id_for(MANAGEMENT, MEMBER.target)
+    of_aws = {"hierarchyIdentifier": MANAGEMENT, "environmentName": "AWS"}
+    desk.azure.connectors.plant(account_s, {"properties": of_aws})
+    said = desk.run("onboard", MANAGEMENT, "--provider", "gcp", "--adopt")
     assert "adopted" in said.err
-    taken = desk.azure.connectors.find(member.connector_id)
+    taken = desk.azure.connectors.find(parent.connector_id)
     assert taken is not None
     assert taken.organization == ORGANIZATION
     untouched = desk.azure.connectors.find(account_s)

@@ -180,7 +180,7 @@ def operators_session() -> AuthorizedSession:
     `google.auth.default` (application default credentials); the variable is that of Terraform's provider `google`.
     """
     if token := os.environ.get(ACCESS_VARIABLE):
-        return AuthorizedSession(Credentials(token), max_refresh_attempts=0)
+        return _for_the_shell(AuthorizedSession(Credentials(token), max_refresh_attempts=0))
     try:
         credentials, _ = default(scopes=[_SCOPE])
         credentials.refresh(GoogleRequest())
@@ -188,4 +188,21 @@ def operators_session() -> AuthorizedSession:
         remedy = f"Run `gcloud auth application-default login`, or set {ACCESS_VARIABLE} to an access token."
         reason = f"this shell has no credentials for Google Cloud that work ({type(error).__name__})"
         raise ConfigurationError(reason, setting=ACCESS_VARIABLE, remedy=remedy) from error
-    return AuthorizedSession(credentials, max_refresh_attempts=1)
+    return _for_the_shell(AuthorizedSession(credentials, max_refresh_attempts=1))
+
+
+def _for_the_shell(session: AuthorizedSession) -> AuthorizedSession:
+    """Whoever sits at the shell has to bring another token: nobody asks for one on their behalf."""
+    session.hooks["response"].append(_refuse_expired)
+    return session
+
+
+def _refuse_expired(response: requests.Response, **_: Any) -> None:
+    """Raises ConfigurationError where Google takes the token for none."""
+    if response.status_code == requests.codes.unauthorized:
+        raise ConfigurationError(
+            f"Google refuses the credentials of this shell, or they have expired: {ACCESS_VARIABLE}, or the default",
+            setting=ACCESS_VARIABLE,
+            remedy=f"Set {ACCESS_VARIABLE} to what `gcloud auth print-access-token` prints now, or unset it and "
+            "run `gcloud auth application-default login`.",
+        )
