@@ -196,12 +196,21 @@ class SweptAccounts:
         return report is None or (record is not None and record.state in {report.status, State.OFFBOARDED})
 
     def _ask(self, account: Account) -> None:
-        """Requests, of which those about the Organization connector tell whom it has to leave alone."""
-        cause = self._cause(account.account_id)
-        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=self._now)
-        is_parent = self._policy.is_organization_connector_s(account.account_id)
-        for each in pieces_of(report, self._part.exclusions if is_parent else Exclusions()):
+        """Requests, of which those about GCP's Organization connector tell whom it has to leave alone.
+
+        That was decided when the sweep was planned, so it is told as of before: what was decided since counts for more.
+        """
+        cause, told = self._cause(account.account_id), self._exclusions_for(account)
+        at = self._message.asked_at if told else self._now
+        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=at)
+        for each in pieces_of(report, told):
             self._ports.sender.send(request_for(account, self._policy, cause, each))
+
+    def _exclusions_for(self, account: Account) -> Exclusions:
+        """Nothing for AWS, whose daily comparison tells its Organization connector."""
+        if account.provider is Provider.AWS or not self._policy.is_organization_connector_s(account.account_id):
+            return Exclusions()
+        return self._part.exclusions
 
     def _cause(self, account_id: str) -> Cause:
         return Cause(

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from shared.application.backfill_projects import BackfillPorts
 from shared.application.onboard import onboard
 from shared.application.plan_sweep import ask_for_sweep
+from shared.application.request_project import request_project
 from shared.application.requests import correlation_id_of
 from shared.application.sweep_slice import sweep_slice
 from shared.domain.accounts import Account, AccountState, Provider
@@ -193,6 +195,42 @@ def test_the_organization_connector_is_told_whom_to_leave_alone(world: SweepWorl
     assert (found(report), report.asked) == (Counter([("connector-drifted", MANAGEMENT)]), (MANAGEMENT,))
     [asked] = about(world, MANAGEMENT)
     assert asked.data.told.applied(("345678901234", NUMBER)) == ("345678901234", OTHER)
+
+
+def test_a_project_that_takes_part_since_the_sweep_was_planned_is_not_excluded_again(both_clouds: Policy) -> None:
+    azure = AzureSide(both_clouds)
+    world = SweepWorld(both_clouds, clock=azure.clock, ledger=azure.ledger, manager=azure.connectors)
+    world.google = azure.google
+    plant(world, old(MANAGEMENT, name="mdc-mgmt-proj-123456789012"), connected=False)
+    plant(world, old(ou_path="/Sandbox"), connected=False)
+
+    def settle() -> None:
+        for asked in world.sender.requests:
+            onboard(asked, azure.ports)
+            azure.snapshot.refresh()
+        world.sender.sent.clear()
+        world.tenant.connectors = azure.connectors.everything()
+
+    whole(world)
+    settle()
+    assert NUMBER in connector_of(world, MANAGEMENT).excluded_accounts
+    azure.clock.advance(86400)
+    sweep_slice(ask_for_sweep(world.queue, world.clock), world.ports)
+    azure.clock.advance(600)
+    moved = old(ou_path="/Shops")
+    world.google.of_projects.add(moved)
+    ports = BackfillPorts(
+        projects=world.google.of_projects, sender=world.sender, policy=world.source, clock=world.clock
+    )
+    request_project(moved, ports)
+    settle()
+    assert NUMBER not in connector_of(world, MANAGEMENT).excluded_accounts
+    azure.clock.advance(600)
+    assert world.work() is not None
+    assert about(world, MANAGEMENT)[0].data.told.excluded == {NUMBER}
+    settle()
+    assert NUMBER not in connector_of(world, MANAGEMENT).excluded_accounts
+    assert connector_of(world, NUMBER)
 
 
 def test_a_listing_of_projects_that_fails_makes_the_sweep_incomplete_and_resolves_nothing(world: SweepWorld) -> None:
