@@ -179,6 +179,49 @@ def test_a_project_that_cannot_be_looked_at_again_is_unseen(world: SweepWorld) -
     assert about(world, OTHER) == []
 
 
+def test_what_its_number_or_id_excludes_is_noted_without_another_look(world: SweepWorld) -> None:
+    [by_number, by_id] = ["345678901234", "000000000200"]
+    plant(world, old(by_number), connected=False)
+    plant(world, old(by_id, name="sys-12345678901234567890123456"), connected=False)
+    for number in (by_number, by_id):
+        world.google.of_projects.failures.plan(f"find {number}", ConfigurationError("asked", setting="-"))
+    assert whole(world).complete
+    for number in (by_number, by_id):
+        assert [each.data.status for each in about(world, number)] == [State.EXCLUDED]
+
+
+def test_after_a_look_that_is_throttled_there_is_none_and_the_others_are_asked_for(world: SweepWorld) -> None:
+    later = "345678901240"
+    for number in (OTHER, later):
+        plant(world, old(number, ou_path="/Sandbox"), connected=False)
+    plant(world, old("345678901241"), connected=False)
+    failures = world.google.of_projects.failures
+    failures.plan(f"find {OTHER}", TransientError("quota"))
+    failures.plan(f"find {later}", ConfigurationError("asked", setting="-"))
+    report = whole(world)
+    assert [(gap.account, gap.reason) for gap in report.gaps] == [(OTHER, "quota"), (later, "quota")]
+    assert set(report.asked) == {MANAGEMENT, "345678901241"}
+    assert about(world, OTHER) + about(world, later) == []
+
+
+def test_projects_are_looked_at_again_for_the_time_of_a_slice(world: SweepWorld) -> None:
+    numbers = [f"{number:012d}" for number in range(201, 207)]
+    for number in numbers:
+        plant(world, old(number, ou_path="/Sandbox"), connected=False)
+    really = world.google.of_projects.find
+
+    def find(project: str) -> Account | None:
+        world.clock.advance(61)
+        return really(project)
+
+    world.google.of_projects.find = find  # type: ignore[method-assign] # Google is slow
+    report = whole(world)
+    assert [gap.account for gap in report.gaps] == numbers[4:]
+    assert {gap.reason for gap in report.gaps} == {"the time of a slice was over"}
+    noted = [each.data.hierarchy_identifier for each in world.sender.requests if each.data.action is Action.NOTE]
+    assert noted == numbers[:4]
+
+
 def test_a_new_project_is_not_missed_for_an_hour(world: SweepWorld) -> None:
     plant(world, old(OTHER, joined_at=NOON - timedelta(minutes=59)), connected=False)
     assert found(whole(world)) == Counter()
