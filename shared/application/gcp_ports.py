@@ -16,8 +16,8 @@ class Projects(Protocol):
     def find(self, project: str) -> Account | None:
         """The project by number or id, as it is now, with folder path and labels.
 
-        None where it is not there or may not be seen (Google answers both alike).
-        Raises TransientError, ConfigurationError.
+        None where it is not in the organization; Google answers alike what may not be seen, so that is an error where
+        this identity does not see the whole organization. Raises TransientError, ConfigurationError.
         """
 
     def list_projects(self) -> Iterator[Account]:

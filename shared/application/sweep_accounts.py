@@ -10,9 +10,10 @@ from shared.application import refusals
 from shared.application.diagnose import Diagnosis
 from shared.application.diagnose_projects import ProjectDiagnosis
 from shared.application.plan import with_tags
-from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, report_on_project, request_for
+from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, request_for
 from shared.application.sweep_advice import advice_on
 from shared.application.sweep_compliance import compliance_findings
+from shared.application.sweep_notes import ProjectNotes
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_project_advice import project_advice_on
 from shared.application.tell_exclusions import pieces_of
@@ -21,7 +22,7 @@ from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
 from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, AccountRecord, State
 from shared.domain.placement import is_ours
-from shared.domain.policy import Deletions, Policy, Verdict, decide
+from shared.domain.policy import Policy, Verdict, decide
 from shared.domain.preview import Action, plan_account, plan_departed
 from shared.domain.preview_checks import Known
 from shared.domain.profiles import Profile
@@ -65,6 +66,7 @@ class SweptAccounts:
         connectors = self._connectors()
         ours: list[Watched] = []
         seen: list[Looked] = []
+        notes = ProjectNotes(self._policy, self._ports, self._cause, since=self._now)
         for subject in self._part.accounts:
             looked = self._look(subject, connectors)
             if looked is None:
@@ -77,9 +79,10 @@ class SweptAccounts:
                     yield from trial_findings(each, self._now)
                     self.plans = added_up((self.plans, use_of(each, self._now)))
             self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
-            self._note(looked)
+            notes.tell(looked)
             ours += self._watched(looked)
             seen.append(looked)
+        self.gaps += notes.gaps
         self.looked = {f"{self._policy.noun}s": len(self._part.accounts), "connectors": len(ours)}
         for looked, finding in compliance_findings(seen, self._policy, self._ports.compliance, self._now):
             yield finding
@@ -166,42 +169,22 @@ class SweptAccounts:
         self._ask(account)
         self.asked.append(account.account_id)
 
-    def _note(self, looked: Looked) -> None:
-        """Tells the ledger of a project that takes no part, where it knows otherwise; AWS's side tells of accounts.
-
-        A listing of projects is seconds behind, and a note is believed: so the project is looked at again.
-        """
-        listed, record = looked.subject, looked.record
-        project = listed.account
-        if project.provider is Provider.AWS or not listed.listed or self._is_known(self._left(project), record):
-            return
-        try:
-            found = self._ports.google.projects().find(project.account_id)
-        except RollcallError as error:
-            self.gaps.append(Gap(reason=error.reason, account=project.account_id))
-            return
-        report = self._left(found) if found is not None else None
-        if found is not None and report is not None and not self._is_known(report, record):
-            self._ports.sender.send(request_for(found, self._policy, self._cause(project.account_id), report))
-
-    def _left(self, project: Account) -> Report | None:
-        """What is noted of a project that takes no part; nothing is taken from it. None where it does, or waits."""
-        decision = decide(self._policy, project)
-        if decision.verdict is not Verdict.EXCLUDE:
-            return None
-        return report_on_project(project, decision, Deletions(), self._now)
-
-    @staticmethod
-    def _is_known(report: Report | None, record: AccountRecord | None) -> bool:
-        return report is None or (record is not None and record.state in {report.status, State.OFFBOARDED})
-
     def _ask(self, account: Account) -> None:
-        """Requests, of which those about the Organization connector tell whom it has to leave alone."""
-        cause = self._cause(account.account_id)
-        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=self._now)
-        is_parent = self._policy.is_organization_connector_s(account.account_id)
-        for each in pieces_of(report, self._part.exclusions if is_parent else Exclusions()):
+        """Requests, of which those about GCP's Organization connector tell whom it has to leave alone.
+
+        That was decided when the sweep was planned, so it is told as of before: what was decided since counts for more.
+        """
+        cause, told = self._cause(account.account_id), self._exclusions_for(account)
+        at = self._message.asked_at if told else self._now
+        report = Report(status=State.DEPLOYED, reason=f"asked for by sweep {self._message.run}", at=at)
+        for each in pieces_of(report, told):
             self._ports.sender.send(request_for(account, self._policy, cause, each))
+
+    def _exclusions_for(self, account: Account) -> Exclusions:
+        """Nothing for AWS, whose daily comparison tells its Organization connector."""
+        if account.provider is Provider.AWS or not self._policy.is_organization_connector_s(account.account_id):
+            return Exclusions()
+        return self._part.exclusions
 
     def _cause(self, account_id: str) -> Cause:
         return Cause(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from shared.domain.accounts import Account, AccountState, Provider
@@ -245,3 +245,13 @@ def is_management(policy: Policy, account: Account) -> bool:
     if account.provider is Provider.GCP:
         return policy.is_organization_connector_s(account.account_id)
     return account.is_management
+
+
+def is_excluded_for_good(policy: Policy, project: Account) -> bool:
+    """Whether a project is excluded by its number or id, which never change, whatever else becomes of it.
+
+    Source: Resource Manager, "Creating and managing projects": neither can be changed, and neither is used again.
+    """
+    fixed = replace(policy.exclusions, ou_paths=(), tags={})
+    ordinary = project.provider is Provider.GCP and not is_management(policy, project)
+    return ordinary and fixed.match_any(project) is not None

@@ -368,6 +368,42 @@ def test_projects_elsewhere_are_not_there(world: GcpWorld) -> None:
     assert {each.name for each in google.projects.list_projects()} == {world.deployed.management_project}
 
 
+def test_a_refused_folder_is_asked_for_again_and_is_a_reason_to_ask_what_may_be_seen(world: GcpWorld) -> None:
+    google = SandboxGoogle(world)
+    number = google.add("acme-shop-1", "Workloads")
+    folder = next(iter(world.cloud.hierarchy.folders()))
+    root, folder.parent = folder.parent, "organizations/123456789012"  # it lies in another organization
+    world.cloud.access.grant(f"projects/{number}", "roles/browser", f"serviceAccount:{world.deployed.service_account}")
+    before = len(world.journal)
+    assert google.projects.find(number) is None
+    asked = [entry.operation for entry in world.journal.entries(since=before)]
+    assert asked[-2:] == [
+        "gcp:cloudresourcemanager.folders.get",
+        "gcp:cloudresourcemanager.organizations.testIamPermissions",
+    ]
+    folder.parent = root
+    found = google.projects.find(number)
+    assert found is not None
+    assert found.ou_path == "/Workloads"
+
+
+def test_a_listing_whose_right_is_away_while_a_folder_is_read_is_an_error(world: GcpWorld) -> None:
+    google = SandboxGoogle(world)
+    member = f"serviceAccount:{world.deployed.service_account}"
+    placed = {"acme-app-1": (), "acme-app-2": ("Workloads",), "acme-app-3": ()}
+    numbers = [world.deployed.management_number, *(google.add(name, *place) for name, place in placed.items())]
+    for number in numbers:
+        world.cloud.access.grant(f"projects/{number}", "roles/browser", member)
+    world.cloud.resource_manager.most_per_page = 1
+    listing = google.projects.list_projects()
+    assert any(each.name == "acme-app-1" for each in listing)
+    world.cloud.access.revoke(world.cloud.hierarchy.root, world.deployed.role)
+    with pytest.raises(TransientError) as raised:
+        for _ in listing:
+            world.cloud.access.grant(world.cloud.hierarchy.root, world.deployed.role, member)
+    assert raised.value.key == "gcp-permission-denied"
+
+
 def test_a_moved_project_is_found_at_its_new_place_at_once(world: GcpWorld) -> None:
     google = SandboxGoogle(world)
     number = google.add("acme-shop-1", "Workloads")
@@ -401,7 +437,13 @@ def test_without_sight_of_the_whole_organization_nothing_is_listed_and_absence_i
     world.cloud.access.revoke(world.cloud.hierarchy.root, world.deployed.role)
     member = f"serviceAccount:{world.deployed.service_account}"
     world.cloud.access.grant(f"projects/{number}", "roles/browser", member)
-    for ask in (lambda: list(google.projects.list_projects()), lambda: google.projects.find("acme-nowhere-1")):
+    inside = google.add("acme-shop-2", "Workloads")
+    world.cloud.access.grant(f"projects/{inside}", "roles/browser", member)
+    for ask in (
+        lambda: list(google.projects.list_projects()),
+        lambda: google.projects.find("acme-nowhere-1"),
+        lambda: google.projects.find(inside),
+    ):
         with pytest.raises(TransientError) as raised:
             ask()
         assert raised.value.key == "gcp-permission-denied"

@@ -10,6 +10,7 @@ from shared.application.backfill_projects import BackfillPorts, backfill_project
 from shared.application.onboard import onboard
 from shared.application.plan import Selection
 from shared.application.reconcile import Looked, Reconciliation, Run
+from shared.application.request_project import request_project
 from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, State
@@ -168,6 +169,73 @@ def test_a_project_that_came_back_since_the_listing_was_made_is_asked_for(google
     projects.list_projects = lambda: iter(stale)  # type: ignore[method-assign] # a search is behind
     google.run()
     assert (CLOSED, Action.CONNECT, State.DEPLOYED) in google.sent()
+
+
+def test_a_project_that_takes_part_since_it_was_looked_at_is_neither_noted_nor_excluded_again(google: Google) -> None:
+    google.run()
+    google.work()
+    projects, clock = google.azure.google.of_projects, google.azure.clock
+    clock.advance(3600)
+    really = projects.find
+
+    def find(project: str) -> Account | None:
+        """Looks; a minute after SAND was looked at it is moved, which its event tells at once."""
+        found = really(project)
+        clock.advance(60)
+        if project == EXEMPT:
+            moved = shop(SAND, ou_path="/Shops")
+            google.add(moved)
+            event = FakeRequestQueue()
+            request_project(moved, replace(google.ports, sender=event))
+            for asked in event.requests:
+                onboard(asked, google.azure.ports)
+                google.azure.snapshot.refresh()
+            clock.advance(60)
+        return found
+
+    projects.find = find  # type: ignore[method-assign] # time passes while it looks
+    google.run(replace(RUN, name="run-2"))
+    projects.find = really  # type: ignore[method-assign]
+    google.work()
+    record = google.azure.ledger.find(AccountKey(provider=Provider.GCP, hierarchy_identifier=SAND))
+    assert record is not None
+    assert record.state is State.CONNECTED
+    connectors = {each.hierarchy_identifier: each for each in google.azure.connectors.everything()}
+    assert SAND in connectors
+    assert SAND not in connectors[MANAGEMENT].excluded_accounts
+    assert EXEMPT in connectors[MANAGEMENT].excluded_accounts
+
+
+def test_what_its_number_or_id_excludes_is_noted_without_another_look(google: Google) -> None:
+    [by_number, by_id] = ["345678901234", "000000000200"]
+    google.add(shop(by_number), shop(by_id, name="sys-12345678901234567890123456"))
+    for number in (by_number, by_id):
+        google.azure.google.of_projects.failures.plan(f"find {number}", ConfigurationError("asked", setting="-"))
+    google.run()
+    assert {(by_number, Action.NOTE, State.EXCLUDED), (by_id, Action.NOTE, State.EXCLUDED)} <= set(google.sent())
+    assert {by_number, by_id} <= only(google, MANAGEMENT).data.told.excluded
+
+
+def test_after_a_look_that_is_throttled_there_is_none_and_the_others_are_asked_for(google: Google) -> None:
+    failures = google.azure.google.of_projects.failures
+    failures.plan(f"find {SAND}", TransientError("quota"))
+    failures.plan(f"find {EXEMPT}", ConfigurationError("asked", setting="-"))
+    found = google.run()
+    assert {each.account_id: each.reason for each in found.failed} == dict.fromkeys(
+        (SAND, EXEMPT), "it could not be looked at again: quota"
+    )
+    assert [number for number, _, _ in google.sent()] == [MANAGEMENT, FIRST, SECOND, CLOSED]
+    assert only(google, MANAGEMENT).data.told == Exclusions(included=frozenset({FIRST, SECOND}))
+
+
+def test_where_the_management_project_cannot_be_looked_at_again_a_note_tells_whom_to_leave_alone(
+    google: Google,
+) -> None:
+    google.add(shop(MANAGEMENT, state=AccountState.DELETE_REQUESTED))
+    google.azure.google.of_projects.failures.plan(f"find {MANAGEMENT}", TransientError("quota"))
+    assert MANAGEMENT in {each.account_id for each in google.run().failed}
+    assert only(google, MANAGEMENT).data.status is State.SEEN
+    assert only(google, MANAGEMENT).data.told == Exclusions(included=frozenset({FIRST, SECOND}))
 
 
 def test_a_listing_that_fails_sends_nothing(google: Google) -> None:

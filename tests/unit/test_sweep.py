@@ -12,6 +12,7 @@ from shared.application.sweep_store import find_latest
 from shared.domain.accounts import AccountState, Provider
 from shared.domain.connectors import Connector
 from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
+from shared.domain.matching import Matcher
 from shared.domain.policy import Mode, OrganizationConnector, Policy, Repairs
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.health import HealthReport
@@ -154,6 +155,20 @@ def test_a_member_that_defender_has_not_made_in_a_day_is_told(
     world.add(account(IDS[0], joined_at=NOON - timedelta(hours=hours)), connected=False)
     report = world.sweep()
     assert (found(report), report and report.asked) == (expected, ())
+
+
+def test_the_organization_connector_of_aws_is_asked_for_and_its_list_left_to_the_daily_comparison(
+    policy: Policy,
+) -> None:
+    parent = OrganizationConnector(name="organization", management_account=IDS[0], stack_set_name="defender")
+    out = Matcher(ou_paths=("/Sandbox",))
+    member = replace(policy, mode=Mode.MEMBER, organization_connector=parent, rules=(), exclusions=out)
+    world = SweepWorld(member)
+    world.add(account(IDS[0], joined_at=OLD, is_management=True))
+    world.add(account(IDS[1], joined_at=OLD, ou_path="/Sandbox"), connected=False)
+    report = world.sweep()
+    assert (found(report), report and report.asked) == (Counter([("connector-drifted", IDS[0])]), (IDS[0],))
+    assert [each.data.exclusions for each in world.sender.requests] == [None]
 
 
 def test_a_missing_connector_says_what_the_ledger_knows(policy: Policy) -> None:

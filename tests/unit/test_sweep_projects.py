@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from shared.application.backfill_projects import BackfillPorts
 from shared.application.onboard import onboard
 from shared.application.plan_sweep import ask_for_sweep
+from shared.application.request_project import request_project
 from shared.application.requests import correlation_id_of
 from shared.application.sweep_slice import sweep_slice
 from shared.domain.accounts import Account, AccountState, Provider
@@ -177,6 +179,49 @@ def test_a_project_that_cannot_be_looked_at_again_is_unseen(world: SweepWorld) -
     assert about(world, OTHER) == []
 
 
+def test_what_its_number_or_id_excludes_is_noted_without_another_look(world: SweepWorld) -> None:
+    [by_number, by_id] = ["345678901234", "000000000200"]
+    plant(world, old(by_number), connected=False)
+    plant(world, old(by_id, name="sys-12345678901234567890123456"), connected=False)
+    for number in (by_number, by_id):
+        world.google.of_projects.failures.plan(f"find {number}", ConfigurationError("asked", setting="-"))
+    assert whole(world).complete
+    for number in (by_number, by_id):
+        assert [each.data.status for each in about(world, number)] == [State.EXCLUDED]
+
+
+def test_after_a_look_that_is_throttled_there_is_none_and_the_others_are_asked_for(world: SweepWorld) -> None:
+    later = "345678901240"
+    for number in (OTHER, later):
+        plant(world, old(number, ou_path="/Sandbox"), connected=False)
+    plant(world, old("345678901241"), connected=False)
+    failures = world.google.of_projects.failures
+    failures.plan(f"find {OTHER}", TransientError("quota"))
+    failures.plan(f"find {later}", ConfigurationError("asked", setting="-"))
+    report = whole(world)
+    assert [(gap.account, gap.reason) for gap in report.gaps] == [(OTHER, "quota"), (later, "quota")]
+    assert set(report.asked) == {MANAGEMENT, "345678901241"}
+    assert about(world, OTHER) + about(world, later) == []
+
+
+def test_projects_are_looked_at_again_for_the_time_of_a_slice(world: SweepWorld) -> None:
+    numbers = [f"{number:012d}" for number in range(201, 207)]
+    for number in numbers:
+        plant(world, old(number, ou_path="/Sandbox"), connected=False)
+    really = world.google.of_projects.find
+
+    def find(project: str) -> Account | None:
+        world.clock.advance(61)
+        return really(project)
+
+    world.google.of_projects.find = find  # type: ignore[method-assign] # Google is slow
+    report = whole(world)
+    assert [gap.account for gap in report.gaps] == numbers[4:]
+    assert {gap.reason for gap in report.gaps} == {"the time of a slice was over"}
+    noted = [each.data.hierarchy_identifier for each in world.sender.requests if each.data.action is Action.NOTE]
+    assert noted == numbers[:4]
+
+
 def test_a_new_project_is_not_missed_for_an_hour(world: SweepWorld) -> None:
     plant(world, old(OTHER, joined_at=NOON - timedelta(minutes=59)), connected=False)
     assert found(whole(world)) == Counter()
@@ -193,6 +238,42 @@ def test_the_organization_connector_is_told_whom_to_leave_alone(world: SweepWorl
     assert (found(report), report.asked) == (Counter([("connector-drifted", MANAGEMENT)]), (MANAGEMENT,))
     [asked] = about(world, MANAGEMENT)
     assert asked.data.told.applied(("345678901234", NUMBER)) == ("345678901234", OTHER)
+
+
+def test_a_project_that_takes_part_since_the_sweep_was_planned_is_not_excluded_again(both_clouds: Policy) -> None:
+    azure = AzureSide(both_clouds)
+    world = SweepWorld(both_clouds, clock=azure.clock, ledger=azure.ledger, manager=azure.connectors)
+    world.google = azure.google
+    plant(world, old(MANAGEMENT, name="mdc-mgmt-proj-123456789012"), connected=False)
+    plant(world, old(ou_path="/Sandbox"), connected=False)
+
+    def settle() -> None:
+        for asked in world.sender.requests:
+            onboard(asked, azure.ports)
+            azure.snapshot.refresh()
+        world.sender.sent.clear()
+        world.tenant.connectors = azure.connectors.everything()
+
+    whole(world)
+    settle()
+    assert NUMBER in connector_of(world, MANAGEMENT).excluded_accounts
+    azure.clock.advance(86400)
+    sweep_slice(ask_for_sweep(world.queue, world.clock), world.ports)
+    azure.clock.advance(600)
+    moved = old(ou_path="/Shops")
+    world.google.of_projects.add(moved)
+    ports = BackfillPorts(
+        projects=world.google.of_projects, sender=world.sender, policy=world.source, clock=world.clock
+    )
+    request_project(moved, ports)
+    settle()
+    assert NUMBER not in connector_of(world, MANAGEMENT).excluded_accounts
+    azure.clock.advance(600)
+    assert world.work() is not None
+    assert about(world, MANAGEMENT)[0].data.told.excluded == {NUMBER}
+    settle()
+    assert NUMBER not in connector_of(world, MANAGEMENT).excluded_accounts
+    assert connector_of(world, NUMBER)
 
 
 def test_a_listing_of_projects_that_fails_makes_the_sweep_incomplete_and_resolves_nothing(world: SweepWorld) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import TypeAlias
 from urllib.parse import quote
 
 from shared.adapters.gcp import refusals
@@ -26,6 +27,9 @@ _DEEPEST = 20  # folders nest ten deep
 _FOLDERS_KEPT_SECONDS = 300.0
 _PAGE = "500"
 
+Known: TypeAlias = dict[str, tuple[str, str]]
+"""Display names and parents of folders, by their names."""
+
 
 class GcpProjects:
     """The projects below one organization; what lies elsewhere is treated as not there."""
@@ -35,15 +39,15 @@ class GcpProjects:
         self._client = client
         self._root = f"organizations/{organization}"
         self._clock = clock
-        self._folders = FolderPaths(client, self._root)
+        self._folders: Known = {}
         self._folders_since = clock.now()
         self._lock = threading.Lock()
 
     def find(self, project: str) -> Account | None:
         """The project by number or id; names of folders are at most five minutes old.
 
-        A refusal counts as absence only where this identity sees the whole organization.
-        Raises TransientError, ConfigurationError.
+        A refusal, of the project or of a folder above it, counts as absence only where this identity sees the whole
+        organization. Raises TransientError, ConfigurationError.
         """
         if not _PROJECT.fullmatch(project):
             return None
@@ -54,16 +58,17 @@ class GcpProjects:
                 raise
             self._require_sight()
             return None
-        return self._account(body, self._recent_folders())
+        return self._account(body, self._paths(self._recent_folders()))
 
     def list_projects(self) -> Iterator[Account]:
         """Every project of the organization, each folder read once.
 
-        That all of it may be seen is asked before and after: a role taken away meanwhile shortens it in silence.
+        That all of it may be seen is asked before and after, and where a folder is refused: a role taken away meanwhile
+        shortens it in silence.
         Raises TransientError, ConfigurationError.
         """
         self._require_sight()
-        folders = FolderPaths(self._client, self._root)
+        folders = self._paths({})
         seen: set[str] = set()
         pages = self._client.pages(_SERVICE, "/v3/projects:search", "list the projects", query={"pageSize": _PAGE})
         for page in pages:
@@ -87,10 +92,13 @@ class GcpProjects:
                 remedy=f"Grant Rollcall's service account a role with {named}, on {self._root}.",
             )
 
-    def _recent_folders(self) -> FolderPaths:
+    def _paths(self, known: Known) -> FolderPaths:
+        return FolderPaths(self._client, self._root, known, self._require_sight)
+
+    def _recent_folders(self) -> Known:
         with self._lock:
             if (self._clock.now() - self._folders_since).total_seconds() > _FOLDERS_KEPT_SECONDS:
-                self._folders, self._folders_since = FolderPaths(self._client, self._root), self._clock.now()
+                self._folders, self._folders_since = {}, self._clock.now()
             return self._folders
 
     @staticmethod
@@ -112,11 +120,17 @@ class GcpProjects:
 class FolderPaths:
     """Paths of folders by their display names; each folder is asked for once."""
 
-    def __init__(self, client: GoogleClient, root: str) -> None:
-        """`root` is the organization, `organizations/<number>`."""
+    def __init__(self, client: GoogleClient, root: str, known: Known, require_sight: Callable[[], None]) -> None:
+        """`root` is the organization, `organizations/<number>`; what is read is added to `known`.
+
+        `require_sight` raises where a folder of the organization may be refused. What is refused is remembered here
+        alone and not in `known`: a role may come, or the folder move into the organization.
+        """
         self._client = client
         self._root = root
-        self._known: dict[str, tuple[str, str] | None] = {}
+        self._known = known
+        self._require_sight = require_sight
+        self._outside: set[str] = set()
 
     def path_of(self, parent: str) -> str | None:
         """`/` for the organization itself, `/Outer/Inner` for a folder; None for what lies outside.
@@ -135,15 +149,19 @@ class FolderPaths:
         return None
 
     def _folder(self, name: str) -> tuple[str, str] | None:
-        """Its display name and parent; None where it may not be seen: every folder of the organization may."""
+        """Its display name and parent; None where it is refused to who sees every folder of the organization."""
+        if name in self._outside:
+            return None
         if name not in self._known:
             try:
                 body = self._client.get(_SERVICE, f"/v3/{name}", f"read {name}")
-                self._known[name] = str(body["displayName"]), str(body["parent"])
             except RollcallError as error:
                 if error.key not in _UNSEEN:
                     raise
-                self._known[name] = None
+                self._require_sight()
+                self._outside.add(name)
+                return None
+            self._known[name] = str(body["displayName"]), str(body["parent"])
         return self._known[name]
 
 
