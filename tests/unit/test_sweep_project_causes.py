@@ -182,6 +182,23 @@ def test_nothing_more_is_asked_where_google_gives_no_answer(members: SweepWorld)
     assert "roles on organization" in gap.reason
 
 
+def test_a_second_trouble_of_google_s_own_ends_the_look(members: SweepWorld) -> None:
+    trouble = TransientError("503", key="gcp-server-error")
+    members.google.of_identities.failures.plan("find_pool", trouble)
+    members.google.of_identities.failures.plan("find_account", None, trouble)
+    report = whole(members)
+    assert (report.complete, looked_at(members).total()) == (False, 3)
+    assert "grants" not in " ".join(members.google.of_rules.asked)
+
+
+def test_one_trouble_of_google_s_own_hides_nothing_else(members: SweepWorld) -> None:
+    trouble = TransientError("503", key="gcp-server-error")
+    members.google.of_identities.failures.plan("find_pool", trouble)
+    [gap] = whole(members).gaps
+    assert gap.reason.startswith("could not tell about workload identity pool ")
+    assert looked_at(members).total() > 3
+
+
 def test_without_time_only_defender_s_word_is_told(alone: SweepWorld) -> None:
     alone.call_unhealthy(NUMBER)
     break_pool(alone)
