@@ -154,6 +154,12 @@ def test_metadata_that_may_not_be_touched_is_noted_and_holds_nothing_up(member: 
     assert member.state()[1:] == ("", "")
 
 
+def test_billing_that_is_off_is_no_role_that_is_missing(member: Side) -> None:
+    member.google.of_setup.failures.plan("find_metadata", PermanentError("403", key="gcp-billing-off"))
+    assert onboard(asked(), member.ports).key == "gcp-billing-off"
+    assert not member.connectors.puts
+
+
 STEPS = ("missing_services", "enable_services", "find_metadata", "set_metadata")
 
 
