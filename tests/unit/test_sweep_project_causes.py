@@ -120,7 +120,7 @@ def test_a_healthy_member_is_not_looked_into(members: SweepWorld) -> None:
 def test_an_unhealthy_member_is_told_what_it_lacks_itself(members: SweepWorld) -> None:
     members.call_unhealthy(NUMBER)
     members.google.of_setup.services[NUMBER].discard("compute.googleapis.com")
-    forbidden = ListPolicySeen(denied=frozenset({"sts.googleapis.com"}))
+    forbidden = ListPolicySeen(denied=frozenset({"pubsub.googleapis.com", "sts.googleapis.com"}))
     members.google.of_rules.policies[f"projects/{NUMBER}", "gcp.restrictServiceUsage"] = forbidden
     report = whole(members)
     assert found(report) == Counter(
