@@ -119,6 +119,17 @@ def service_disabled(title: str, service: str, number: str) -> RefusalError:
     return refusal(403, text, details=[info, {"@type": f"{_TYPE}Help", "links": links}])
 
 
+def billing_disabled(service: str, number: str) -> RefusalError:
+    """403 for a call to an API that is enabled in a project that nobody pays for any more."""
+    url = f"https://console.developers.google.com/billing/enable?project={number}"
+    text = (
+        f"This API method requires billing to be enabled. Please enable billing on project #{number} by visiting {url} "
+        "then retry."
+    )
+    info = error_info("BILLING_DISABLED", "googleapis.com", service=service, consumer=f"projects/{number}")
+    return refusal(403, text, status="PERMISSION_DENIED", details=[info])
+
+
 def outside_perimeter(service: str, number: str, identifier: str) -> RefusalError:
     """403 of VPC Service Controls."""
     text = f"Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: {identifier}"

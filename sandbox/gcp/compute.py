@@ -11,7 +11,7 @@ import json
 import secrets
 from typing import Any
 
-from sandbox.gcp.answers import compute_refusal, denied
+from sandbox.gcp.answers import billing_disabled, compute_refusal, denied
 from sandbox.gcp.hierarchy import Instance, Project, now_spelt
 from sandbox.gcp.operations import Operations
 from sandbox.gcp.paging import page_of
@@ -69,6 +69,8 @@ class Compute:
         project = self._gate.hierarchy.find_project(call.parts["project"])
         if project is None:
             raise denied("compute.projects.get", f"projects/{call.parts['project']}")
+        if not project.billing:
+            raise billing_disabled("compute.googleapis.com", project.number)
         return project
 
     def _get(self, call: Call) -> Any:

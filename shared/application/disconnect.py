@@ -11,10 +11,11 @@ from shared.application.settlement import Settlement
 from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
+from shared.domain.leaving import leave_project
 from shared.domain.ledger import LEFT, Result, State
 from shared.domain.placement import address_of, is_member_below, is_organization_connector
 from shared.domain.policy import Decision, Policy, Verdict, decide
-from shared.errors import PermanentError
+from shared.errors import PermanentError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 
 
@@ -22,8 +23,9 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     """Deletes what is ours; what is already gone is no error, what is another's is refused.
 
     The request is a person's word, and then whether the policy includes the account matters not; or it is an opt-in
-    under `deletions`, and then this side's policy has to say the same, or the account's state is only noted. Of
-    projects only so many lose their connectors in a day as `deletions.most_per_run` allows; of others it is noted.
+    under `deletions`, and then this side's policy has to say the same, or the account's state is only noted. A project
+    has to be out as it is now, too, and only so many lose their connectors in a day as `deletions.most_per_run` allows:
+    of the others it is noted.
     Who asked for a connector later than this wants it connected: then it is a leftover.
     Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
@@ -33,8 +35,8 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     if record is not None and record.outdated_by({State.CONNECTED}, request.occurred_at):
         return Outcome(result=Result.SKIPPED, reason=f"the {policy.noun} was connected after this was asked for")
     decision = decide(policy, described(request, policy))
-    if not _allowed(request, decision, policy):
-        return settlement.note()
+    if staying := _staying(request, decision, policy, ports, settlement):
+        return staying
     owner, now = settlement.owner or "", ports.clock.now()
     if not ports.ledger.claim(request.key, owner=owner, now=now, seconds=ports.claim_seconds):
         return replace(settlement, owner=None).wait(
@@ -47,7 +49,7 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     for connector in present:
         _refuse(connector, policy, ports)
     most = policy.deletions.most_per_run
-    if present and _is_capped(request) and not ports.removals.take(request.key, most, now):
+    if present and _is_of_google(request) and not ports.removals.take(request.key, most, now):
         return settlement.spare(most)
     for connector in present:
         ports.connectors.delete(connector.connector_id)
@@ -62,8 +64,35 @@ def _allowed(request: ConnectorRequest, decision: Decision, policy: Policy) -> b
     return request.data.status is not State.DEPARTED or policy.deletions.departed_accounts
 
 
-def _is_capped(request: ConnectorRequest) -> bool:
-    """Whether the request is no person's word, and counted here: AWS's side counts what it asks for, batch by batch."""
+def _staying(
+    request: ConnectorRequest, decision: Decision, policy: Policy, ports: OnboardPorts, settlement: Settlement
+) -> Outcome | None:
+    """The end of a request that this side's policy, or the project as it is now, does not bear out; None where both do.
+
+    A label that is taken off and a folder that is moved back make no event, so nothing outdates the request.
+    Raises TransientError, ConfigurationError.
+    """
+    if not _allowed(request, decision, policy):
+        return settlement.note()
+    if not _is_of_google(request):
+        return None
+    project = ports.google.projects().find(request.key.hierarchy_identifier)
+    if project is None:  # and the whole organization was in sight
+        return None
+    now = decide(policy, project)
+    if now.verdict is Verdict.WAIT:
+        raise TransientError(now.reason, remedy="See in which state its cloud has it.")
+    if now.verdict is Verdict.INCLUDE:
+        reason = f"the project is ACTIVE and included now, so nothing is deleted: {now.reason}"
+        return settlement.keep(Result.SKIPPED, reason)
+    leaving = leave_project(project, now, policy.deletions)
+    if leaving.disconnect:
+        return None
+    return settlement.exclude(leaving.reason, status=leaving.status, remedy=leaving.remedy)
+
+
+def _is_of_google(request: ConnectorRequest) -> bool:
+    """Whether it is about a project and no person's word: those of AWS's side are decided and counted there."""
     return request.key.provider is Provider.GCP and request.data.status in LEFT
 
 

@@ -47,6 +47,8 @@ _HOPELESS = frozenset(
     }
 )
 """Refusals that the next call would meet, too: nothing more is asked then."""
+_TROUBLE, _MOST_TROUBLES = "gcp-server-error", 2
+"""One call may meet a trouble of Google's own that the next does not, and each has been tried several times by then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ class LookAtGoogle:
         self._home = home
         self._missing: list[Untold] = []
         self._ended: RollcallError | None = None
+        self._troubles = 0
 
     @property
     def untold(self) -> tuple[Untold, ...]:
@@ -183,5 +186,7 @@ class LookAtGoogle:
         if self._ended is None:
             facts = {"what": what, "reason": error.reason, "error_key": error.key}
             logger.warning("google_not_looked_at", extra=facts)
-        self._ended = self._ended or (error if error.key in _HOPELESS or not error.key else None)
+            self._troubles += error.key == _TROUBLE
+            if error.key in _HOPELESS or not error.key or self._troubles == _MOST_TROUBLES:
+                self._ended = error
         self._missing.append(Untold(what=what, error=error, told=error.key == BEHIND_PERIMETER))

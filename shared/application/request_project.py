@@ -13,7 +13,7 @@ from shared.application.tell_exclusions import note_to_organization, pieces_of
 from shared.domain.accounts import Account, Provider
 from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.ledger import AccountKey
-from shared.domain.policy import Decision, Policy, Verdict, decide, is_management
+from shared.domain.policy import Decision, Deletions, Policy, Verdict, decide, is_management
 from shared.errors import TransientError
 from shared.messages.connector_request import ConnectorRequest
 
@@ -21,6 +21,7 @@ from shared.messages.connector_request import ConnectorRequest
 def request_project(project: Account, ports: BackfillPorts) -> str:
     """Asks for what the policy wants for the project as it is now; returns the id that stands for an event.
 
+    One that takes no part is only noted, whatever `deletions` says: a person takes a connector away by `offboard`.
     In mode `member` the Organization connector is told, too, whether it has to leave the project alone; where the
     project is the management project itself, it is told about every project, so the whole organization is listed.
     Raises TransientError, PermanentError, ConfigurationError.
@@ -43,7 +44,7 @@ def _requests(
     told = exclusions_of(policy, [(project, decision)])
     if told:
         yield note_to_organization(policy, cause, told, now)
-    report = report_on_project(project, decision, policy.deletions, now)
+    report = report_on_project(project, decision, Deletions(), now)
     for each in pieces_of(report, _about_everybody(project, policy, ports)):
         yield request_for(project, policy, cause, each)
 

@@ -25,6 +25,9 @@ from shared.messages.sweep_slice import PLANNING, SweepSlice
 
 logger = logging.getLogger(__name__)
 
+WITHOUT_BILLING = "gcp-billing-off"
+"""The key of Google's refusal for a project that nobody pays for (docs/runbook.md)."""
+
 
 def sweep_slice(message: SweepSlice, ports: SweepPorts, *, tries_left: int = 4) -> SweepReport | None:
     """Does one slice, or plans all; the report where this was the last. Raises TransientError, ConfigurationError.
@@ -134,14 +137,19 @@ def _machines(part: Slice, ports: SweepPorts) -> tuple[list[SweepFinding], list[
         answer, gap = _states_of(part.provider, account, sorted(wanted[account]), ports)
         states |= answer
         gaps += [gap] if gap is not None else []
-    unasked = frozenset(gap.account for gap in gaps)
+    unasked = frozenset(gap.account for gap in gaps if not gap.told)
     return list(machine_findings(machines, states, now, limit, unasked=unasked)), gaps, len(machines)
 
 
 def _states_of(provider: Provider, account: str, wanted: Sequence[str], ports: SweepPorts) -> tuple[Known, Gap | None]:
-    """What instances are; nothing, and a gap, where their account cannot be asked: no answer is not `gone`."""
+    """What instances are; nothing, and a gap, where their account cannot be asked: no answer is not `gone`.
+
+    Without billing instances are stopped, and nobody is told of them: each silent machine is a finding that says so,
+    which holds up no other account.
+    """
     try:
         return states_of(provider, account, wanted, ports), None
     except RollcallError as error:
         logger.warning("instances_unknown", extra={"hierarchy_identifier": account, "reason": error.reason})
-        return {}, Gap(reason=error.reason, area=Area.MACHINES, account=account)
+        told = error.key == WITHOUT_BILLING
+        return {}, Gap(reason=error.reason, area=Area.MACHINES, account=account, told=told)

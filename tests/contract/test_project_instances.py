@@ -85,6 +85,16 @@ def test_a_project_that_we_may_not_look_into_tells_nothing(world: GcpWorld) -> N
     assert raised.value.key == "gcp-permission-denied"
 
 
+def test_a_project_that_nobody_pays_for_tells_nothing_and_no_role_is_to_blame(world: GcpWorld) -> None:
+    number = planted(world, COMPUTE)
+    project = world.cloud.hierarchy.find_project(number)
+    assert project is not None
+    project.billing = False
+    with pytest.raises(PermanentError) as raised:
+        instances_of(world).states_of(number, [THREE])
+    assert raised.value.key == "gcp-billing-off"
+
+
 def test_a_project_that_is_not_there_tells_nothing(world: GcpWorld) -> None:
     with pytest.raises((TransientError, PermanentError)):
         instances_of(world).states_of("999999999999", [THREE])

@@ -17,7 +17,7 @@ from shared.domain.sweep.project_identity import (
     PoolSeen,
     ServiceAccountSeen,
 )
-from shared.errors import TransientError
+from shared.errors import PermanentError, TransientError
 from tests.fakes.failures import Failures
 
 
@@ -138,6 +138,7 @@ class FakeProjectInstances:
     def __init__(self) -> None:
         self.states: dict[tuple[str, str], InstanceState] = {}
         self.unreachable: set[str] = set()
+        self.unpaid: set[str] = set()
         self.asked: list[tuple[str, tuple[str, ...]]] = []
 
     def states_of(self, number: str, wanted: Sequence[str]) -> Mapping[str, InstanceState]:
@@ -145,6 +146,8 @@ class FakeProjectInstances:
         self.asked.append((number, tuple(wanted)))
         if number in self.unreachable:
             raise TransientError(f"project {number} does not answer")
+        if number in self.unpaid:
+            raise PermanentError(f"project {number} has no billing", key="gcp-billing-off")
         return {each: self.states.get((number, each), InstanceState.GONE) for each in wanted}
 
 

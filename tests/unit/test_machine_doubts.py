@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from shared.domain.accounts import Provider
+from shared.domain.sweep.machine_marks import cloud_of
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.errors import PermanentError
 from tests.fakes.sweep_machines import ACCOUNT, instance_of, machine, swept, world_with
@@ -84,13 +86,33 @@ def without_cloud(ghost: ArcMachine) -> ArcMachine:
     return replace(ghost, tags={name: value for name, value in ghost.tags.items() if name != "cloud"})
 
 
-@pytest.mark.parametrize("doubtful", [renamed, without_cloud])
+def with_a_tag_for_costs(ghost: ArcMachine) -> ArcMachine:
+    return replace(ghost, tags={**without_cloud(ghost).tags, "projectid": "crm-7"})
+
+
+@pytest.mark.parametrize("doubtful", [renamed, without_cloud, with_a_tag_for_costs])
 def test_an_orphan_that_leaves_a_doubt_is_reported_and_stays(doubtful: Any) -> None:
     world = world_with(doubtful(machine("ghost")))
     for _ in range(3):
         report = swept(world)
         assert "machine-orphaned" in {each.finding.key for each in report.open}
     assert world.tenant.deleted == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "provider"),
+    [
+        ({"accountid", "projectid"}, Provider.AWS),
+        ({"instanceid", "projectnumber"}, Provider.AWS),
+        ({"projectid", "instancename"}, Provider.AWS),
+        ({"projectnumber"}, Provider.GCP),
+        ({"machineid", "projectid"}, Provider.GCP),
+    ],
+)
+def test_without_the_tag_cloud_a_tag_that_users_have_themselves_says_nothing(
+    tags: set[str], provider: Provider
+) -> None:
+    assert cloud_of(dict.fromkeys(tags, "x")) is provider
 
 
 def test_a_machine_beside_no_connector_of_its_account_stays() -> None:

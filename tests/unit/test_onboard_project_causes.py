@@ -108,6 +108,17 @@ def test_a_burst_of_refusals_costs_one_look_and_a_minute_later_another(member: S
     assert looks() == 2
 
 
+def test_a_burst_of_refusals_while_google_has_troubles_costs_two_calls(member: Side) -> None:
+    identities = member.google.of_identities
+    identities.failures.plan("find_pool", *[TransientError("503", key="gcp-server-error")] * 40)
+    identities.failures.plan("find_account", *[TransientError("503", key="gcp-server-error")] * 40)
+    for number in ("345678901000", "345678901001", "345678901002"):
+        member.google.of_projects.add(project(number, name=f"shop-{number}"))
+        outcome = refused(member, asked(hierarchy_identifier=number))
+        assert (outcome.key, "could not tell about workload identity pool" in outcome.reason) == (REFUSED.key, True)
+    assert len(identities.asked) == 2
+
+
 def test_the_management_project_is_looked_at_as_the_home_of_all(policy: Policy) -> None:
     side = Side(policy, MEMBER)
     home = home_of_members(side.projects_policy)

@@ -154,6 +154,12 @@ def test_metadata_that_may_not_be_touched_is_noted_and_holds_nothing_up(member: 
     assert member.state()[1:] == ("", "")
 
 
+def test_billing_that_is_off_is_no_role_that_is_missing(member: Side) -> None:
+    member.google.of_setup.failures.plan("find_metadata", PermanentError("403", key="gcp-billing-off"))
+    assert onboard(asked(), member.ports).key == "gcp-billing-off"
+    assert not member.connectors.puts
+
+
 STEPS = ("missing_services", "enable_services", "find_metadata", "set_metadata")
 
 
@@ -281,10 +287,62 @@ def test_a_person_disconnects_a_project_whose_id_the_message_does_not_tell(membe
 def test_a_departed_project_s_connector_goes_only_where_the_policy_says_so(member: Side, may: bool) -> None:
     onboard(asked(), member.ports)
     member.change(deletions=Deletions(departed_accounts=may))
+    member.google.of_projects.add(project(state=AccountState.DELETE_REQUESTED))
     gone = asked(action="disconnect", status="departed", reason="the project is DELETE_REQUESTED")
     onboard(gone.model_copy(update={"occurred_at": member.clock.now()}), member.ports)
     assert bool(member.connectors.deletes) is may
     assert member.state()[0] is State.DEPARTED
+
+
+def out_again(side: Side, status: str = "excluded") -> ConnectorRequest:
+    """What was asked for while the project was out, and is worked on now."""
+    side.change(deletions=Deletions(excluded_accounts=True, departed_accounts=True))
+    onboard(asked(), side.ports)
+    side.clock.advance(3600)
+    left = asked(action="disconnect", status=status, ou_path="/Sandbox", reason="excluded by folder")
+    return left.model_copy(update={"occurred_at": side.clock.now()})
+
+
+@pytest.mark.parametrize("status", ["excluded", "departed"])
+def test_a_project_that_is_included_again_without_an_event_keeps_its_connector(member: Side, status: str) -> None:
+    outcome = onboard(out_again(member, status), member.ports)
+    assert outcome.result is Result.SKIPPED
+    assert "ACTIVE and included now" in outcome.reason
+    assert not member.connectors.deletes
+    assert member.state()[0] is State.CONNECTED
+    assert "so nothing is deleted" in next(iter(member.ledger.history(KEY))).reason
+
+
+@pytest.mark.parametrize("now", [{"ou_path": "/Sandbox"}, {"state": AccountState.DELETE_REQUESTED}, None])
+def test_a_project_that_is_still_out_loses_its_connector(member: Side, now: dict[str, Any] | None) -> None:
+    left = out_again(member)
+    if now is None:
+        del member.google.of_projects.projects[NUMBER]
+    else:
+        member.google.of_projects.add(project(**now))
+    assert onboard(left, member.ports).result is Result.DELETED
+
+
+def test_what_may_be_taken_is_asked_for_what_the_project_is_now(member: Side) -> None:
+    left = out_again(member)
+    member.change(deletions=Deletions(excluded_accounts=True))
+    member.google.of_projects.add(project(state=AccountState.DELETE_REQUESTED))
+    assert onboard(left, member.ports).result is Result.SKIPPED
+    assert not member.connectors.deletes
+    assert member.state()[0] is State.DEPARTED
+
+
+def test_a_project_that_cannot_be_asked_about_keeps_its_connector_for_now(member: Side) -> None:
+    left = out_again(member)
+    member.google.of_projects.failures.plan(f"find {NUMBER}", TransientError("503"))
+    assert onboard(left, member.ports).result is Result.DEFERRED
+    assert not member.connectors.deletes
+
+
+def test_google_is_not_asked_about_a_person_s_word(member: Side) -> None:
+    left = out_again(member, status="seen")
+    member.google.of_projects.failures.plan(f"find {NUMBER}", TransientError("503"))
+    assert onboard(left, member.ports).result is Result.DELETED
 
 
 # Projects with identities of their own: looked at, never changed

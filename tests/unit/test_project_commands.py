@@ -350,15 +350,18 @@ def test_onboard_of_a_project_that_takes_no_part_says_why(desk: Desk, project_id
     assert desk.azure.connectors.everything() == []
 
 
-def test_onboard_takes_a_connector_away_where_the_policy_says_so(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    ("now", "state"),
+    [({"ou_path": "/Sandbox"}, "excluded"), ({"state": AccountState.DELETE_REQUESTED}, "departed")],
+)
+def test_onboard_takes_no_connector_away_whatever_the_policy_says(desk: Desk, now: dict[str, Any], state: str) -> None:
     desk.connect()
-    desk.projects.add(shop(SHOP, ou_path="/Sandbox"))
-    desk.change(deletions=Deletions(excluded_accounts=True))
+    desk.projects.add(shop(SHOP, **now))
+    desk.change(deletions=Deletions(excluded_accounts=True, departed_accounts=True))
     desk.azure.clock.advance(60)
     said = desk.run("onboard", "acme-shop-1")
-    assert (said.code, said.out.startswith("excluded")) == (0, True), said.err
-    [parent] = desk.azure.connectors.everything()
-    assert SHOP in parent.excluded_accounts
+    assert (said.code, said.out.startswith(state)) == (0, True), said.err
+    assert SHOP in {each.hierarchy_identifier for each in desk.azure.connectors.everything()}
 
 
 def test_plan_refuses_projects_of_another_mode(desk: Desk) -> None:

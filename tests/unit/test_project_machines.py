@@ -171,6 +171,20 @@ def test_a_project_that_cannot_be_asked_is_a_gap_and_nothing_goes(refused: str) 
     assert standings == {NUMBER: Standing.UNSEEN, ACCOUNT: Standing.STILL}
 
 
+def test_machines_of_a_project_that_nobody_pays_for_are_unknown_and_hold_up_no_other() -> None:
+    old = machine("old")
+    world = world_of_both(project_machine("web-1"), old)
+    world.google.of_instances.unpaid.add(NUMBER)
+    report = swept(world)
+    assert (report.complete, kinds(report)) == (True, ["machine-disconnected", "machine-orphaned"])
+    [unknown] = [each.finding for each in report.open if each.finding.account == NUMBER]
+    assert "could not be told" in unknown.reason
+    assert [(gap.account, gap.told, gap.reason) for gap in report.gaps] == [
+        (NUMBER, True, f"project {NUMBER} has no billing")
+    ]
+    assert swept(world).deleted == (old.machine_id,)
+
+
 def test_the_project_of_a_gap_has_the_digits_of_an_account_whose_machines_are_told_all_the_same() -> None:
     twin = replace(machine("old"), tags={**machine("old").tags, "accountid": NUMBER})
     world = world_of_both(twin, project_machine("web-1"))

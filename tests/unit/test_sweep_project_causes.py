@@ -120,7 +120,7 @@ def test_a_healthy_member_is_not_looked_into(members: SweepWorld) -> None:
 def test_an_unhealthy_member_is_told_what_it_lacks_itself(members: SweepWorld) -> None:
     members.call_unhealthy(NUMBER)
     members.google.of_setup.services[NUMBER].discard("compute.googleapis.com")
-    forbidden = ListPolicySeen(denied=frozenset({"sts.googleapis.com"}))
+    forbidden = ListPolicySeen(denied=frozenset({"pubsub.googleapis.com", "sts.googleapis.com"}))
     members.google.of_rules.policies[f"projects/{NUMBER}", "gcp.restrictServiceUsage"] = forbidden
     report = whole(members)
     assert found(report) == Counter(
@@ -180,6 +180,23 @@ def test_nothing_more_is_asked_where_google_gives_no_answer(members: SweepWorld)
     assert (report.complete, looked_at(members)) == (False, Counter([f"pool of {MANAGEMENT}"]))
     assert "grants" not in " ".join(members.google.of_rules.asked)
     assert "roles on organization" in gap.reason
+
+
+def test_a_second_trouble_of_google_s_own_ends_the_look(members: SweepWorld) -> None:
+    trouble = TransientError("503", key="gcp-server-error")
+    members.google.of_identities.failures.plan("find_pool", trouble)
+    members.google.of_identities.failures.plan("find_account", None, trouble)
+    report = whole(members)
+    assert (report.complete, looked_at(members).total()) == (False, 3)
+    assert "grants" not in " ".join(members.google.of_rules.asked)
+
+
+def test_one_trouble_of_google_s_own_hides_nothing_else(members: SweepWorld) -> None:
+    trouble = TransientError("503", key="gcp-server-error")
+    members.google.of_identities.failures.plan("find_pool", trouble)
+    [gap] = whole(members).gaps
+    assert gap.reason.startswith("could not tell about workload identity pool ")
+    assert looked_at(members).total() > 3
 
 
 def test_without_time_only_defender_s_word_is_told(alone: SweepWorld) -> None:

@@ -15,8 +15,8 @@ from shared.adapters.gcp.rules import GcpOrganizationRules
 from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.adapters.settings import GcpSettings
 from shared.application.ports import Clock, PolicySource
+from shared.application.provider_policy import policy_for
 from shared.domain.accounts import Provider
-from shared.errors import ConfigurationError
 
 
 class GoogleAccess:
@@ -39,11 +39,7 @@ class GoogleAccess:
 
     def projects(self) -> GcpProjects:
         """The projects of the policy's organization."""
-        policy = self._policy.current().of(Provider.GCP)
-        if policy is None:
-            raise ConfigurationError(
-                "the policy says nothing of Google Cloud", setting="the section `gcp` of the policy"
-            )
+        policy = policy_for(self._policy.current(), Provider.GCP)
         if policy.organization not in self._known:
             self._known[policy.organization] = GcpProjects(self._client, policy.organization, self._clock)
         return self._known[policy.organization]

@@ -1,7 +1,8 @@
 """The table of Google's refusals: reason, status or code, and text where nothing else tells → what it means.
 
-The first row that matches counts. Source: google.rpc.Code and google.rpc.ErrorInfo (AIP-193); IAM "Workload Identity
-Federation"; Service Usage, VPC Service Controls and Organization Policy documentation; answers quoted in public issues.
+The first row that matches counts. Source: google.rpc.Code, google.rpc.ErrorInfo (AIP-193) and google.api.ErrorReason;
+IAM "Workload Identity Federation"; Service Usage, VPC Service Controls and Organization Policy documentation; answers
+quoted in public issues.
 """
 
 from __future__ import annotations
@@ -111,6 +112,11 @@ BILLING_MISSING = _permanent(
     remedy="Link the project to a billing account, or exclude it in the policy, then replay.",
     link=f"{_DOCS}/billing/docs/how-to/modify-project",
 )
+BILLING_OFF = _permanent(
+    key="gcp-billing-off",
+    remedy="Open the project's billing account again, link another or exclude the project in the policy, then replay.",
+    link=f"{_DOCS}/billing/docs/how-to/modify-project",
+)
 NOT_FOUND = _permanent(
     key="gcp-not-found",
     remedy="See in the project's activity what was removed, then replay.",
@@ -138,6 +144,7 @@ _UNUSED_API = r"has not been used in project \S+ before or it is disabled"
 ROWS = (
     Row(names=("SERVICE_DISABLED", "accessNotConfigured"), diagnosis=API_DISABLED),
     Row(names=("403",), text=_UNUSED_API, diagnosis=API_DISABLED),  # answers of 2020 and before gave no reason
+    Row(names=("BILLING_DISABLED", "CONSUMER_SUSPENDED"), diagnosis=BILLING_OFF),
     Row(names=("SECURITY_POLICY_VIOLATED", "VPC_SERVICE_CONTROLS", "vpcServiceControls"), diagnosis=PERIMETER),
     Row(names=("constraints/iam.allowedPolicyMemberDomains",), diagnosis=DOMAIN_RESTRICTED),
     Row(names=("UREQ_PROJECT_BILLING_*", "googleapis.com/billing-enabled"), diagnosis=BILLING_MISSING),

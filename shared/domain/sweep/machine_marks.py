@@ -36,11 +36,6 @@ class Marks:
     link: str
     name: str = ""
 
-    @property
-    def own(self) -> frozenset[str]:
-        """The tags that no other cloud's machines have."""
-        return frozenset(self.needed) - {"cloud", DEFENDERS_TAG}
-
 
 MARKS = {
     Provider.AWS: Marks(
@@ -82,10 +77,12 @@ MARKS = {
 def cloud_of(tags: Mapping[str, str]) -> Provider | None:
     """The cloud that a machine with these tags, by names in lower case, comes from; None for any other.
 
-    One without the tag Cloud comes from GCP where it has a tag that only those have, else from AWS.
+    One without the tag Cloud comes from AWS where it has a tag that names an account or an instance there, else from
+    GCP where it has one of those; else from AWS. The other tags may be a user's own, as ProjectId is for costs.
     """
     if "cloud" not in tags:
-        return Provider.GCP if tags.keys() & MARKS[Provider.GCP].own else Provider.AWS
+        named = (each for each, marks in MARKS.items() if tags.keys() & {marks.account, marks.instance})
+        return next(named, Provider.AWS)
     return next((each for each, marks in MARKS.items() if marks.cloud == tags["cloud"].upper()), None)
 
 

@@ -58,6 +58,12 @@ from shared.domain.sweep.project_kinds import (
 
 SHARING, ISSUERS = "iam.allowedPolicyMemberDomains", "iam.workloadIdentityPoolProviders"
 STORAGE, SERVICE_USAGE = "compute.storageResourceUseRestrictions", "gcp.restrictServiceUsage"
+RESTRICTABLE = frozenset(f"{name}.googleapis.com" for name in ("artifactregistry", "compute", "container", "pubsub"))
+"""Services that SERVICE_USAGE can forbid, of those that Defender needs; IAM, Cloud Logging and the like it cannot.
+
+Source: Google, "Restricting resource usage" and its list of supported services, which names the first two for certain.
+Whether it names Container Analysis and OS Config was not read: they are left out.
+"""
 
 
 def services_findings(home: Home, missing: Sequence[str]) -> Iterator[SweepFinding]:
@@ -226,8 +232,8 @@ def custom_role_findings(home: Home, role: str, seen: CustomRoleSeen | None) -> 
 
 
 def service_usage_findings(home: Home, seen: ListPolicySeen, resource: str) -> Iterator[SweepFinding]:
-    """Services that an organization policy forbids to use, enabled or not."""
-    if refused := [each for each in home.services if not seen.admits(each)]:
+    """Services that an organization policy forbids to use, enabled or not; of the others it says nothing."""
+    if refused := [each for each in home.services if each in RESTRICTABLE and not seen.admits(each)]:
         named = ", ".join(refused)
         yield restricted(
             SERVICES_RESTRICTED,
