@@ -99,6 +99,11 @@ class OffboardingPlan:
         )
 
     @property
+    def is_refused(self) -> bool:
+        """Whether members, a lock or another's connector keep it as it is, whoever confirms."""
+        return self.in_use is not None or bool(self.locks) or bool(self.foreign)
+
+    @property
     def has_nothing_to_do(self) -> bool:
         """Whether there is neither a connector of ours nor a stack instance to remove."""
         return not self.ours and self.roles_fate is not RolesFate.REMOVE

@@ -24,6 +24,7 @@ from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import connector_id_for, desired_project_body, to_create
 from shared.domain.gcp_connector_api import OFFERING_OF, Project
 from shared.domain.ledger import AccountKey, AccountRecord, State
+from shared.domain.offboarding import Lock
 from shared.domain.placement import place
 from shared.domain.policy import Deletions, Mode, Policy
 from shared.errors import ConfigurationError
@@ -477,8 +478,31 @@ def test_offboard_says_what_goes_and_what_stays_and_then_does_it(desk: Desk) -> 
     done = desk.run("offboard", "acme-shop-1", "--confirm", "--json").document
     assert (done["state"], done["provider"], done["roles_removed"]) == ("offboarded", "gcp", False)
     assert {each.hierarchy_identifier for each in desk.azure.connectors.everything()} == {MANAGEMENT}
+    assert said.out.endswith("nothing was changed; --confirm does it\n")
     again = desk.run("offboard", SHOP, "--provider", "gcp")
     assert "there is nothing of ours to remove" in again.out
+    assert (again.code, "--confirm" in again.out) == (0, False)
+
+
+def test_offboard_promises_nothing_that_it_would_refuse(desk: Desk) -> None:
+    desk.connect()
+    members = desk.run("offboard", MANAGEMENT_ID)
+    assert members.code == 1
+    assert "\ndelete" not in members.out
+    assert members.out.endswith("--confirm would be refused, too\n")
+    document = desk.run("offboard", MANAGEMENT_ID, "--json")
+    assert (document.code, document.document["refused"], document.document["confirmed"]) == (1, True, False)
+    desk.around.locks.append(Lock(lock_id="/subscriptions/s/locks/l", level="CanNotDelete"))
+    locked = desk.run("offboard", "acme-shop-1")
+    assert (locked.code, "\ndelete" in locked.out, "would be refused" in locked.out) == (1, False, True)
+    desk.around.locks.clear()
+    assert desk.run("offboard", "acme-shop-1", "--json").document["refused"] is False
+    [mine] = [each for each in desk.azure.connectors.everything() if each.hierarchy_identifier == SHOP]
+    theirs = connector_id_for(SHOP, replace(MEMBER.target, resource_group="theirs"), Provider.GCP)
+    desk.azure.connectors.plant(theirs, mine.body | {"tags": {}})
+    look = desk.run("offboard", "acme-shop-1")
+    assert (look.code, look.out.endswith("would be refused, too\n")) == (1, True)
+    assert desk.run("offboard", "acme-shop-1", "--confirm").code == 1
 
 
 def test_the_organization_connector_stays_while_members_stand_below_it(desk: Desk) -> None:
