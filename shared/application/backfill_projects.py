@@ -91,7 +91,7 @@ class _Work:
             if self._run.limit is not None and self._new >= self._run.limit:
                 return None
             self._new += 1
-        looked = Looked(account_id=project.account_id, signal=signal, reason=decision.reason)
+        looked = Looked(account_id=project.account_id, signal=signal, reason=decision.reason, name=project.name)
         if self._run.dry or signal is Signal.WAITS:
             return looked
         report = report_on_project(project, decision, Deletions(), self._ports.clock.now())
@@ -121,7 +121,8 @@ class _Work:
         except PermanentError as error:
             facts = {"hierarchy_identifier": project.account_id, "reason": error.reason, "error_key": error.key}
             logger.error("request_not_sent", extra=facts | {"remedy": error.remedy})  # noqa: TRY400 - one line
-            return Looked(account_id=project.account_id, signal=signal, reason=str(error), failed=True)
+            reason = str(error)
+            return Looked(account_id=project.account_id, signal=signal, reason=reason, failed=True, name=project.name)
         return None
 
 

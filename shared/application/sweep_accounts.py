@@ -54,6 +54,7 @@ class SweptAccounts:
         self._policy = _policy_for(part.provider, ports.policy.current())
         self._now = ports.clock.now()
         self.asked: list[str] = []
+        self.names: dict[str, str] = {}
         self.looked: dict[str, int] = {}
         self.discovered: Counter[str] = Counter()
         self.plans: Mapping[str, PlanUse] = {}
@@ -165,6 +166,8 @@ class SweptAccounts:
             return  # its list of excluded accounts is the daily comparison's business, which reads tags
         self._ask(account)
         self.asked.append(account.account_id)
+        if account.provider is Provider.GCP:
+            self.names[account.account_id] = account.name
 
     def _note(self, looked: Looked) -> None:
         """Tells the ledger of a project that takes no part, where it knows otherwise; AWS's side tells of accounts.

@@ -529,6 +529,14 @@ def test_the_organization_connector_stays_while_members_stand_below_it(desk: Des
     assert desk.azure.connectors.everything() == []
 
 
+def test_backfill_names_projects_as_plan_does(desk: Desk) -> None:
+    said = desk.run("backfill", "--provider", "gcp", "--dry-run")
+    assert f"{SAND}  acme-sand-1  noted without a connector: excluded by folder path /Sandbox" in said.out.splitlines()
+    document = desk.run("backfill", "--provider", "gcp", "--dry-run", "--json").document
+    told = {(each["provider"], each["hierarchy_identifier"], each["name"]) for each in document["accounts"]}
+    assert told == {("gcp", number, name) for number, name in NAMES.items()}
+
+
 @pytest.mark.parametrize("gone", ["deleted", "excluded", "out of sight"])
 def test_a_project_that_takes_no_part_any_more_can_be_offboarded(desk: Desk, gone: str) -> None:
     desk.connect()

@@ -89,6 +89,7 @@ def test_a_project_without_its_connector_is_asked_for_with_what_it_is_now(world:
     plant(world, old(OTHER, ou_path="/Shops/North", tags={"team": "till"}), connected=False)
     report = whole(world)
     assert (found(report), report.asked) == (Counter([("connector-missing", OTHER)]), (OTHER,))
+    assert report.names == {OTHER: f"shop-{OTHER[-3:]}"}
     [asked] = world.sender.requests
     key = AccountKey(provider=Provider.GCP, hierarchy_identifier=OTHER)
     assert (asked.key, asked.data.action, asked.data.status) == (key, Action.CONNECT, State.DEPLOYED)
