@@ -260,6 +260,8 @@ def test_a_policy_without_projects_is_told(desk: Desk, words: tuple[str, ...]) -
     told = [] if words[0] == "plan" else ["acme-shop-1"]
     said = desk.run(*words, *told, "--json")
     assert (said.code, said.document["error"]["reason"]) == (2, "the policy says nothing about projects")
+    assert "section `gcp`" in said.document["error"]["remedy"]
+    assert "docs/policy.md" in said.document["error"]["remedy"]
     assert desk.sent.sent == []
 
 
