@@ -298,6 +298,7 @@ def test_explain_names_rule_plans_place_and_body_of_a_project(desk: Desk) -> Non
 def test_explain_of_a_project_as_it_is_or_as_it_is_told(desk: Desk, arguments: tuple[str, ...], said: str) -> None:
     answer = desk.run("policy", "explain", *arguments)
     assert (answer.code, said in answer.out) == (0, True), (answer.out, answer.err)
+    assert ("\nrule " in answer.out) is ("\nexclude" not in answer.out), "whom the policy excludes gets no profile"
 
 
 @pytest.mark.parametrize(
