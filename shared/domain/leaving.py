@@ -68,7 +68,7 @@ def leave_project(project: Account, decision: Decision, may: Deletions) -> Leavi
     """A project that takes no part, or is to be deleted: it has nothing of ours but its connector."""
     if project.state is AccountState.ACTIVE:
         return Leaving(status=State.EXCLUDED, reason=decision.reason, disconnect=may.excluded_accounts)
-    return _gone(decision.reason, PROJECT_DELETED, None, may)
+    return _gone(decision.reason, PROJECT_DELETED, None, may, project.name or project.account_id)
 
 
 def leave_unseen_project(said: str, may: Deletions) -> Leaving:
@@ -88,8 +88,10 @@ def spared(reason: str, most: int) -> str:
     return f"{reason}; {told}" if reason else told
 
 
-def _gone(reason: str, kind: FindingKind, instance: StackInstance | None, may: Deletions) -> Leaving:
-    finding = kind.found(reason)
+def _gone(
+    reason: str, kind: FindingKind, instance: StackInstance | None, may: Deletions, identifier: str = "ID"
+) -> Leaving:
+    finding = kind.found(reason, remedy=kind.remedy.replace("ID", identifier))
     return Leaving(
         status=State.DEPARTED,
         reason=finding.reason,

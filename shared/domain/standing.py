@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.domain.accounts import Provider
+from shared.domain.accounts import Provider, as_argument
 from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
 from shared.domain.findings import MEMBERSHIP_CHANGE, ORGANIZATION_CONNECTOR_MISSING, Finding
 from shared.domain.placement import Placement, address_of, is_organization_connector, is_ours, membership_changes
 from shared.domain.policy import Decision, Mode, Policy
 from shared.domain.targets import Target
 
+_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 DUPLICATE = "duplicate-connector"
 """The key of what is refused because of another's connector."""
 
@@ -23,9 +24,9 @@ def find_foreign(connectors: Sequence[Connector], policy: Policy) -> Connector |
 
 def foreign(connector: Connector) -> Finding:
     """Why an account or project stays as it is that another's connector has."""
-    noun = "project" if connector.environment == ENVIRONMENT_OF[Provider.GCP] else "account"
-    words = "onboard ID --adopt" if noun == "account" else "onboard ID --provider gcp --adopt"
-    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall {words}`."
+    provider = _provider_of(connector)
+    noun, who = _NOUN[provider], as_argument(connector.hierarchy_identifier, provider)
+    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall onboard {who} --adopt`."
     if connector.organizational_data.get("organizationMembershipType") == "Member":
         remedy = (
             "Defender made it under an Organization connector and would make it again: exclude the "
@@ -33,6 +34,10 @@ def foreign(connector: Connector) -> Finding:
         )
     reason = f"the {noun} is connected already by {connector.connector_id}, which is not ours"
     return Finding(key=DUPLICATE, reason=reason, remedy=remedy)
+
+
+def _provider_of(connector: Connector) -> Provider:
+    return Provider.GCP if connector.environment == ENVIRONMENT_OF[Provider.GCP] else Provider.AWS
 
 
 def standing_at(wanted: ConnectorId, connectors: Sequence[Connector]) -> Connector | None:
@@ -51,7 +56,8 @@ def membership_change(standing: Connector, wanted: Placement) -> Finding | None:
     if not membership_changes(standing, wanted.desired):
         return None
     return MEMBERSHIP_CHANGE.found(
-        f"{standing.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
+        f"{standing.connector_id} was made in another mode: a connector cannot join or leave an organization in place",
+        remedy=MEMBERSHIP_CHANGE.remedy.replace("the account", f"the {_NOUN[_provider_of(standing)]}"),
     )
 
 
@@ -73,4 +79,7 @@ def missing_parent(policy: Policy, decision: Decision, account_id: str, found: S
         return None
     elsewhere = ", ".join(str(each.connector_id) for each in found)
     reason = f"there is no Organization connector {expected}" + (f", but {elsewhere}" if elsewhere else "")
-    return ORGANIZATION_CONNECTOR_MISSING.found(reason)
+    who = as_argument(parent, policy.provider)
+    return ORGANIZATION_CONNECTOR_MISSING.found(
+        reason, remedy=f"Ask for it with `rollcall onboard {who}`; members follow by themselves."
+    )

@@ -116,6 +116,7 @@ def test_a_member_waits_for_the_organization_connector_and_nothing_is_switched_o
     side = Side(policy, MEMBER)
     outcome = onboard(asked(), side.ports)
     assert (outcome.result, outcome.key) == (Result.DEFERRED, "organization-connector-missing")
+    assert f"`rollcall onboard {MANAGEMENT} --provider gcp`" in side.state()[2]
     assert not side.google.of_setup.enabled
     made = onboard(asked(hierarchy_identifier=MANAGEMENT, name="mdc-mgmt-proj-123456789012"), side.ports)
     assert (made.result, made.connector_id) == (Result.CREATED, str(side.wanted(MANAGEMENT).connector_id))
@@ -213,6 +214,7 @@ def test_a_project_that_is_to_be_deleted_gets_nothing_and_has_departed(member: S
     assert onboard(asked(), member.ports).result is Result.SKIPPED
     assert member.state()[0] is State.DEPARTED
     assert "Runbook: project-deleted." in member.state()[2]
+    assert f"`rollcall offboard {ID} --confirm`" in member.state()[2].replace(" --provider gcp", "")
     assert not member.google.of_setup.enabled
     assert not member.connectors.puts
 

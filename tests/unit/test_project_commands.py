@@ -247,6 +247,7 @@ def test_plan_tells_what_would_change_what_is_anothers_and_what_has_left(desk: D
     assert said.code == 1
     assert "environmentData.organizationalData.excludedProjectNumbers" in said.out
     assert "another's connector, which is not ours, has the project" in said.out
+    assert f"`rollcall onboard {SAND} --provider gcp --adopt`" in flat(said.out)
     assert "the organization does not list the project; its connector would stay" in flat(said.out)
     desk.change(deletions=Deletions(departed_accounts=True))
     [gone] = [each for each in desk.run("plan", "--json").document["accounts"] if each["hierarchy_identifier"] == SHOP]
@@ -375,6 +376,8 @@ def test_plan_refuses_projects_of_another_mode(desk: Desk) -> None:
     said = desk.run("plan", "--provider", "gcp", "--json")
     keys = {each["hierarchy_identifier"]: each["key"] for each in said.document["accounts"]}
     assert (said.code, keys[SHOP], keys[MANAGEMENT]) == (1, "membership-change", "mode-switch")
+    remedies = {each["hierarchy_identifier"]: each["remedy"] for each in said.document["accounts"]}
+    assert "offboard the project" in remedies[SHOP]
 
 
 def test_onboard_of_a_member_that_waits_for_its_parent_says_for_what(desk: Desk) -> None:
@@ -493,6 +496,7 @@ def test_offboard_promises_nothing_that_it_would_refuse(desk: Desk) -> None:
     assert members.code == 1
     assert "\ndelete" not in members.out
     assert members.out.endswith("--confirm would be refused, too\n")
+    assert f"`rollcall offboard {MANAGEMENT} --provider gcp --confirm`" in members.out
     document = desk.run("offboard", MANAGEMENT_ID, "--json")
     assert (document.code, document.document["refused"], document.document["confirmed"]) == (1, True, False)
     desk.around.locks.append(Lock(lock_id="/subscriptions/s/locks/l", level="CanNotDelete"))
@@ -505,7 +509,8 @@ def test_offboard_promises_nothing_that_it_would_refuse(desk: Desk) -> None:
     desk.azure.connectors.plant(theirs, mine.body | {"tags": {}})
     look = desk.run("offboard", "acme-shop-1")
     assert (look.code, look.out.endswith("would be refused, too\n")) == (1, True)
-    assert desk.run("offboard", "acme-shop-1", "--confirm").code == 1
+    refused = desk.run("offboard", "acme-shop-1", "--confirm")
+    assert (refused.code, f"`rollcall onboard {SHOP} --provider gcp --adopt`" in flat(refused.err)) == (1, True)
 
 
 def test_the_organization_connector_stays_while_members_stand_below_it(desk: Desk) -> None:
@@ -526,6 +531,9 @@ def test_the_organization_connector_stays_while_members_stand_below_it(desk: Des
         occurred_at=desk.azure.clock.now().isoformat(),
     )
     assert onboard(asked, desk.azure.ports).key == "organization-connector-in-use"
+    parked = desk.record(MANAGEMENT)
+    assert parked is not None
+    assert f"`rollcall offboard {MANAGEMENT} --provider gcp --confirm`" in parked.remedy
     assert desk.azure.connectors.deletes == []
     assert desk.run("offboard", "acme-shop-1", "--confirm").code == 0
     assert desk.run("offboard", MANAGEMENT_ID, "--confirm").code == 0

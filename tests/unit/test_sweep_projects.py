@@ -130,6 +130,8 @@ def test_a_connector_that_is_left_of_a_project_is_told_and_stays(world: SweepWor
         plant(world, old(**now), connected=False)
     report = whole(world)
     assert ("connector-orphaned", NUMBER) in found(report)
+    [orphaned] = [each.finding for each in report.open if each.finding.key == "connector-orphaned"]
+    assert f"`rollcall offboard {NUMBER} --provider gcp`" in orphaned.remedy
     assert NUMBER not in report.asked
     assert "account" not in next(each.finding for each in report.open if each.finding.account == NUMBER).reason
 
