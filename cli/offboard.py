@@ -68,6 +68,7 @@ def _identifier(text: str, cloud: Provider, ports: OffboardPorts) -> str:
         return project.account_id
     known = known_as(text, (cloud,), ports.ledger)
     if len(known) != 1:
+        cloud_bootstrap.refuse_elsewhere(text, ports.policy)
         raise RefusedError(
             f"neither the organization of the policy nor the ledger knows one project {text}",
             remedy="check the id, or say the project's number with --provider gcp",

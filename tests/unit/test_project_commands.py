@@ -456,6 +456,15 @@ def test_a_number_of_both_clouds_is_never_guessed(desk: Desk) -> None:
     assert desk.run("status", SHOP, "--provider", "gcp", "--json").document["provider"] == "gcp"
 
 
+@pytest.mark.parametrize("words", [("onboard",), ("offboard",), ("policy", "explain")])
+def test_a_project_of_another_organization_is_told_from_one_out_of_sight(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.projects.elsewhere.add("acme-none-1")
+    said = desk.run(*words, "acme-none-1")
+    told = f"project acme-none-1 is not in the organization of the policy, {ORGANIZATION}"
+    assert (said.code, told in flat(said.err)) == (1, True), said.err
+    assert told not in flat(desk.run(*words, "acme-none-2").err)
+
+
 @pytest.mark.parametrize("words", [("status",), ("onboard",), ("offboard",)])
 def test_a_project_that_nobody_knows_is_told(desk: Desk, words: tuple[str, ...]) -> None:
     said = desk.run(*words, "acme-none-1")
