@@ -350,4 +350,5 @@ def test_vm_manager_that_an_owner_has_not_switched_on_is_noted(alone: Side) -> N
     alone.google.of_setup.metadata.clear()
     outcome: Outcome = onboard(ours(), alone.ports)
     assert (outcome.result, outcome.key) == (Result.CREATED, "vm-manager-off")
+    assert f"--project={ID} " in alone.state()[2]
     assert not alone.google.of_setup.metadata
