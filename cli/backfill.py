@@ -64,7 +64,7 @@ def backfill(
     if not found.accounts and not found.left and ou:
         raise RefusedError(f"no such {_NOUN[provider]} in {ou}", remedy=_SEE_PATH[provider])
     if as_json:
-        write_json(_json(found, dry=dry_run))
+        write_json(_json(found, provider, dry=dry_run))
     else:
         _show(found, provider, dry=dry_run)
     if found.failed:
@@ -93,25 +93,32 @@ def _followed(run: Run, provider: Provider) -> Reconciliation:
             ) from stop
 
 
-def _json(found: Reconciliation, *, dry: bool) -> dict[str, Any]:
+def _json(found: Reconciliation, provider: Provider, *, dry: bool) -> dict[str, Any]:
     return {
         "dry_run": dry,
         "totals": found.totals,
         "left": found.left,
-        "failed": [_account_json(looked) for looked in found.failed],
-        "accounts": [_account_json(looked) for looked in found.accounts if not looked.failed],
+        "failed": [_account_json(looked, provider) for looked in found.failed],
+        "accounts": [_account_json(looked, provider) for looked in found.accounts if not looked.failed],
     }
 
 
-def _account_json(looked: Looked) -> dict[str, Any]:
-    return {"hierarchy_identifier": looked.account_id, "signal": looked.signal, "reason": looked.reason}
+def _account_json(looked: Looked, provider: Provider) -> dict[str, Any]:
+    return {
+        "provider": provider,
+        "hierarchy_identifier": looked.account_id,
+        "name": looked.name,
+        "signal": looked.signal,
+        "reason": looked.reason,
+    }
 
 
 def _show(found: Reconciliation, provider: Provider, *, dry: bool) -> None:
     for looked in found.accounts:
         if looked.failed or dry:
             label = "failed" if looked.failed else SAID[looked.signal]
-            console.print(words(f"{looked.account_id}  {label}: {looked.reason}"), soft_wrap=True, highlight=False)
+            who = "  ".join(filter(None, (looked.account_id, looked.name)))
+            console.print(words(f"{who}  {label}: {looked.reason}"), soft_wrap=True, highlight=False)
     totals = " · ".join(f"{count} {SAID[signal]}" for signal, count in found.totals.items() if count)
     console.print(words(("would be: " if dry else "") + (totals or f"no {_NOUN[provider]}s")), highlight=False)
     if found.left:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli import bootstrap
+from cli.output import RefusedError
 from shared.adapters.clock import SystemClock
 from shared.application.backfill_projects import BackfillPorts
 from shared.application.offboard import OffboardPorts, RolePorts
@@ -35,6 +36,16 @@ def projects(policies: PolicySource) -> GcpProjects:
     clock, organization = SystemClock(), policy_for(policies.current(), Provider.GCP).organization
     client = GoogleClient(operators_session(), clock, endpoint=bootstrap.settings().gcp.endpoint)
     return GcpProjects(client, organization, clock)
+
+
+def refuse_elsewhere(project: str, policies: PolicySource) -> None:
+    """Raises RefusedError where a project that was not found may be seen, but not in the policy's organization."""
+    if projects(policies).is_elsewhere(project):
+        organization = policy_for(policies.current(), Provider.GCP).organization
+        raise RefusedError(
+            f"project {project} is not in the organization of the policy, {organization}",
+            remedy=f"see where with `gcloud projects get-ancestors {project}`, and whether you may see these folders",
+        )
 
 
 def backfill_ports() -> BackfillPorts:

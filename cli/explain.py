@@ -71,6 +71,8 @@ def _found(text: str, told: Account | None, cloud: Provider, policies: PolicySou
         return explained(replace(told, is_management=policy.is_organization_connector_s(told.account_id)), policy)
     found = explain_account(text, cloud_bootstrap.directory(cloud, policies), policies, cloud)
     if found is None:
+        if cloud is Provider.GCP:
+            cloud_bootstrap.refuse_elsewhere(text, policies)
         noun = "account" if cloud is Provider.AWS else "project"
         raise RefusedError(f"the organization has no {noun} {text}", remedy=_LOOK[cloud])
     return found

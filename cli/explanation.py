@@ -61,8 +61,8 @@ def explanation_lines(found: Explanation, origin: str) -> Iterator[Text]:
     )
     verdict = Text(str(decision.verdict), style=_STYLES[decision.verdict])
     yield Text.assemble(verdict, ": ", words(decision.reason))
-    yield _line("rule", _rule(found))
     if decision.verdict is not Verdict.EXCLUDE:
+        yield _line("rule", _rule(found))
         yield from _wanted(found)
     yield _line("policy", f"{origin}, sha256 {found.policy.content_hash[:12]}…")
     if found.body is not None:

@@ -8,7 +8,7 @@ import typer
 
 from cli import bootstrap, cloud_bootstrap
 from cli.identifiers import CloudOption, IdArgument, cloud_of
-from cli.output import RefusedError, console, progress, words, write_json
+from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from shared.application.named import known_as
 from shared.application.offboard import OffboardPorts, plan_offboarding, remove_connector, remove_roles
 from shared.domain.accounts import Provider, is_project_number
@@ -40,6 +40,7 @@ def offboard(
 ) -> None:
     """Take one account or project out of Defender for Cloud. Without --confirm nothing is changed.
 
+    Exit code 1 where members, a lock or another's connector is in the way, with --confirm or without.
     What a project has at Google stays: pools, providers, service accounts and enabled APIs are never taken away.
     Examples: rollcall offboard 012345678901 · rollcall offboard acme-shop-1 --provider gcp --confirm
     """
@@ -51,7 +52,9 @@ def offboard(
     if not as_json:
         _show(plan)
     if not confirm:
-        _end(plan, {"confirmed": False}, as_json=as_json, last="nothing was changed; --confirm does it")
+        _end(plan, {"confirmed": False}, as_json=as_json, last=_unconfirmed(plan))
+        if plan.is_refused:
+            raise typer.Exit(FOUND)
         return
     _end(plan, {"confirmed": True, **_do(plan, ports, wait_seconds)}, as_json=as_json, last="done")
 
@@ -65,6 +68,7 @@ def _identifier(text: str, cloud: Provider, ports: OffboardPorts) -> str:
         return project.account_id
     known = known_as(text, (cloud,), ports.ledger)
     if len(known) != 1:
+        cloud_bootstrap.refuse_elsewhere(text, ports.policy)
         raise RefusedError(
             f"neither the organization of the policy nor the ledger knows one project {text}",
             remedy="check the id, or say the project's number with --provider gcp",
@@ -90,11 +94,18 @@ def _end(plan: OffboardingPlan, done: dict[str, Any], *, as_json: bool, last: st
         console.print(words(last))
 
 
+def _unconfirmed(plan: OffboardingPlan) -> str:
+    """The last line of a mere look: what --confirm would do."""
+    if plan.is_refused:
+        return "nothing was changed; --confirm would be refused, too"
+    return "nothing was changed" if plan.has_nothing_to_do else "nothing was changed; --confirm does it"
+
+
 def _show(plan: OffboardingPlan) -> None:
     if plan.key.provider is Provider.GCP:
         _line("project", f"{plan.account_id} {plan.name or '(the organization does not list it)'}")
     for connector in plan.ours:
-        _line("delete", str(connector.connector_id))
+        _line("stays" if plan.is_refused else "delete", str(connector.connector_id))
     for connector in plan.foreign:
         _line("leave", f"{connector.connector_id}: not ours")
     if in_use := plan.in_use:
@@ -102,7 +113,8 @@ def _show(plan: OffboardingPlan) -> None:
     for lock in plan.locks:
         _line("locked", f"{lock.lock_id} ({lock.level}): remove it first")
     if plan.key.provider is Provider.AWS:
-        _line("roles", FATES[plan.roles_fate])
+        refused = plan.is_refused and plan.roles_fate is RolesFate.REMOVE
+        _line("roles", "the stack instance stays with its connector" if refused else FATES[plan.roles_fate])
     else:
         for label, stays in STAYS.items():
             _line(label, stays)
@@ -130,6 +142,7 @@ def _plan_json(plan: OffboardingPlan) -> dict[str, Any]:
         "foreign_connectors": [str(connector.connector_id) for connector in plan.foreign],
         "members": plan.members,
         "locks": [vars(lock) for lock in plan.locks],
+        "refused": plan.is_refused,
         "roles": plan.roles_fate,
         "provider_users": plan.users,
         "machines": [vars(machine) for machine in plan.machines],

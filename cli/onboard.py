@@ -72,6 +72,7 @@ def _project(text: str) -> tuple[AccountKey, Callable[[], str]]:
     ports = cloud_bootstrap.backfill_ports()
     project = ports.projects.find(text)
     if project is None:
+        cloud_bootstrap.refuse_elsewhere(text, ports.policy)
         raise RefusedError(
             f"the organization of the policy has no project {text} that this shell's Google credentials may see",
             remedy="check the id, wait a minute where it is new, and see whose credentials they are",

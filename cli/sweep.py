@@ -162,7 +162,8 @@ def summary(report: SweepReport) -> list[str]:
     if report.plans:
         lines.append(f"paid plans: {' · '.join(_used(word, use) for word, use in report.plans.items())}")
     if report.asked:
-        lines.append(f"asked for again: {', '.join(report.asked)}")
+        named = [f"{each} {report.names.get(each, '')}".rstrip() for each in report.asked]
+        lines.append(f"asked for again: {', '.join(named)}")
     if report.deleted:
         lines.append(f"Arc machines deleted: {', '.join(each.rpartition('/')[2] for each in report.deleted)}")
     if report.open:

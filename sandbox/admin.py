@@ -137,9 +137,16 @@ class AdminApi:
 
     def _token(self) -> Response:
         wanted = TokenRequest.model_validate(request.get_json(force=True))
-        if wanted.audience == GOOGLE:
-            return jsonify({"access_token": self._sandbox.gcp.token_of(wanted.role)})
-        return jsonify({"access_token": self._sandbox.azure.mint(wanted.role, wanted.audience)})
+        try:
+            if wanted.audience == GOOGLE:
+                return jsonify({"access_token": self._sandbox.gcp.token_of(wanted.role)})
+            return jsonify({"access_token": self._sandbox.azure.mint(wanted.role, wanted.audience)})
+        except KeyError as unknown:
+            known = self._names_at_google() if wanted.audience == GOOGLE else self._sandbox.azure.directory.names
+            raise LookupError(f"nobody is named {wanted.role}; there are {', '.join(known)}") from unknown
+
+    def _names_at_google(self) -> list[str]:
+        return ["the e-mail address of any person", *sorted(self._sandbox.gcp.identities.accounts)]
 
     def _plant(self) -> Response:
         wanted = _FAULTS.validate_python(request.get_json(force=True))

@@ -86,6 +86,12 @@ class Directory:
         """The identity of that name; KeyError where there is none."""
         return self._identities[name]
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all identities."""
+        with self._lock:
+            return sorted(self._identities)
+
     def find_by_client_id(self, client_id: str) -> Identity | None:
         """The identity with that client id."""
         return next((each for each in self._identities.values() if each.client_id == client_id.lower()), None)

@@ -143,10 +143,12 @@ class GcpCloud:
         return sum(each.seek() for each in self._subscriptions)
 
     def token_of(self, email: str) -> str:
-        """An access token of a service account or a person, without any exchange."""
+        """An access token of a service account or a person, without any exchange; KeyError where nobody can be it."""
         return self.tokens.mint(self._caller(email), _ADMINISTRATORS_TOKEN_SECONDS)
 
     def _caller(self, email: str) -> Caller:
+        if "@" not in email:
+            raise KeyError(email)
         if not email.endswith(SERVICE_ACCOUNT_DOMAIN):
             return person(email)
         project = self.hierarchy.find_project(str(self.identities.accounts[email]["projectId"]))

@@ -182,7 +182,7 @@ def _unseen(signal: ProjectSignal, policy: Policy, now: datetime) -> _Seen:
     if not signal.number or signal.method not in _MAY_TAKE_AWAY or now - signal.occurred_at < SETTLES:
         error = refusals.PROJECT_NOT_VISIBLE.error(f"{signal.project}: {said}")
         raise _while_it_may_pass(error, signal, now)
-    leaving = leave_unseen_project(said, policy.deletions)
+    leaving = leave_unseen_project(signal.number, said, policy.deletions)
     return _Seen(project=unlisted_account(signal.number, Provider.GCP), report=report_leaving(leaving, now))
 
 

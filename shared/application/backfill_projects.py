@@ -122,8 +122,10 @@ class _Work:
                 return None
             self._new += 1
         if chosen.unseen:
-            return Looked(account_id=project.account_id, signal=signal, reason=chosen.unseen, failed=True)
-        looked = Looked(account_id=project.account_id, signal=signal, reason=decision.reason)
+            return Looked(
+                account_id=project.account_id, signal=signal, reason=chosen.unseen, failed=True, name=project.name
+            )
+        looked = Looked(account_id=project.account_id, signal=signal, reason=decision.reason, name=project.name)
         if self._run.dry or signal is Signal.WAITS:
             return looked
         report = report_on_project(project, decision, Deletions(), self._started if told else chosen.at)
@@ -153,7 +155,8 @@ class _Work:
         except PermanentError as error:
             facts = {"hierarchy_identifier": project.account_id, "reason": error.reason, "error_key": error.key}
             logger.error("request_not_sent", extra=facts | {"remedy": error.remedy})  # noqa: TRY400 - one line
-            return Looked(account_id=project.account_id, signal=signal, reason=str(error), failed=True)
+            reason = str(error)
+            return Looked(account_id=project.account_id, signal=signal, reason=reason, failed=True, name=project.name)
         return None
 
 

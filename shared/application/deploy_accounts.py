@@ -190,12 +190,12 @@ def _leaving(account: Account, decision: Decision, batch: Batch) -> Leaving:
     instance = None if account.is_management else batch.ports.stack_sets.find_instance(account.account_id)
     if account.state is AccountState.ACTIVE:
         return leave_excluded(account, decision, instance, may)
-    return leave_closed(decision, instance, may)
+    return leave_closed(account.account_id, decision, instance, may)
 
 
 def _departed(signal: AccountSignal, batch: Batch) -> Exit:
     instance = batch.ports.stack_sets.find_instance(signal.account_id)
-    leaving = leave_departed(signal.departed, instance, batch.policy.deletions)
+    leaving = leave_departed(signal.account_id, signal.departed, instance, batch.policy.deletions)
     if leaving is None:
         raise refusals.ACCOUNT_NOT_LISTED.error("the organization does not list this account")
     return Exit(account=unlisted_account(signal.account_id), signal=signal, leaving=leaving)

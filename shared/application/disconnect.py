@@ -8,11 +8,12 @@ from shared.application.account_facts import connectors_of, described
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.application.settlement import Settlement
-from shared.domain.accounts import Provider
+from shared.domain.accounts import Provider, as_argument
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
 from shared.domain.leaving import leave_project
-from shared.domain.ledger import LEFT, Result, State
+from shared.domain.ledger import LEFT, AccountKey, Result, State
+from shared.domain.offboarding import organization_remedy
 from shared.domain.placement import address_of, is_member_below, is_organization_connector
 from shared.domain.policy import Decision, Policy, Verdict, decide
 from shared.errors import PermanentError, TransientError
@@ -104,9 +105,10 @@ def _read_anew(connector_ids: list[ConnectorId], ports: OnboardPorts) -> list[Co
 
 def _refuse(connector: Connector, policy: Policy, ports: OnboardPorts) -> None:
     if connector.organization != policy.organization:
+        who = as_argument(connector.hierarchy_identifier, policy.provider)
         raise PermanentError(
             f"{connector.connector_id} is not ours",
-            remedy="Remove it by hand, or adopt it first with `rollcall onboard ID --adopt`.",
+            remedy=f"Remove it by hand, or adopt it first with `rollcall onboard {who} --adopt`.",
             key="duplicate-connector",
         )
     if is_organization_connector(connector):
@@ -114,6 +116,7 @@ def _refuse(connector: Connector, policy: Policy, ports: OnboardPorts) -> None:
         members = [each for each in ports.snapshot.list_all() if is_member_below(each, parent, policy)]
         if members:
             finding = ORGANIZATION_CONNECTOR_IN_USE.found(
-                f"{connector.connector_id} has {len(members)} member connector(s)"
+                f"{connector.connector_id} has {len(members)} member connector(s)",
+                remedy=organization_remedy(AccountKey(provider=policy.provider, hierarchy_identifier=parent)),
             )
             raise PermanentError(finding.reason, remedy=finding.remedy, key=finding.key)

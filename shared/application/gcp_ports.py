@@ -20,6 +20,12 @@ class Projects(Protocol):
         this identity does not see the whole organization. Raises TransientError, ConfigurationError.
         """
 
+    def is_elsewhere(self, project: str) -> bool:
+        """Whether the project, which `find` does not know, may be seen: in another organization, or in none.
+
+        Raises TransientError, ConfigurationError.
+        """
+
     def list_projects(self) -> Iterator[Account]:
         """Every project of the organization, whatever its state; all or an error.
 

@@ -14,6 +14,6 @@ def policy_for(policy: Policy, provider: Provider) -> Policy:
         raise ConfigurationError(
             "the policy says nothing about projects",
             setting="the section `gcp` of the policy",
-            remedy="Say there what projects get, and publish it.",
+            remedy="Add the section `gcp` to the policy (docs/policy.md, GCP projects), and publish it.",
         )
     return found

@@ -68,7 +68,7 @@ def _look_at_vm_manager(project: Account, profile: Profile, setup: ProjectSetup)
         is_on = _is_on(setup.find_metadata(project.name, VM_MANAGER))
     except RollcallError as error:
         return (_lacks(project, error),)
-    return () if is_on else (VM_MANAGER_OFF.found(f"{VM_MANAGER} is not {_ON} in project {project.name}"),)
+    return () if is_on else (_off(project, f"{VM_MANAGER} is not {_ON} in project {project.name}"),)
 
 
 def _switch_on_vm_manager(project: Account, profile: Profile, setup: ProjectSetup) -> tuple[Finding, ...]:
@@ -86,7 +86,11 @@ def _lacks(project: Account, error: RollcallError) -> Finding:
     """What may not be done holds no connector up: machines alone go without. Raises every other error."""
     if error.key not in _REFUSED:
         raise error
-    return VM_MANAGER_OFF.found(f"{VM_MANAGER} of project {project.name}: {error.reason}")
+    return _off(project, f"{VM_MANAGER} of project {project.name}: {error.reason}")
+
+
+def _off(project: Account, reason: str) -> Finding:
+    return VM_MANAGER_OFF.found(reason, remedy=VM_MANAGER_OFF.remedy.replace("=ID", f"={project.name}"))
 
 
 def _is_on(value: str | None) -> bool:

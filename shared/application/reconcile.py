@@ -90,12 +90,13 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
-    """What came of one account; `failed` where nothing could be sent about it."""
+    """What came of one account; `failed` where nothing could be sent about it. `name`: empty for one that has left."""
 
     account_id: str
     signal: Signal
     reason: str
     failed: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +240,8 @@ class _Work:
         return asks and not sending.repeated and account_id not in self._run.connected
 
     def _send(self, account: Account | None, account_id: str, sending: Sending) -> Looked:
-        looked = Looked(account_id=account_id, signal=sending.signal, reason=sending.reason)
+        name = account.name if account is not None else ""
+        looked = Looked(account_id=account_id, signal=sending.signal, reason=sending.reason, name=name)
         if self._run.dry:
             return looked
         if sending.signal is Signal.ACCOUNT_EVENT:
@@ -262,7 +264,9 @@ class _Work:
         except PermanentError as error:
             facts = {"hierarchy_identifier": account_id, "reason": error.reason, "error_key": error.key}
             logger.error("request_not_sent", extra=facts | {"remedy": error.remedy})  # noqa: TRY400 - one line
-            return Looked(account_id=account_id, signal=sending.signal, reason=str(error), failed=True)
+            return Looked(
+                account_id=account_id, signal=sending.signal, reason=str(error), failed=True, name=account.name
+            )
         return None
 
     def tell_organization(self) -> Looked | None:

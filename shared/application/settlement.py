@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from shared.application.outcome import Outcome
 from shared.application.parking import Parking
 from shared.application.ports import Clock, Ledger, RequestQueue
+from shared.domain.accounts import as_argument
 from shared.domain.connectors import ConnectorId
 from shared.domain.findings import Finding
 from shared.domain.instance_failures import diagnose_instance
@@ -73,7 +74,9 @@ class Settlement:
         """The account is what the request says, and keeps its connector: others have used up the day's share."""
         data = self.request.data
         reason = spared(data.reason, most)
-        remedy = data.remedy or "`rollcall offboard ID` takes the connector away; the daily sweep tells whose is left."
+        who = as_argument(data.hierarchy_identifier, data.provider)
+        told = f"`rollcall offboard {who} --confirm` takes the connector away; the daily sweep tells whose is left."
+        remedy = data.remedy or told
         entry = replace(self._entry(Result.SKIPPED, data.status), reason=reason, remedy=remedy)
         self.ledger.record(entry, release=self.owner)
         return Outcome(result=Result.SKIPPED, reason=reason)

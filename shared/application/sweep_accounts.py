@@ -55,6 +55,7 @@ class SweptAccounts:
         self._policy = _policy_for(part.provider, ports.policy.current())
         self._now = ports.clock.now()
         self.asked: list[str] = []
+        self.names: dict[str, str] = {}
         self.looked: dict[str, int] = {}
         self.discovered: Counter[str] = Counter()
         self.plans: Mapping[str, PlanUse] = {}
@@ -168,6 +169,8 @@ class SweptAccounts:
             return  # its list of excluded accounts is the daily comparison's business, which reads tags
         self._ask(account)
         self.asked.append(account.account_id)
+        if account.provider is Provider.GCP:
+            self.names[account.account_id] = account.name
 
     def _ask(self, account: Account) -> None:
         """Requests, of which those about GCP's Organization connector tell whom it has to leave alone.

@@ -87,6 +87,7 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
     findings: list[SweepFinding] = []
     gaps: list[Gap] = []
     asked: list[str] = []
+    names: dict[str, str] = {}
     looked: dict[str, int] = {}
     discovered: dict[str, int] = {}
     plans: Mapping[str, PlanUse] = {}
@@ -94,6 +95,7 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
         accounts = SweptAccounts(part, message, ports)
         findings += accounts.findings()
         asked += accounts.asked
+        names |= accounts.names
         gaps += accounts.gaps
         looked |= accounts.looked
         discovered |= accounts.discovered
@@ -118,6 +120,7 @@ def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResu
         gaps=tuple(gaps),
         looked=looked,
         asked=tuple(asked),
+        names=names,
         discovered=discovered,
         plans=plans,
     )

@@ -41,6 +41,11 @@ def is_account_id(text: str) -> bool:
     return _ACCOUNT_ID.fullmatch(text) is not None
 
 
+def as_argument(identifier: str, provider: Provider) -> str:
+    """How a command of an operator names an account, or a project by its id or number."""
+    return f"{identifier} --provider gcp" if provider is Provider.GCP else identifier
+
+
 def is_project_number(text: str) -> bool:
     """Whether `text` may be the number of a GCP project, which has no fixed length."""
     return _PROJECT_NUMBER.fullmatch(text) is not None

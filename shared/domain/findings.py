@@ -27,9 +27,9 @@ class FindingKind:
     remedy: str
     link: str
 
-    def found(self, reason: str) -> Finding:
-        """One of this kind."""
-        return Finding(key=self.key, reason=reason, remedy=f"{self.remedy} Runbook: {self.key}.")
+    def found(self, reason: str, *, remedy: str = "") -> Finding:
+        """One of this kind; `remedy` says the kind's own with what is known of the case."""
+        return Finding(key=self.key, reason=reason, remedy=f"{remedy or self.remedy} Runbook: {self.key}.")
 
 
 SUBSCRIPTION_NOT_ENABLED = FindingKind(

@@ -48,12 +48,12 @@ def leave_excluded(account: Account, decision: Decision, instance: StackInstance
     )
 
 
-def leave_closed(decision: Decision, instance: StackInstance | None, may: Deletions) -> Leaving:
+def leave_closed(account_id: str, decision: Decision, instance: StackInstance | None, may: Deletions) -> Leaving:
     """An account that is closed or about to be: `decision` says in which state it is."""
-    return _gone(decision.reason, ACCOUNT_CLOSED, instance, may)
+    return _gone(account_id, decision.reason, ACCOUNT_CLOSED, instance, may)
 
 
-def leave_departed(said: str, instance: StackInstance | None, may: Deletions) -> Leaving | None:
+def leave_departed(account_id: str, said: str, instance: StackInstance | None, may: Deletions) -> Leaving | None:
     """An account that the organization does not list; `said` is how it left, as far as an event told so.
 
     None where neither an event nor a stack instance says that the account was ever ours.
@@ -61,19 +61,19 @@ def leave_departed(said: str, instance: StackInstance | None, may: Deletions) ->
     if not said and instance is None:
         return None
     reason = said or "the organization does not list it any more"
-    return _gone(reason, ACCOUNT_DEPARTED, instance, may)
+    return _gone(account_id, reason, ACCOUNT_DEPARTED, instance, may)
 
 
 def leave_project(project: Account, decision: Decision, may: Deletions) -> Leaving:
     """A project that takes no part, or is to be deleted: it has nothing of ours but its connector."""
     if project.state is AccountState.ACTIVE:
         return Leaving(status=State.EXCLUDED, reason=decision.reason, disconnect=may.excluded_accounts)
-    return _gone(decision.reason, PROJECT_DELETED, None, may)
+    return _gone(project.name or project.account_id, decision.reason, PROJECT_DELETED, None, may)
 
 
-def leave_unseen_project(said: str, may: Deletions) -> Leaving:
+def leave_unseen_project(number: str, said: str, may: Deletions) -> Leaving:
     """A project that nobody can see any more; `said` is what was last heard of it."""
-    return _gone(said, PROJECT_DEPARTED, None, may)
+    return _gone(number, said, PROJECT_DEPARTED, None, may)
 
 
 def spare(leaving: Leaving, most_per_run: int) -> Leaving:
@@ -88,8 +88,8 @@ def spared(reason: str, most: int) -> str:
     return f"{reason}; {told}" if reason else told
 
 
-def _gone(reason: str, kind: FindingKind, instance: StackInstance | None, may: Deletions) -> Leaving:
-    finding = kind.found(reason)
+def _gone(identifier: str, reason: str, kind: FindingKind, instance: StackInstance | None, may: Deletions) -> Leaving:
+    finding = kind.found(reason, remedy=kind.remedy.replace("ID", identifier))
     return Leaving(
         status=State.DEPARTED,
         reason=finding.reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.accounts import Provider
+from shared.domain.accounts import Provider, as_argument
 from shared.domain.connectors import Connector
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE, Finding
 from shared.domain.identity_provider import makes_no_provider
@@ -38,6 +38,15 @@ class RolesFate(StrEnum):
     KEEP_IN_USE = "keep_in_use"
     KEEP_UNSEEN = "keep_unseen"
     KEEP_CONNECTED = "keep_connected"
+
+
+def organization_remedy(key: AccountKey) -> str:
+    """What to do where the Organization connector of that account or project still has members."""
+    who = as_argument(key.hierarchy_identifier, key.provider)
+    return (
+        "Remove its members first, ours with `rollcall offboard` and Defender's own in the portal; a minute later "
+        f"`rollcall offboard {who} --confirm`."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +104,14 @@ class OffboardingPlan:
             return None
         return ORGANIZATION_CONNECTOR_IN_USE.found(
             f"{self.members} member connector(s) in the tenant stand below the Organization connector of "
-            f"{self.account_id}"
+            f"{self.account_id}",
+            remedy=organization_remedy(self.key),
         )
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether members, a lock or another's connector keep it as it is, whoever confirms."""
+        return self.in_use is not None or bool(self.locks) or bool(self.foreign)
 
     @property
     def has_nothing_to_do(self) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shared.domain.accounts import Provider
-from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.accounts import Provider, as_argument
+from shared.domain.connectors import ENVIRONMENT_OF, Connector, ConnectorId
 from shared.domain.findings import MEMBERSHIP_CHANGE, ORGANIZATION_CONNECTOR_MISSING, Finding
 from shared.domain.placement import Placement, address_of, is_organization_connector, is_ours, membership_changes
 from shared.domain.policy import Decision, Mode, Policy
 from shared.domain.targets import Target
 
+_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 DUPLICATE = "duplicate-connector"
 """The key of what is refused because of another's connector."""
 
@@ -23,9 +24,8 @@ def find_foreign(connectors: Sequence[Connector], policy: Policy) -> Connector |
 
 def foreign(connector: Connector, policy: Policy) -> Finding:
     """Why an account or project stays as it is that another's connector has; `policy` is that of its cloud."""
-    noun, option = policy.noun, " --provider gcp" if policy.provider is Provider.GCP else ""
-    words = f"onboard {connector.hierarchy_identifier}{option} --adopt"
-    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall {words}`."
+    noun, who = policy.noun, as_argument(connector.hierarchy_identifier, policy.provider)
+    remedy = f"Remove it, exclude the {noun} in the policy, or take it over with `rollcall onboard {who} --adopt`."
     if made_in_another_mode(connector, policy) is not None:
         remedy = f"Remove it, or exclude the {noun} in the policy: made in another mode, it cannot be taken over."
     if connector.membership == "member":
@@ -35,6 +35,10 @@ def foreign(connector: Connector, policy: Policy) -> Finding:
         )
     reason = f"the {noun} is connected already by {connector.connector_id}, which is not ours"
     return Finding(key=DUPLICATE, reason=reason, remedy=remedy)
+
+
+def _provider_of(connector: Connector) -> Provider:
+    return Provider.GCP if connector.environment == ENVIRONMENT_OF[Provider.GCP] else Provider.AWS
 
 
 def standing_at(wanted: ConnectorId, connectors: Sequence[Connector]) -> Connector | None:
@@ -66,7 +70,8 @@ def membership_change(standing: Connector, wanted: Placement) -> Finding | None:
 
 def _changes_mode(connector: Connector) -> Finding:
     return MEMBERSHIP_CHANGE.found(
-        f"{connector.connector_id} was made in another mode: a connector cannot join or leave an organization in place"
+        f"{connector.connector_id} was made in another mode: a connector cannot join or leave an organization in place",
+        remedy=MEMBERSHIP_CHANGE.remedy.replace("the account", f"the {_NOUN[_provider_of(connector)]}"),
     )
 
 
@@ -88,4 +93,7 @@ def missing_parent(policy: Policy, decision: Decision, account_id: str, found: S
         return None
     elsewhere = ", ".join(str(each.connector_id) for each in found)
     reason = f"there is no Organization connector {expected}" + (f", but {elsewhere}" if elsewhere else "")
-    return ORGANIZATION_CONNECTOR_MISSING.found(reason)
+    who = as_argument(parent, policy.provider)
+    return ORGANIZATION_CONNECTOR_MISSING.found(
+        reason, remedy=f"Ask for it with `rollcall onboard {who}`; members follow by themselves."
+    )

@@ -226,8 +226,10 @@ def test_a_project_directly_below_the_organization_lies_at_the_root(google: Goog
 
 @pytest.mark.parametrize("project", ["999999999999", "acme-nowhere-1", "", "../organizations/1", "UPPER"])
 def test_what_is_not_there_is_none(google: Google, project: str) -> None:
-    google.add("acme-shop-1")
+    number = google.add("acme-shop-1")
     assert google.projects.find(project) is None
+    assert not google.projects.is_elsewhere(project)
+    assert not google.projects.is_elsewhere(number)
 
 
 def test_a_listing_has_every_project_whatever_its_state_and_agrees_with_find(google: Google) -> None:
@@ -363,8 +365,10 @@ def test_projects_elsewhere_are_not_there(world: GcpWorld) -> None:
     alone = world.cloud.add_project("acme-alone-1", "")
     stranger = world.cloud.add_project("acme-strange-1", "folders/123456789012")
     for project in (alone, stranger):
+        assert not google.projects.is_elsewhere(project.number), "nobody may see it yet"
         world.cloud.access.grant(project.name, "roles/browser", f"serviceAccount:{world.deployed.service_account}")
         assert google.projects.find(project.number) is None
+        assert google.projects.is_elsewhere(project.project_id)
     assert {each.name for each in google.projects.list_projects()} == {world.deployed.management_project}
 
 

@@ -258,6 +258,7 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     "tests/unit/test_project_removals.py ends it between count and deletion",
     (ProjectEventPorts, "Projects.find"): "only read, before the request is put, where it is killed",
     (ProjectEventPorts, "Projects.list_projects"): "not called by this use case",
+    (ProjectEventPorts, "Projects.is_elsewhere"): "not called by this use case",
     (ProjectEventPorts, "PolicySource.current"): "only read, before the request is put, where it is killed",
     (ProjectEventPorts, "RequestQueue.park"): _PUSHED_AGAIN,
     (ProjectEventPorts, "ParkedBodies.keep"): _PUSHED_AGAIN,

@@ -26,6 +26,7 @@ class FakeProjects:
 
     def __init__(self, *projects: Account) -> None:
         self.projects = {project.account_id: project for project in projects}
+        self.elsewhere: set[str] = set()
         self.failures = Failures()
 
     def add(self, project: Account) -> None:
@@ -36,6 +37,11 @@ class FakeProjects:
         """The project by number or id."""
         self.failures.strike(f"find {project}")
         return next((each for each in self.projects.values() if project in {each.account_id, each.name}), None)
+
+    def is_elsewhere(self, project: str) -> bool:
+        """Whether a test put it into another organization."""
+        self.failures.strike("is_elsewhere")
+        return project in self.elsewhere
 
     def list_projects(self) -> Iterator[Account]:
         """Every project."""

@@ -66,6 +66,11 @@ class FakeProjects:
         self.failures.strike("find")
         return next((each for each in self.projects.values() if project in {each.account_id, each.name}), None)
 
+    def is_elsewhere(self, project: str) -> bool:
+        """No test puts one elsewhere."""
+        self.failures.strike(f"is_elsewhere {project}")
+        return False
+
     def list_projects(self) -> Iterator[Account]:
         """Every project."""
         self.failures.strike("list_projects")

@@ -17,6 +17,7 @@ from sandbox.azure.directory import FUNCTIONS
 from sandbox.certificates import Certificates
 from sandbox.cloud import Sandbox
 from sandbox.config import SandboxSettings
+from sandbox.gcp.cloud import ADMINISTRATOR, GcpCloud
 from sandbox.journal import Journal
 
 
@@ -27,8 +28,9 @@ def azure(tmp_path: Path) -> AzureCloud:
 
 
 @pytest.fixture
-def admin(azure: AzureCloud) -> Iterator[str]:
-    sandbox = SimpleNamespace(azure=azure, journal=Journal(), stop_requested=threading.Event())
+def admin(azure: AzureCloud, tmp_path: Path) -> Iterator[str]:
+    gcp = GcpCloud(Journal(), SandboxSettings(folder=tmp_path), Certificates(tmp_path), lambda _: None)
+    sandbox = SimpleNamespace(azure=azure, gcp=gcp, journal=Journal(), stop_requested=threading.Event())
     api = AdminApi(cast(Sandbox, sandbox))
     yield api.start()
     api.stop()
@@ -96,3 +98,33 @@ def test_what_the_sandbox_does_not_know_is_refused(admin: str, parts: dict[str, 
     answer = seed(admin, **parts)
     assert answer.status_code == status
     assert answer.json()["error"]
+
+
+ARM, GOOGLE = "https://management.azure.com", "https://www.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("role", "audience", "there"),
+    [
+        ("somebody", ARM, f"operator, {FUNCTIONS}, "),
+        (ADMINISTRATOR, ARM, f"operator, {FUNCTIONS}, "),
+        ("operator", GOOGLE, "the e-mail address of any person"),
+        ("x@p.iam.gserviceaccount.com", GOOGLE, "the e-mail address of any person"),
+    ],
+)
+def test_a_token_of_nobody_is_refused_with_the_names_that_there_are(
+    admin: str, role: str, audience: str, there: str
+) -> None:
+    answer = requests.post(f"{admin}/token", json={"role": role, "audience": audience}, timeout=10)
+    [said] = answer.json()["error"]
+    assert (answer.status_code, said.startswith(f"nobody is named {role}; there are "), there in said) == (
+        404,
+        True,
+        True,
+    )
+
+
+def test_a_token_of_somebody_is_minted(admin: str) -> None:
+    for role, audience in (("operator", ARM), (ADMINISTRATOR, GOOGLE)):
+        answer = requests.post(f"{admin}/token", json={"role": role, "audience": audience}, timeout=10)
+        assert answer.json()["access_token"]

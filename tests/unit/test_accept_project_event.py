@@ -216,6 +216,7 @@ def test_a_project_that_was_taken_away_and_stays_out_of_sight_has_departed(gcp: 
     assert (data.provider, data.hierarchy_identifier) == ("gcp", NUMBER)
     assert (data.action, data.status) == (Action.NOTE, State.DEPARTED)
     assert data.remedy.endswith("Runbook: project-departed.")
+    assert f"`rollcall offboard {NUMBER} --provider gcp --confirm`" in data.remedy
     gcp.change(deletions=Deletions(departed_accounts=True))
     accept(gcp, name)
     assert gcp.queue.requests[-1].data.action is Action.DISCONNECT

@@ -146,6 +146,7 @@ def test_a_closed_account_is_let_go_and_its_connector_only_where_the_policy_says
     assert (sent.data.action, sent.data.status) == (Action.DISCONNECT if may else Action.NOTE, State.DEPARTED)
     assert sent.data.reason == f"the account is {state}"
     assert "Runbook: account-closed." in sent.data.remedy
+    assert f"`rollcall offboard {ACCOUNT_ID} --confirm`" in sent.data.remedy
     assert touched(aws) == ([], [ACCOUNT_ID])
 
 
@@ -163,6 +164,7 @@ def test_an_account_that_left_is_let_go_on_the_word_of_an_event_or_of_its_instan
     assert (sent.data.action, sent.data.status) == (Action.DISCONNECT if may else Action.NOTE, State.DEPARTED)
     assert sent.data.reason == (said or "the organization does not list it any more")
     assert "Runbook: account-departed." in sent.data.remedy
+    assert f"`rollcall offboard {ACCOUNT_ID} --confirm`" in sent.data.remedy
     assert (sent.data.name, sent.data.ou_path) == ("", "")
     assert touched(aws) == ([], [ACCOUNT_ID] if has_instance else [])
 

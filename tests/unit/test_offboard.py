@@ -174,6 +174,7 @@ def test_the_roles_stay_where_another_s_connector_needs_them(desk: Desk) -> None
     desk.azure.snapshot.refresh()
     plan = plan_offboarding(KEY, desk.ports)
     assert ([each.connector_id for each in plan.foreign], plan.roles_fate) == ([theirs], RolesFate.KEEP_CONNECTED)
+    assert plan.is_refused
     assert not remove_roles(plan, desk.ports, timeout_seconds=5)
     assert desk.stack_sets.removed == []
 

@@ -116,6 +116,7 @@ def test_a_member_waits_for_the_organization_connector_and_nothing_is_switched_o
     side = Side(policy, MEMBER)
     outcome = onboard(asked(), side.ports)
     assert (outcome.result, outcome.key) == (Result.DEFERRED, "organization-connector-missing")
+    assert f"`rollcall onboard {MANAGEMENT} --provider gcp`" in side.state()[2]
     assert not side.google.of_setup.enabled
     made = onboard(asked(hierarchy_identifier=MANAGEMENT, name="mdc-mgmt-proj-123456789012"), side.ports)
     assert (made.result, made.connector_id) == (Result.CREATED, str(side.wanted(MANAGEMENT).connector_id))
@@ -219,6 +220,7 @@ def test_a_project_that_is_to_be_deleted_gets_nothing_and_has_departed(member: S
     assert onboard(asked(), member.ports).result is Result.SKIPPED
     assert member.state()[0] is State.DEPARTED
     assert "Runbook: project-deleted." in member.state()[2]
+    assert f"`rollcall offboard {ID} --confirm`" in member.state()[2].replace(" --provider gcp", "")
     assert not member.google.of_setup.enabled
     assert not member.connectors.puts
 
@@ -406,4 +408,5 @@ def test_vm_manager_that_an_owner_has_not_switched_on_is_noted(alone: Side) -> N
     alone.google.of_setup.metadata.clear()
     outcome: Outcome = onboard(ours(), alone.ports)
     assert (outcome.result, outcome.key) == (Result.CREATED, "vm-manager-off")
+    assert f"--project={ID} " in alone.state()[2]
     assert not alone.google.of_setup.metadata

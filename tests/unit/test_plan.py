@@ -298,6 +298,7 @@ def test_in_mode_member_the_organization_connector_comes_first_and_members_wait_
     world = World(policy=MEMBERS, accounts=(account(), MANAGEMENT))
     member, management = world.plan().accounts
     assert (member.action, member.key) == (Action.WAITS, "organization-connector-missing")
+    assert f"`rollcall onboard {MANAGEMENT.account_id}`" in member.remedy
     assert management.action is Action.CREATE
     assert management.connector_id is not None
     assert member.reason == f"there is no Organization connector {management.connector_id}"

@@ -24,6 +24,7 @@ from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.connectors import connector_id_for, desired_project_body, to_create
 from shared.domain.gcp_connector_api import OFFERING_OF, Project
 from shared.domain.ledger import AccountKey, AccountRecord, State
+from shared.domain.offboarding import Lock
 from shared.domain.placement import place
 from shared.domain.policy import Deletions, Mode, Policy
 from shared.errors import ConfigurationError
@@ -246,6 +247,7 @@ def test_plan_tells_what_would_change_what_is_anothers_and_what_has_left(desk: D
     assert said.code == 1
     assert "environmentData.organizationalData.excludedProjectNumbers" in said.out
     assert "another's connector, which is not ours, has the project" in said.out
+    assert f"`rollcall onboard {SAND} --provider gcp --adopt`" in flat(said.out)
     assert "the organization does not list the project; its connector would stay" in flat(said.out)
     desk.change(deletions=Deletions(departed_accounts=True))
     [gone] = [each for each in desk.run("plan", "--json").document["accounts"] if each["hierarchy_identifier"] == SHOP]
@@ -259,6 +261,8 @@ def test_a_policy_without_projects_is_told(desk: Desk, words: tuple[str, ...]) -
     told = [] if words[0] == "plan" else ["acme-shop-1"]
     said = desk.run(*words, *told, "--json")
     assert (said.code, said.document["error"]["reason"]) == (2, "the policy says nothing about projects")
+    assert "section `gcp`" in said.document["error"]["remedy"]
+    assert "docs/policy.md" in said.document["error"]["remedy"]
     assert desk.sent.sent == []
 
 
@@ -295,6 +299,7 @@ def test_explain_names_rule_plans_place_and_body_of_a_project(desk: Desk) -> Non
 def test_explain_of_a_project_as_it_is_or_as_it_is_told(desk: Desk, arguments: tuple[str, ...], said: str) -> None:
     answer = desk.run("policy", "explain", *arguments)
     assert (answer.code, said in answer.out) == (0, True), (answer.out, answer.err)
+    assert ("\nrule " in answer.out) is ("\nexclude" not in answer.out), "whom the policy excludes gets no profile"
 
 
 @pytest.mark.parametrize(
@@ -374,6 +379,8 @@ def test_plan_refuses_projects_of_another_mode(desk: Desk) -> None:
     said = desk.run("plan", "--provider", "gcp", "--json")
     keys = {each["hierarchy_identifier"]: each["key"] for each in said.document["accounts"]}
     assert (said.code, keys[SHOP], keys[MANAGEMENT]) == (1, "membership-change", "mode-switch")
+    remedies = {each["hierarchy_identifier"]: each["remedy"] for each in said.document["accounts"]}
+    assert "offboard the project" in remedies[SHOP]
 
 
 def test_onboard_of_a_member_that_waits_for_its_parent_says_for_what(desk: Desk) -> None:
@@ -467,6 +474,15 @@ def test_a_number_of_both_clouds_is_never_guessed(desk: Desk) -> None:
     assert desk.run("status", SHOP, "--provider", "gcp", "--json").document["provider"] == "gcp"
 
 
+@pytest.mark.parametrize("words", [("onboard",), ("offboard",), ("policy", "explain")])
+def test_a_project_of_another_organization_is_told_from_one_out_of_sight(desk: Desk, words: tuple[str, ...]) -> None:
+    desk.projects.elsewhere.add("acme-none-1")
+    said = desk.run(*words, "acme-none-1")
+    told = f"project acme-none-1 is not in the organization of the policy, {ORGANIZATION}"
+    assert (said.code, told in flat(said.err)) == (1, True), said.err
+    assert told not in flat(desk.run(*words, "acme-none-2").err)
+
+
 @pytest.mark.parametrize("words", [("status",), ("onboard",), ("offboard",)])
 def test_a_project_that_nobody_knows_is_told(desk: Desk, words: tuple[str, ...]) -> None:
     said = desk.run(*words, "acme-none-1")
@@ -495,8 +511,33 @@ def test_offboard_says_what_goes_and_what_stays_and_then_does_it(desk: Desk) -> 
     done = desk.run("offboard", "acme-shop-1", "--confirm", "--json").document
     assert (done["state"], done["provider"], done["roles_removed"]) == ("offboarded", "gcp", False)
     assert {each.hierarchy_identifier for each in desk.azure.connectors.everything()} == {MANAGEMENT}
+    assert said.out.endswith("nothing was changed; --confirm does it\n")
     again = desk.run("offboard", SHOP, "--provider", "gcp")
     assert "there is nothing of ours to remove" in again.out
+    assert (again.code, "--confirm" in again.out) == (0, False)
+
+
+def test_offboard_promises_nothing_that_it_would_refuse(desk: Desk) -> None:
+    desk.connect()
+    members = desk.run("offboard", MANAGEMENT_ID)
+    assert members.code == 1
+    assert "\ndelete" not in members.out
+    assert members.out.endswith("--confirm would be refused, too\n")
+    assert f"`rollcall offboard {MANAGEMENT} --provider gcp --confirm`" in members.out
+    document = desk.run("offboard", MANAGEMENT_ID, "--json")
+    assert (document.code, document.document["refused"], document.document["confirmed"]) == (1, True, False)
+    desk.around.locks.append(Lock(lock_id="/subscriptions/s/locks/l", level="CanNotDelete"))
+    locked = desk.run("offboard", "acme-shop-1")
+    assert (locked.code, "\ndelete" in locked.out, "would be refused" in locked.out) == (1, False, True)
+    desk.around.locks.clear()
+    assert desk.run("offboard", "acme-shop-1", "--json").document["refused"] is False
+    [mine] = [each for each in desk.azure.connectors.everything() if each.hierarchy_identifier == SHOP]
+    theirs = connector_id_for(SHOP, replace(MEMBER.target, resource_group="theirs"), Provider.GCP)
+    desk.azure.connectors.plant(theirs, mine.body | {"tags": {}})
+    look = desk.run("offboard", "acme-shop-1")
+    assert (look.code, look.out.endswith("would be refused, too\n")) == (1, True)
+    refused = desk.run("offboard", "acme-shop-1", "--confirm")
+    assert (refused.code, f"`rollcall onboard {SHOP} --provider gcp --adopt`" in flat(refused.err)) == (1, True)
 
 
 def test_the_organization_connector_stays_while_members_stand_below_it(desk: Desk) -> None:
@@ -517,10 +558,21 @@ def test_the_organization_connector_stays_while_members_stand_below_it(desk: Des
         occurred_at=desk.azure.clock.now().isoformat(),
     )
     assert onboard(asked, desk.azure.ports).key == "organization-connector-in-use"
+    parked = desk.record(MANAGEMENT)
+    assert parked is not None
+    assert f"`rollcall offboard {MANAGEMENT} --provider gcp --confirm`" in parked.remedy
     assert desk.azure.connectors.deletes == []
     assert desk.run("offboard", "acme-shop-1", "--confirm").code == 0
     assert desk.run("offboard", MANAGEMENT_ID, "--confirm").code == 0
     assert desk.azure.connectors.everything() == []
+
+
+def test_backfill_names_projects_as_plan_does(desk: Desk) -> None:
+    said = desk.run("backfill", "--provider", "gcp", "--dry-run")
+    assert f"{SAND}  acme-sand-1  noted without a connector: excluded by folder path /Sandbox" in said.out.splitlines()
+    document = desk.run("backfill", "--provider", "gcp", "--dry-run", "--json").document
+    told = {(each["provider"], each["hierarchy_identifier"], each["name"]) for each in document["accounts"]}
+    assert told == {("gcp", number, name) for number, name in NAMES.items()}
 
 
 @pytest.mark.parametrize("gone", ["deleted", "excluded", "out of sight"])

@@ -85,7 +85,9 @@ def test_of_five_hundred_deleted_projects_ten_lose_their_connectors_in_a_day(org
     spared = organization.record(NUMBERS[-1])
     assert spared.state is State.DEPARTED
     assert spared.reason.endswith("nothing is deleted now: deletions.most_per_run is 10")
-    assert spared.remedy
+    assert f"`rollcall offboard {NUMBERS[-1]} --provider gcp --confirm`" in spared.remedy.replace(
+        spared.name, NUMBERS[-1]
+    )
     assert not spared.claimed_by_another("somebody", organization.clock.now())
     organization.clock.advance(86_400)
     assert organization.delete(NUMBERS[-1]).result is Result.DELETED

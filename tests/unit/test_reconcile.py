@@ -132,7 +132,9 @@ def test_an_included_account_gets_what_its_instance_lacks(
     account_id = world.add(1)
     if state is not None:
         world.put(account_id, state)
-    assert world.run()[account_id].signal is signal
+    looked = world.run()[account_id]
+    assert looked.signal is signal
+    assert looked.name == world.aws.directory.accounts[account_id].name != ""
     assert world.events.asked == ([account_id] if signal is Signal.ACCOUNT_EVENT else [])
     connect = {account_id: ("connect", "deployed")} if signal is Signal.CONNECT_REQUEST else {}
     assert world.sent == connect | {MANAGEMENT: ("note", "excluded")}

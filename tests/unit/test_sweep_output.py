@@ -75,6 +75,14 @@ def test_a_project_is_told_from_an_account_of_the_same_digits() -> None:
     assert told == [[ACCOUNT, "none"], [ACCOUNT, "project"]]
 
 
+def test_projects_that_are_asked_for_again_have_their_ids_beside_their_numbers() -> None:
+    asked = replace(REPORT, asked=(ACCOUNT, "1000000000103"), names={"1000000000103": "acme-shop-1"})
+    assert f"asked for again: {ACCOUNT}, 1000000000103 acme-shop-1" in summary(asked)
+    was = json.loads(REPORT_DOCUMENT.dump_json(REPORT))
+    assert was.pop("names") == {}
+    assert REPORT_DOCUMENT.validate_json(json.dumps(was)) == REPORT
+
+
 def test_where_nothing_is_found_there_is_no_empty_table() -> None:
     assert list(findings_lines((), 120)) == []
 

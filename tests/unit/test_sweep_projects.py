@@ -91,6 +91,7 @@ def test_a_project_without_its_connector_is_asked_for_with_what_it_is_now(world:
     plant(world, old(OTHER, ou_path="/Shops/North", tags={"team": "till"}), connected=False)
     report = whole(world)
     assert (found(report), report.asked) == (Counter([("connector-missing", OTHER)]), (OTHER,))
+    assert report.names == {OTHER: f"shop-{OTHER[-3:]}"}
     [asked] = world.sender.requests
     key = AccountKey(provider=Provider.GCP, hierarchy_identifier=OTHER)
     assert (asked.key, asked.data.action, asked.data.status) == (key, Action.CONNECT, State.DEPLOYED)
@@ -131,6 +132,8 @@ def test_a_connector_that_is_left_of_a_project_is_told_and_stays(world: SweepWor
         plant(world, old(**now), connected=False)
     report = whole(world)
     assert ("connector-orphaned", NUMBER) in found(report)
+    [orphaned] = [each.finding for each in report.open if each.finding.key == "connector-orphaned"]
+    assert f"`rollcall offboard {NUMBER} --provider gcp`" in orphaned.remedy
     assert NUMBER not in report.asked
     assert "account" not in next(each.finding for each in report.open if each.finding.account == NUMBER).reason
 

@@ -51,14 +51,28 @@ class GcpProjects:
         """
         if not _PROJECT.fullmatch(project):
             return None
-        try:
-            body = self._client.get(_SERVICE, f"/v3/projects/{quote(project, safe='')}", f"read project {project}")
-        except RollcallError as error:
-            if error.key not in _UNSEEN:
-                raise
+        body = self._seen(project)
+        if body is None:
             self._require_sight()
             return None
         return self._account(body, self._paths(self._recent_folders()))
+
+    def is_elsewhere(self, project: str) -> bool:
+        """Whether it may be seen, and no folder that may be seen has it below the organization.
+
+        Raises TransientError, ConfigurationError.
+        """
+        body = self._seen(project) if _PROJECT.fullmatch(project) else None
+        return body is not None and self._account(body, self._paths(self._recent_folders())) is None
+
+    def _seen(self, project: str) -> JsonBody | None:
+        """The project as Google shows it, whosever it is; None where it is not there or may not be seen."""
+        try:
+            return self._client.get(_SERVICE, f"/v3/projects/{quote(project, safe='')}", f"read project {project}")
+        except RollcallError as error:
+            if error.key not in _UNSEEN:
+                raise
+            return None
 
     def list_projects(self) -> Iterator[Account]:
         """Every project of the organization, each folder read once.

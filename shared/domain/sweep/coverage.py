@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.accounts import Account
+from shared.domain.accounts import Account, as_argument
 from shared.domain.connectors import Connector
 from shared.domain.ledger import AccountRecord
 from shared.domain.policy import Mode, Policy, Verdict, decide
@@ -75,7 +75,13 @@ def coverage_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator
     elif planned.action is Action.CHANGE:
         yield _drifted(looked, policy)
     elif planned.action in {Action.DEPARTED, Action.STAYS, Action.REMOVE}:
-        yield CONNECTOR_ORPHANED.about(str(planned.connector_id), planned.reason, account=account_id)
+        who = as_argument(account_id, looked.subject.account.provider)
+        yield CONNECTOR_ORPHANED.about(
+            str(planned.connector_id),
+            planned.reason,
+            account=account_id,
+            remedy=CONNECTOR_ORPHANED.remedy.replace("ID", who),
+        )
     elif planned.action is Action.REFUSED or (planned.action is Action.WAITS and planned.key):
         yield CONNECTOR_REFUSED.about(
             subject, planned.reason, account=account_id, remedy=planned.remedy, evidence={"cause": planned.key}

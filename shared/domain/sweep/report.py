@@ -44,6 +44,7 @@ class Tracked:
 class SliceResult:
     """What one slice came to. `looked` counts what was looked at, by name; `asked` who was asked for again.
 
+    `names` are the ids of projects among them, by number.
     `discovered` counts the resources that Defender has assessed through the connectors, by type.
     `plans` is the use of paid plans, by the policy's word for each.
     """
@@ -53,6 +54,7 @@ class SliceResult:
     gaps: tuple[Gap, ...] = ()
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
     discovered: Mapping[str, int] = field(default_factory=dict)
     plans: Mapping[str, PlanUse] = field(default_factory=dict)
 
@@ -62,7 +64,7 @@ class SweepReport:
     """One whole sweep. `complete`: everything could be looked at.
 
     `stopped_at` is the machine at which the deletion of orphans was ended, and why. `discovered` has the most frequent
-    types of resources, and the rest of them together as `other`.
+    types of resources, and the rest of them together as `other`. `names` are the ids of projects in `asked`, by number.
     """
 
     run: str
@@ -75,6 +77,7 @@ class SweepReport:
     gaps: tuple[Gap, ...] = ()
     looked: Mapping[str, int] = field(default_factory=dict)
     asked: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
     plans: Mapping[str, PlanUse] = field(default_factory=dict)
     deleted: tuple[str, ...] = ()
     stopped_at: str = ""
@@ -114,11 +117,13 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
     found: dict[str, SweepFinding] = {each.identity: each for each in facts.findings}
     gaps, looked, asked, discovered = list(facts.gaps), Counter[str](), list[str](), Counter[str]()
     plans: Mapping[str, PlanUse] = {}
+    names: dict[str, str] = {}
     for result in results:
         found |= {each.identity: each for each in result.findings}
         gaps += result.gaps
         looked.update(result.looked)
         asked += result.asked
+        names |= result.names
         discovered.update(result.discovered)
         plans = added_up((plans, result.plans))
     if lacking := [gap for gap in gaps if not gap.told]:
@@ -135,6 +140,7 @@ def reported(facts: RunFacts, results: Iterable[SliceResult], before: SweepRepor
         gaps=tuple(gaps),
         looked=dict(looked),
         asked=tuple(asked),
+        names=names,
         discovered=_most_frequent(discovered),
         plans=plans,
     )
