@@ -12,7 +12,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 	if $$each -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$each; break; fi; done)
 ARGS ?=
-WORKERS ?= 4
+WORKERS ?= 3
 SEEDS ?= 1
 
 BIN := $(VENV)/bin

@@ -90,10 +90,10 @@ class Outcome:
         return f"seed {self.seed} {self.point}: {self.killed or 'nothing'} killed, {self.others} others: {ended}"
 
 
-def run_point(roll: Roll, point: KillPoint, seed: int) -> Outcome:
+def run_point(roll: Roll, point: KillPoint, seed: int, most_others: int = MOST_OTHERS) -> Outcome:
     """Stops a process at the point, kills it, starts it again and checks every account's end."""
     chance = random.Random(f"{seed}/{point}")
-    outcome = Outcome(point=str(point), seed=seed, others=chance.randint(0, MOST_OTHERS))
+    outcome = Outcome(point=str(point), seed=seed, others=chance.randint(0, most_others))
     started = time.monotonic()
     for again in range(MOST_TRIES):
         scene = _Scene(roll, point)
@@ -369,7 +369,7 @@ def _wait(done: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def run_points(points: Sequence[KillPoint], seeds: Sequence[int]) -> list[Outcome]:
+def run_points(points: Sequence[KillPoint], seeds: Sequence[int], most_others: int = MOST_OTHERS) -> list[Outcome]:
     """Some points on a sandbox of their own."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), **SHORT) as roll:
         first = roll.plant_account("warm-up")
@@ -378,18 +378,20 @@ def run_points(points: Sequence[KillPoint], seeds: Sequence[int]) -> list[Outcom
         outcomes = []
         for seed in seeds:
             for point in points:
-                outcome = run_point(roll, point, seed)
+                outcome = run_point(roll, point, seed, most_others)
                 outcomes.append(outcome)
                 if outcome.problems:
                     print(outcome, flush=True)
         return outcomes
 
 
-def run_all(points: Sequence[KillPoint], seeds: Sequence[int], workers: int = WORKERS) -> list[Outcome]:
+def run_all(
+    points: Sequence[KillPoint], seeds: Sequence[int], workers: int = WORKERS, most_others: int = MOST_OTHERS
+) -> list[Outcome]:
     """All points with all seeds, on a few sandboxes side by side."""
     workers = min(workers, len(points))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = [pool.submit(run_points, points[number::workers], seeds) for number in range(workers)]
+        parts = [pool.submit(run_points, points[number::workers], seeds, most_others) for number in range(workers)]
         return [outcome for part in parts for outcome in part.result()]
 
 

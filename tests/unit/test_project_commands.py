@@ -247,7 +247,7 @@ def test_plan_tells_what_would_change_what_is_anothers_and_what_has_left(desk: D
     assert said.code == 1
     assert "environmentData.organizationalData.excludedProjectNumbers" in said.out
     assert "another's connector, which is not ours, has the project" in said.out
-    assert f"`rollcall onboard {SAND} --provider gcp --adopt`" in flat(said.out)
+    assert "made in another mode, it cannot be taken over" in flat(said.out)
     assert "the organization does not list the project; its connector would stay" in flat(said.out)
     desk.change(deletions=Deletions(departed_accounts=True))
     [gone] = [each for each in desk.run("plan", "--json").document["accounts"] if each["hierarchy_identifier"] == SHOP]
