@@ -23,7 +23,6 @@ SAID = {
     Signal.WAITS: "waiting",
 }
 
-_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 _SEE_PATH = {
     Provider.AWS: "see the unit's path in AWS Organizations",
     Provider.GCP: "see the folders' display names in Resource Manager; below the organization itself it is /",
@@ -62,7 +61,7 @@ def backfill(
     )
     found = _followed(run, provider)
     if not found.accounts and not found.left and ou:
-        raise RefusedError(f"no such {_NOUN[provider]} in {ou}", remedy=_SEE_PATH[provider])
+        raise RefusedError(f"no such {provider.noun} in {ou}", remedy=_SEE_PATH[provider])
     if as_json:
         write_json(_json(found, provider, dry=dry_run))
     else:
@@ -81,7 +80,7 @@ def _followed(run: Run, provider: Provider) -> Reconciliation:
         def tell(looked: Looked, total: int) -> None:
             nonlocal done
             done += 1
-            bar.update(task, description=f"looking at {_NOUN[provider]}s", completed=done, total=total)
+            bar.update(task, description=f"looking at {provider.noun}s", completed=done, total=total)
 
         try:
             if provider is Provider.GCP:
@@ -89,7 +88,7 @@ def _followed(run: Run, provider: Provider) -> Reconciliation:
             return reconcile(run, bootstrap.reconcile_ports(), tell=tell)
         except KeyboardInterrupt as stop:
             raise RefusedError(
-                f"stopped after {done} {_NOUN[provider]}(s)", remedy="run it again: what is done is not done again"
+                f"stopped after {done} {provider.noun}(s)", remedy="run it again: what is done is not done again"
             ) from stop
 
 
@@ -120,7 +119,7 @@ def _show(found: Reconciliation, provider: Provider, *, dry: bool) -> None:
             who = "  ".join(filter(None, (looked.account_id, looked.name)))
             console.print(words(f"{who}  {label}: {looked.reason}"), soft_wrap=True, highlight=False)
     totals = " · ".join(f"{count} {SAID[signal]}" for signal, count in found.totals.items() if count)
-    console.print(words(("would be: " if dry else "") + (totals or f"no {_NOUN[provider]}s")), highlight=False)
+    console.print(words(("would be: " if dry else "") + (totals or f"no {provider.noun}s")), highlight=False)
     if found.left:
         progress.print(words(f"{found.left} were not looked at: the limit is reached; run it again"))
     if not dry:

@@ -73,8 +73,7 @@ def _found(text: str, told: Account | None, cloud: Provider, policies: PolicySou
     if found is None:
         if cloud is Provider.GCP:
             cloud_bootstrap.refuse_elsewhere(text, policies)
-        noun = "account" if cloud is Provider.AWS else "project"
-        raise RefusedError(f"the organization has no {noun} {text}", remedy=_LOOK[cloud])
+        raise RefusedError(f"the organization has no {cloud.noun} {text}", remedy=_LOOK[cloud])
     return found
 
 

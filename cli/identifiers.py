@@ -24,7 +24,7 @@ CloudOption = Annotated[
 ]
 _TWELVE = "an AWS account id has twelve digits, leading zeros included"
 _SAY_WHICH = "say --provider gcp for the project, --provider aws for the account"
-NOUN = {Provider.AWS: "AWS account", Provider.GCP: "GCP project"}
+NOUN = {each: f"{each.upper()} {each.noun}" for each in Provider}
 
 
 def clouds_of(text: str, provider: Provider | None) -> tuple[Provider, ...]:

@@ -13,7 +13,6 @@ from rich.text import Text
 from cli import cloud_bootstrap
 from cli.identifiers import clouds_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from cli.status_output import NOUNS
 from shared.application.plan import Preview, PreviewWarning, Selection
 from shared.application.plan import plan as plan_roll
 from shared.domain.accounts import Provider
@@ -30,7 +29,6 @@ STYLES = {
     Action.UNCHANGED: "dim",
 }
 HEADINGS = {Provider.AWS: "AWS accounts", Provider.GCP: "GCP projects"}
-_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 _ACTION_WIDTH = max(len(action) for action in Action)
 
 
@@ -62,9 +60,8 @@ def plan(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """Show what the policy would change, account by account and project by project; nothing is written.
 
     Projects are shown where the policy has a section `gcp`, with this shell's Google credentials. Exit code 1 where
-    an account or a project would be refused.
-    Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads/Production --json ·
-    rollcall plan --provider gcp
+    one would be refused.
+    Examples: rollcall plan --policy new.yaml · rollcall plan --ou /Workloads --json · rollcall plan --provider gcp
     """
     selection = selection_of(account or [], ou or "")
     found = _previews(selection, policy, provider, owner)
@@ -83,7 +80,7 @@ def _previews(selection: Selection, policy: str | None, provider: Provider | Non
     clouds = [each for each in Provider if provider in {None, each} and (not named or each in set().union(*named))]
     found: list[Preview] = []
     for ports in cloud_bootstrap.plan_ports(policy, provider, clouds):
-        with progress.status(f"reading the {NOUNS[ports.provider]} of the organization, and the tenant"):
+        with progress.status(f"reading the {ports.provider.noun}s of the organization, and the tenant"):
             found.append(plan_roll(selection, ports, may_assign_roles=owner))
     return found
 
@@ -158,7 +155,7 @@ def show_all_clouds(found: Sequence[Preview], *, show_all: bool, everybody: bool
 
 def show(found: Preview, *, show_all: bool) -> None:
     """One cloud's plan for people, those of one action together; those that need nothing only where they are wanted."""
-    noun = NOUNS[found.provider]
+    noun = f"{found.provider.noun}s"
     for action in Action:
         if action in NEEDS_NOTHING and not show_all:
             continue
@@ -186,9 +183,7 @@ def _show_account(account: PlannedAccount) -> None:
     console.print(head, highlight=False)
     foreign = account.key == DUPLICATE  # its id has a line of its own
     _indented(
-        words(
-            f"another's connector, which is not ours, has the {_NOUN[account.provider]}" if foreign else account.reason
-        )
+        words(f"another's connector, which is not ours, has the {account.provider.noun}" if foreign else account.reason)
     )
     if account.remedy:
         _indented(words(account.remedy))

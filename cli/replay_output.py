@@ -21,7 +21,6 @@ from shared.domain.accounts import Provider
 
 ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 8, 22, 27, 2
 ROOM_FOR_QUEUES = 130
-_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 
 
 def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Table:
@@ -89,7 +88,7 @@ def print_message(found: Shown) -> None:
     if found.record is not None:
         console.print(
             Text.assemble(
-                f"the {_NOUN[found.record.key.provider]} is ",
+                f"the {found.record.key.provider.noun} is ",
                 state_text(found.record.state),
                 " since ",
                 moment(found.record.state_at),

@@ -21,7 +21,6 @@ LEAST_ROOM = 6  # for reasons; a terminal narrower than that shows no times
 ROOM_FOR_REASONS = 120
 ROWS_AT_ONCE = 500
 """Rows of a table that are laid out together: all of 50,000 would need gigabytes."""
-NOUNS = {Provider.AWS: "accounts", Provider.GCP: "projects"}
 _COLUMNS = {Provider.AWS: ("account", "name"), Provider.GCP: ("project", "id")}
 
 
@@ -45,7 +44,7 @@ def summary(found: RollStatus, now: datetime) -> Iterator[RenderableType]:
     """The totals, who has been under way for longest, and the queues."""
     by_provider = found.totals_by_provider
     for provider, totals in by_provider.items():
-        which = f"{NOUNS[provider]}: " if len(by_provider) > 1 or provider is not Provider.AWS else ""
+        which = f"{provider.noun}s: " if len(by_provider) > 1 or provider is not Provider.AWS else ""
         yield Text(which + " · ".join(f"{count} {state}" for state, count in totals.items()))
     if not by_provider:
         yield Text("no accounts yet")

@@ -19,6 +19,11 @@ class Provider(StrEnum):
     AWS = "aws"
     GCP = "gcp"
 
+    @property
+    def noun(self) -> str:
+        """What one of its accounts is called."""
+        return "account" if self is Provider.AWS else "project"
+
 
 class AccountState(StrEnum):
     """Life cycle of an AWS account or GCP project; `ACTIVE` is the word of both.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.accounts import Provider, as_argument
+from shared.domain.accounts import as_argument
 from shared.domain.connectors import Connector
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE, Finding
 from shared.domain.identity_provider import makes_no_provider
@@ -79,7 +79,7 @@ class OffboardingPlan:
     @property
     def noun(self) -> str:
         """What is taken out."""
-        return "account" if self.key.provider is Provider.AWS else "project"
+        return self.key.provider.noun
 
     @property
     def roles_fate(self) -> RolesFate:

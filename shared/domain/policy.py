@@ -147,7 +147,7 @@ class Policy:
     @property
     def noun(self) -> str:
         """What one of its accounts is called: an account, or a project."""
-        return _NOUN[self.provider]
+        return self.provider.noun
 
     @property
     def uses_tags(self) -> bool:
@@ -198,7 +198,6 @@ class Decision:
     rule: int | None = None
 
 
-_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 _WAITING = {
     AccountState.PENDING_ACTIVATION: "is not activated yet",
     AccountState.UNKNOWN: "is in a state that this version does not know",
@@ -213,7 +212,7 @@ def decide(policy: Policy, account: Account) -> Decision:
     """
     if account.provider is not policy.provider:
         raise ValueError(f"a policy for {policy.provider} was asked about {account.provider} {account.account_id}")
-    noun = _NOUN[account.provider]
+    noun = account.provider.noun
     profile, target, number, why = policy.default_profile, policy.target, None, "default profile"
     for index, rule in enumerate(policy.rules, start=1):
         if matched := rule.match.match_every(account):

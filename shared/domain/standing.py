@@ -12,7 +12,6 @@ from shared.domain.placement import Placement, address_of, is_organization_conne
 from shared.domain.policy import Decision, Mode, Policy
 from shared.domain.targets import Target
 
-_NOUN = {Provider.AWS: "account", Provider.GCP: "project"}
 DUPLICATE = "duplicate-connector"
 """The key of what is refused because of another's connector."""
 
@@ -71,7 +70,7 @@ def membership_change(standing: Connector, wanted: Placement) -> Finding | None:
 def _changes_mode(connector: Connector) -> Finding:
     return MEMBERSHIP_CHANGE.found(
         f"{connector.connector_id} was made in another mode: a connector cannot join or leave an organization in place",
-        remedy=MEMBERSHIP_CHANGE.remedy.replace("the account", f"the {_NOUN[_provider_of(connector)]}"),
+        remedy=MEMBERSHIP_CHANGE.remedy.replace("the account", f"the {_provider_of(connector).noun}"),
     )
 
 
