@@ -163,24 +163,25 @@ class PushSubscription:
             ).status
         except urllib3.exceptions.HTTPError:
             status = 0  # nobody answered: as good as a refusal
-        self._journal.record(
-            JournalEntry(
-                service="gcp",
-                operation="gcp:pubsub.push",
-                identity=settings.service_account,
-                authentication="bearer",
-                method="POST",
-                path=settings.subscription,
-                status=status,
-                duration_ms=elapsed_ms(started),
-                detail={
-                    "resource": waiting.message["messageId"],
-                    "attempt": waiting.deliveries,
-                    "project": waiting.project,
-                },
-            )
-        )
+        self._journal.record(self._entry(waiting, status, elapsed_ms(started)))
         return status in ACKNOWLEDGED
+
+    def _entry(self, waiting: _Waiting, status: int, duration_ms: float) -> JournalEntry:
+        return JournalEntry(
+            service="gcp",
+            operation="gcp:pubsub.push",
+            identity=self.settings.service_account,
+            authentication="bearer",
+            method="POST",
+            path=self.settings.subscription,
+            status=status,
+            duration_ms=duration_ms,
+            detail={
+                "resource": waiting.message["messageId"],
+                "attempt": waiting.deliveries,
+                "project": waiting.project,
+            },
+        )
 
 
 def _project(entry: LogEntry) -> str:

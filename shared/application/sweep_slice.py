@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from shared.application.ask_instances import Known, states_of
@@ -17,7 +17,6 @@ from shared.application.sweep_store import SweepStore
 from shared.domain.accounts import Provider
 from shared.domain.sweep.findings import Area, Gap, SweepFinding
 from shared.domain.sweep.machines import InstanceState, machine_findings, suspects
-from shared.domain.sweep.paid_plans import PlanUse
 from shared.domain.sweep.report import SliceResult, SweepReport
 from shared.domain.sweep.slices import MOST_TIME, Slice
 from shared.errors import PermanentError, RollcallError
@@ -84,45 +83,35 @@ def _lost(part: Slice, reason: str) -> Iterator[Gap]:
 
 
 def _looked_at(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResult:
-    findings: list[SweepFinding] = []
-    gaps: list[Gap] = []
-    asked: list[str] = []
-    names: dict[str, str] = {}
-    looked: dict[str, int] = {}
-    discovered: dict[str, int] = {}
-    plans: Mapping[str, PlanUse] = {}
+    """A slice is of one kind."""
     if part.accounts:
-        accounts = SweptAccounts(part, message, ports)
-        findings += accounts.findings()
-        asked += accounts.asked
-        names |= accounts.names
-        gaps += accounts.gaps
-        looked |= accounts.looked
-        discovered |= accounts.discovered
-        plans = accounts.plans
+        return _accounts(part, message, ports)
+    looked: dict[str, int] = {}
+    found: Sequence[SweepFinding] = ()
+    gaps: Sequence[Gap] = ()
     if part.machines:
-        found, unanswered, number = _machines(part, ports)
-        findings += found
-        gaps += unanswered
-        looked["machines"] = number
-    if part.scopes:
+        found, gaps, looked["machines"] = _machines(part, ports)
+    elif part.scopes:
         needed = SweptPrerequisites(part, ports)
         needed.look()
-        findings += needed.findings
-        gaps += needed.gaps
-    if part.identities_of:
-        found, unanswered = shared_findings(ports.policy.current(), ports.google)
-        findings += found
-        gaps += unanswered
+        found, gaps = needed.findings, needed.gaps
+    elif part.identities_of:
+        found, gaps = shared_findings(ports.policy.current(), ports.google)
+    return SliceResult(number=part.number, findings=tuple(found), gaps=tuple(gaps), looked=looked)
+
+
+def _accounts(part: Slice, message: SweepSlice, ports: SweepPorts) -> SliceResult:
+    accounts = SweptAccounts(part, message, ports)
+    findings = tuple(accounts.findings())
     return SliceResult(
         number=part.number,
-        findings=tuple(findings),
-        gaps=tuple(gaps),
-        looked=looked,
-        asked=tuple(asked),
-        names=names,
-        discovered=discovered,
-        plans=plans,
+        findings=findings,
+        gaps=tuple(accounts.gaps),
+        looked=accounts.looked,
+        asked=tuple(accounts.asked),
+        names=accounts.names,
+        discovered=dict(accounts.discovered),
+        plans=accounts.plans,
     )
 
 
