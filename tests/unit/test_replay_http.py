@@ -19,7 +19,7 @@ from shared.domain.policy import Policy
 from shared.errors import ConfigurationError, RollcallError, TransientError
 from shared.messages.parked_request import ParkedRequest
 from tests.fakes.clock import NOON
-from tests.unit.test_project_commands import push
+from tests.unit.project_commands.conftest import push
 from tests.unit.test_project_policy import MEMBER, project
 from tests.unit.test_replay import World, encoded
 
