@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 
-from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
+from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State, advance, claim
 from shared.domain.sweeps import Sweep
 from tests.fakes.failures import Failures
 
@@ -78,3 +78,17 @@ class FakeSweepLog:
         """What was recorded."""
         self.failures.strike("list_last")
         return self.sweeps
+
+
+def connected(key: AccountKey, at: datetime) -> HistoryEntry:
+    """The line of the history that a connector was made."""
+    return HistoryEntry(
+        key=key,
+        at=at,
+        step="connect:deployed",
+        result=Result.CREATED,
+        message_id="m",
+        attempt=0,
+        correlation_id="c",
+        state=State.CONNECTED,
+    )

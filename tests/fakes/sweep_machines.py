@@ -10,7 +10,7 @@ from typing import Any
 from shared.adapters.policy.problems import parse_policy
 from shared.domain.placement import place
 from shared.domain.policy import Deletions, Policy, decide
-from shared.domain.sweep.machines import ArcMachine
+from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.domain.sweep.report import SweepReport
 from tests.fakes.clock import NOON
 from tests.fakes.sweep import SweepWorld
@@ -23,6 +23,13 @@ _PLACE = place(POLICY, ACCOUNT, _DECISION.profile, _DECISION.target).connector_i
 GROUP = f"/subscriptions/{_PLACE.subscription_id}/resourceGroups/{_PLACE.resource_group}/providers"
 """Where the account's connector stands, and the machines that Defender makes for it."""
 TAGS = {"accountid": ACCOUNT, "cloud": "AWS", "instanceid": "", "mdfcsecurityconnector": "true"}
+SILENT = [
+    (InstanceState.GONE, "machine-orphaned", "is gone"),
+    (InstanceState.STOPPED, "machine-disconnected", "is stopped"),
+    (InstanceState.RUNNING, "machine-disconnected", "is running"),
+    (InstanceState.UNKNOWN, "machine-disconnected", "could not be told"),
+]
+"""What is found of a silent machine, by the state of its instance, and how the finding says it."""
 DAY = 86_000.0
 """Seconds from one daily sweep to the next, about."""
 

@@ -11,18 +11,10 @@ from shared.domain.accounts import Provider
 from shared.domain.sweep.machine_marks import cloud_of
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.errors import PermanentError
-from tests.fakes.sweep_machines import ACCOUNT, instance_of, machine, swept, world_with
+from tests.fakes.sweep_machines import ACCOUNT, SILENT, instance_of, machine, swept, world_with
 
 
-@pytest.mark.parametrize(
-    ("state", "key", "told"),
-    [
-        (InstanceState.GONE, "machine-orphaned", "is gone"),
-        (InstanceState.STOPPED, "machine-disconnected", "is stopped"),
-        (InstanceState.RUNNING, "machine-disconnected", "is running"),
-        (InstanceState.UNKNOWN, "machine-disconnected", "could not be told"),
-    ],
-)
+@pytest.mark.parametrize(("state", "key", "told"), SILENT)
 def test_a_silent_machine_is_an_orphan_only_where_its_instance_is_gone(
     state: InstanceState, key: str, told: str
 ) -> None:

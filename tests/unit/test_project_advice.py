@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
+from shared.domain.ledger import AccountKey
 from shared.domain.profiles import FOUNDATIONAL, RECOMMENDED, Arc, Containers, Databases, Profile, Servers
 from shared.domain.sweep.advice import Assessed
 from shared.domain.sweep.findings import SweepFinding
@@ -22,6 +22,7 @@ from shared.domain.sweep.kinds import (
 from shared.domain.sweep.report import Standing
 from shared.errors import TransientError
 from tests.fakes.clock import NOON
+from tests.fakes.ledger import connected
 from tests.fakes.project_machines import NUMBER, PROJECT, both_clouds, world_of_both
 from tests.fakes.sweep import SweepWorld
 
@@ -51,17 +52,8 @@ class Project:
 
     def made(self, hours_ago: float) -> None:
         """The ledger remembers when the connector was made."""
-        entry = HistoryEntry(
-            key=AccountKey(provider=PROJECT.provider, hierarchy_identifier=NUMBER),
-            at=NOON - timedelta(hours=hours_ago),
-            step="connect:deployed",
-            result=Result.CREATED,
-            message_id="m",
-            attempt=0,
-            correlation_id="c",
-            state=State.CONNECTED,
-        )
-        self.sweep.ledger.record(entry)
+        key = AccountKey(provider=PROJECT.provider, hierarchy_identifier=NUMBER)
+        self.sweep.ledger.record(connected(key, NOON - timedelta(hours=hours_ago)))
 
     def found(self) -> dict[str, SweepFinding]:
         """The findings of one complete sweep by kind; each kind once, and all about the project."""

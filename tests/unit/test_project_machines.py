@@ -21,7 +21,7 @@ from tests.fakes.project_machines import (
     world_of_both,
 )
 from tests.fakes.sweep import SweepWorld
-from tests.fakes.sweep_machines import ACCOUNT, machine, swept
+from tests.fakes.sweep_machines import ACCOUNT, SILENT, machine, swept
 from tests.fixtures.read import account
 
 
@@ -29,15 +29,7 @@ def kinds(report: SweepReport) -> list[str]:
     return sorted(each.finding.key for each in report.open)
 
 
-@pytest.mark.parametrize(
-    ("state", "key", "told"),
-    [
-        (InstanceState.GONE, "machine-orphaned", "is gone"),
-        (InstanceState.STOPPED, "machine-disconnected", "is stopped"),
-        (InstanceState.RUNNING, "machine-disconnected", "is running"),
-        (InstanceState.UNKNOWN, "machine-disconnected", "could not be told"),
-    ],
-)
+@pytest.mark.parametrize(("state", "key", "told"), SILENT)
 def test_a_silent_machine_is_an_orphan_only_where_its_instance_is_gone(
     state: InstanceState, key: str, told: str
 ) -> None:

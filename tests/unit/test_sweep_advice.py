@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.domain.accounts import Provider
-from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
+from shared.domain.ledger import AccountKey
 from shared.domain.policy import Policy, SweepLimits
 from shared.domain.profiles import FOUNDATIONAL, RECOMMENDED, Arc, Containers, Databases, Profile, Servers
 from shared.domain.sweep.advice import Assessed, RunningInstances
@@ -21,6 +21,7 @@ from shared.domain.sweep.report import Standing, SweepReport
 from shared.domain.sweep.slices import MOST_TIME
 from shared.errors import TransientError
 from tests.fakes.clock import NOON
+from tests.fakes.ledger import connected
 from tests.fakes.sweep import SweepWorld
 from tests.fixtures.read import account
 
@@ -45,17 +46,8 @@ class Organization:
 
     def made_at(self, days_ago: float) -> None:
         """The ledger remembers when the connector was made."""
-        entry = HistoryEntry(
-            key=AccountKey(provider=Provider.AWS, hierarchy_identifier=ONE),
-            at=NOON - timedelta(days=days_ago),
-            step="connect:deployed",
-            result=Result.CREATED,
-            message_id="m",
-            attempt=0,
-            correlation_id="c",
-            state=State.CONNECTED,
-        )
-        self.sweep.ledger.record(entry)
+        key = AccountKey(provider=Provider.AWS, hierarchy_identifier=ONE)
+        self.sweep.ledger.record(connected(key, NOON - timedelta(days=days_ago)))
 
     def report(self) -> SweepReport:
         report = self.sweep.sweep()
