@@ -171,7 +171,7 @@ class Play:
             self._google.replay_entries()
         self._watch(lambda: all(trace.unchanged > seen[trace.key] for trace in connected))
         after = self._totals()
-        self._console.print(f"{len(connected)} replayed events answered `unchanged`; totals before and after:")
+        self._console.print(f"every event came again, and {len(connected)} connectors stayed `unchanged`; totals:")
         for name, value in after.items():
             self._console.print(Text(f"  {name.replace('_', ' ')}: {before[name]} → {value}"))
         return {"unchanged": before == after, "before": before, "after": after}
