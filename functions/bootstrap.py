@@ -7,6 +7,7 @@ from pathlib import Path
 
 from azure.core.credentials import TokenCredential
 
+from functions import telemetry
 from functions.settings import Settings
 from functions.structured_log import send_fields
 from shared.adapters.azure.credentials import make_credential
@@ -36,9 +37,12 @@ from shared.application.rewrap import RewrapPorts
 
 @cache
 def settings() -> Settings:
-    """The settings. Raises ConfigurationError that names what is missing or wrong; our log lines keep their fields."""
+    """The settings. Raises ConfigurationError that names what is missing or wrong; then nothing is measured yet."""
     send_fields()
-    return read_settings(Settings)
+    chosen = read_settings(Settings)
+    if chosen.monitor:
+        telemetry.begin(chosen.monitor, make_credential(chosen.credential, client_id=chosen.client_id))
+    return chosen
 
 
 @cache

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 
+from functions import telemetry
 from shared.application.onboard import onboard, park_given_up, park_unreadable
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
 from shared.domain.ledger import Result
+from shared.domain.trace import trace_id_of
 from shared.errors import RollcallError
+from shared.messages.connector_request import ConnectorRequest
 from shared.messages.poison import read_request
 
 logger = logging.getLogger(__name__)
@@ -23,12 +27,21 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
 
     What the last of its tries would raise is parked, with reason and remedy; unknown exceptions stay with the host.
     """
-    started = time.perf_counter()
     request, fault = read_request(body)
     if request is None:
         return _park_unreadable(body, fault, ports)
+    began = datetime.now(UTC)
+    with telemetry.following("create_connector", request) as span:
+        outcome = _handle(request, dequeue_count, ports)
+        telemetry.tell(span, request, outcome, began=began)
+    return outcome
+
+
+def _handle(request: ConnectorRequest, dequeue_count: int, ports: OnboardPorts) -> Outcome:
+    started = time.perf_counter()
     facts: dict[str, object] = {
         "correlation_id": request.correlation_id,
+        "trace_id": trace_id_of(request.traceparent),
         "message_id": str(request.message_id),
         "attempt": request.attempt,
         "dequeue_count": dequeue_count,

@@ -109,4 +109,6 @@ class Settings(BaseSettings):
     reader_role: str = "rollcall-reader"
     stack_name: str = "rollcall"
     stack_set_name: str = "rollcall-member-roles"
+    monitor: str = Field(default="", validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
+    """Where Azure Monitor takes telemetry: no secret where keys are switched off. The host reads the same one."""
     pacing: PacingSettings = Field(default_factory=PacingSettings)

@@ -13,6 +13,7 @@ from lambdas.metrics import publish_outcomes
 from shared.adapters.aws.events import Ignored
 from shared.application.outcome import Outcome
 from shared.application.requests import correlation_id_for
+from shared.domain.trace import trace_id_for
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -99,9 +100,12 @@ def _log_error(message_id: str, error: RollcallError, account_id: str = "") -> N
 
 
 def _whose(message_id: str, account_id: str) -> dict[str, str]:
-    """The correlation id is the one that the account's messages carry through both clouds."""
-    correlation_id = correlation_id_for(account_id) if account_id else ""
-    return {"message_id": message_id, "hierarchy_identifier": account_id, "correlation_id": correlation_id}
+    """The ids that the account's messages carry through both clouds."""
+    told = {"message_id": message_id, "hierarchy_identifier": account_id, "correlation_id": "", "trace_id": ""}
+    if account_id:
+        told["correlation_id"] = correlation_id_for(account_id)
+        told["trace_id"] = trace_id_for(told["correlation_id"])
+    return told
 
 
 def _facts(error: RollcallError) -> dict[str, str]:

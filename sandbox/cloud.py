@@ -268,38 +268,55 @@ class Sandbox:
 
     def _function_settings(self, arm: str, policy_url: str) -> dict[str, str]:
         client_id = self.azure.directory.get(FUNCTIONS).client_id
-        return self._identity("functions") | {
-            "ROLLCALL_ARM_ENDPOINT": arm,
-            "ROLLCALL_POLICY": policy_url,
-            "ROLLCALL_CLIENT_ID": client_id,
-            "ROLLCALL_TENANT_ID": self.settings.tenant_id,
-            "ROLLCALL_AUTHORITY_HOST": self.azure.authority_url,
-            "ROLLCALL_OPERATORS__AUDIENCE": OPERATORS_AUDIENCE,
-            "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
-            "ROLLCALL_QUEUE__credential": "managedidentity",
-            "ROLLCALL_QUEUE__clientId": client_id,
-            "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
-            "AzureWebJobsStorage__blobServiceUri": self.azure.blob_url,
-            "AzureWebJobsStorage__credential": "managedidentity",
-            "AzureWebJobsStorage__clientId": client_id,
-            "ROLLCALL_RETRY__FIRST_SECONDS": str(self.settings.retry_first_seconds),
-            "ROLLCALL_RETRY__LONGEST_SECONDS": str(self.settings.retry_longest_seconds),
-            "ROLLCALL_RETRY__CONTENDED_SECONDS": str(self.settings.retry_contended_seconds),
-            "ROLLCALL_RETRY__CLAIM_SECONDS": str(self.settings.retry_claim_seconds),
-            "ROLLCALL_PACING__WRITES_PER_SECOND": str(self.settings.pacing_writes_per_second),
-            "ROLLCALL_PACING__BURST": str(self.settings.pacing_burst),
-            "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
-            "ROLLCALL_SWEEP__SCHEDULE": "0 0 5 * * *",
-            "ROLLCALL_HUB__ROLE_ARN": f"arn:aws:iam::{self.aws.management_account_id}:role/rollcall-reader-hub",
-            "ROLLCALL_HUB__AUDIENCE": HUB_AUDIENCE,
-            "ROLLCALL_READER_ROLE": READER_ROLE,
-            "AWS_ENDPOINT_URL": self.aws.url,
-            "ROLLCALL_GCP__AUDIENCE": self.google.audience,
-            "ROLLCALL_GCP__SERVICE_ACCOUNT": self.google.service_account,
-            "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
-            "ROLLCALL_GCP__PUSH_AUDIENCE": _PUSH_AUDIENCE,
-            "ROLLCALL_GCP__PUSH_SERVICE_ACCOUNT": self.google.push_account,
-            "ROLLCALL_GCP__CERTS_URL": self.gcp.certs_url,
+        return (
+            self._identity("functions")
+            | self._telemetry()
+            | {
+                "ROLLCALL_ARM_ENDPOINT": arm,
+                "ROLLCALL_POLICY": policy_url,
+                "ROLLCALL_CLIENT_ID": client_id,
+                "ROLLCALL_TENANT_ID": self.settings.tenant_id,
+                "ROLLCALL_AUTHORITY_HOST": self.azure.authority_url,
+                "ROLLCALL_OPERATORS__AUDIENCE": OPERATORS_AUDIENCE,
+                "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
+                "ROLLCALL_QUEUE__credential": "managedidentity",
+                "ROLLCALL_QUEUE__clientId": client_id,
+                "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
+                "AzureWebJobsStorage__blobServiceUri": self.azure.blob_url,
+                "AzureWebJobsStorage__credential": "managedidentity",
+                "AzureWebJobsStorage__clientId": client_id,
+                "ROLLCALL_RETRY__FIRST_SECONDS": str(self.settings.retry_first_seconds),
+                "ROLLCALL_RETRY__LONGEST_SECONDS": str(self.settings.retry_longest_seconds),
+                "ROLLCALL_RETRY__CONTENDED_SECONDS": str(self.settings.retry_contended_seconds),
+                "ROLLCALL_RETRY__CLAIM_SECONDS": str(self.settings.retry_claim_seconds),
+                "ROLLCALL_PACING__WRITES_PER_SECOND": str(self.settings.pacing_writes_per_second),
+                "ROLLCALL_PACING__BURST": str(self.settings.pacing_burst),
+                "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
+                "ROLLCALL_SWEEP__SCHEDULE": "0 0 5 * * *",
+                "ROLLCALL_HUB__ROLE_ARN": f"arn:aws:iam::{self.aws.management_account_id}:role/rollcall-reader-hub",
+                "ROLLCALL_HUB__AUDIENCE": HUB_AUDIENCE,
+                "ROLLCALL_READER_ROLE": READER_ROLE,
+                "AWS_ENDPOINT_URL": self.aws.url,
+                "ROLLCALL_GCP__AUDIENCE": self.google.audience,
+                "ROLLCALL_GCP__SERVICE_ACCOUNT": self.google.service_account,
+                "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
+                "ROLLCALL_GCP__PUSH_AUDIENCE": _PUSH_AUDIENCE,
+                "ROLLCALL_GCP__PUSH_SERVICE_ACCOUNT": self.google.push_account,
+                "ROLLCALL_GCP__CERTS_URL": self.gcp.certs_url,
+            }
+        )
+
+    def _telemetry(self) -> dict[str, str]:
+        """What `infra/azure` sets, where it is wanted: every test would carry it otherwise."""
+        if not self.settings.telemetry:
+            return {}
+        return {
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": self.azure.monitor_connection,
+            "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+            "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+            "PYTHON_ENABLE_OPENTELEMETRY": "true",
+            "OTEL_BSP_SCHEDULE_DELAY": "500",  # milliseconds; the exporter's own are five seconds and a minute
+            "OTEL_METRIC_EXPORT_INTERVAL": "2000",
         }
 
     def _write_operator_environment(self, arm: str, policy_url: str, policy_object: str) -> None:

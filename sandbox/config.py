@@ -44,6 +44,7 @@ class SandboxSettings(BaseSettings):
     gcp_search_lag_seconds: float = 2.0  # until projects:search learns of a change
     gcp_push_pause_seconds: float = 10.0  # before a push that was not acknowledged comes again; then it grows
     # Functions host
+    telemetry: bool = False  # whether hosts send to the sandbox's Application Insights, as deployed ones do
     crash_invisibility_seconds: float = 600.0
     max_polling_interval_seconds: float | None = None  # None = as host.json says
     queue_visibility_seconds: int | None = None  # after a failed try; None = as host.json says

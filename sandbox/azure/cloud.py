@@ -13,7 +13,7 @@ from sandbox.azure.connectors import SecurityConnectors
 from sandbox.azure.directory import FUNCTIONS, OPERATOR, Directory, default_directory
 from sandbox.azure.entra import Entra, Tenant
 from sandbox.azure.exchange import Endpoint, Exchange
-from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, resource_manager_fault
+from sandbox.azure.fault_answers import entra_fault, managed_identity_fault, monitor_fault, resource_manager_fault
 from sandbox.azure.governance_rules import GovernanceRuleOperations
 from sandbox.azure.identities import InspectAccount, ListAccounts, no_accounts
 from sandbox.azure.locks import Locks
@@ -21,6 +21,7 @@ from sandbox.azure.logic_apps import LogicAppOperations
 from sandbox.azure.machines import MachineOperations
 from sandbox.azure.managed_identity import ManagedIdentityEndpoint
 from sandbox.azure.management_routes import ManagementOperations
+from sandbox.azure.monitor import INSTRUMENTATION_KEY, MonitorIngestion
 from sandbox.azure.native_members import NativeMembers
 from sandbox.azure.pricing_routes import PricingOperations
 from sandbox.azure.pricings import Pricings
@@ -82,6 +83,7 @@ class AzureCloud:
         }
         self._add_providers(settings, inspect_account, list_accounts)
         self.resource_manager = self._resource_manager()
+        self.monitor = MonitorIngestion(self.tokens, settings.subscription_id)
         self.storage = Storage(journal, certificates, settings.folder / "azure", self.tokens, self.faults)
         self._services: dict[str, Service] = {}
 
@@ -136,6 +138,7 @@ class AzureCloud:
         self._serve("entra", self._entra.answer, entra_fault)
         self._serve("managed-identity", self._identities.answer, managed_identity_fault, tls=False)
         self._serve("arm", self.resource_manager.answer, resource_manager_fault)
+        self._serve("monitor", self.monitor.answer, monitor_fault)
         if self.native_members is not None:
             self.native_members.start()
         return self
@@ -169,6 +172,16 @@ class AzureCloud:
     def arm_url(self) -> str:
         """Resource Manager and Resource Graph."""
         return self._services["arm"].url
+
+    @property
+    def monitor_url(self) -> str:
+        """Where Application Insights takes telemetry."""
+        return f"{self._services['monitor'].url}/"
+
+    @property
+    def monitor_connection(self) -> str:
+        """Its connection string; no secret, since keys are switched off."""
+        return f"InstrumentationKey={INSTRUMENTATION_KEY};IngestionEndpoint={self.monitor_url}"
 
     @property
     def identity_endpoint(self) -> str:

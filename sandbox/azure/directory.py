@@ -172,6 +172,12 @@ def storage_account_scope(subscription_id: str) -> str:
     )
 
 
+def insights_scope(subscription_id: str) -> str:
+    """The resource id of the Application Insights that takes the Function App's telemetry."""
+    group = f"/subscriptions/{subscription_id}/resourceGroups/rg-rollcall"
+    return f"{group}/providers/Microsoft.Insights/components/rollcall-insights"
+
+
 def default_directory(tenant_id: str, subscription_id: str) -> Directory:
     """The tenant as a deployment of Rollcall leaves it; the sender's credentials come with `trust`."""
     storage = storage_account_scope(subscription_id)
@@ -181,6 +187,7 @@ def default_directory(tenant_id: str, subscription_id: str) -> Directory:
     directory.assign(FUNCTIONS, "Reader", directory.root_scope)
     for role in ("Queue Data Contributor", "Table Data Contributor", "Blob Data Owner"):
         directory.assign(FUNCTIONS, f"Storage {role}", storage)
+    directory.assign(FUNCTIONS, "Monitoring Metrics Publisher", insights_scope(subscription_id))
     directory.add(QUEUE_SENDER, "application")
     directory.assign(
         QUEUE_SENDER,

@@ -28,6 +28,7 @@ ARM_AUDIENCES = (
 HUB_AUDIENCE = "api://rollcall-aws"
 """An application whose tokens AWS takes: the Function App's way to the hub role."""
 GOOGLE_AUDIENCE = "api://rollcall-gcp"
+MONITOR_AUDIENCE = "https://monitor.azure.com/"
 """An application whose tokens Rollcall's provider at Google takes: the Function App's way to its service account."""
 STORAGE_AUDIENCES = ("https://storage.azure.com", "https://storage.azure.com/")
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -65,7 +66,7 @@ class Entra:
         self._home = home
         self._tenants = {home.directory.tenant_id.lower(): home}
         self._authority_url = authority_url
-        self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES, HUB_AUDIENCE, GOOGLE_AUDIENCE}
+        self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES, HUB_AUDIENCE, GOOGLE_AUDIENCE, MONITOR_AUDIENCE}
 
     def add(self, tenant: Tenant) -> None:
         """Answers for another tenant, too."""

@@ -68,3 +68,10 @@ def managed_identity_fault(_: Exchange, fault: Fault) -> Response:
     text = "Too many requests." if _throttles(fault) else "An unexpected error occurred while fetching the AAD token."
     body = {"statusCode": status, "message": text, "correlationId": str(uuid.uuid4())}
     return json_response(status, body, _retry_after(fault))
+
+
+def monitor_fault(_: Exchange, fault: Fault) -> Response:
+    """429 beyond the quota, 500 otherwise; the exporter tries both again."""
+    status, text = (429, "Too many requests") if _throttles(fault) else (500, "Internal server error")
+    body = {"itemsReceived": 0, "itemsAccepted": 0, "errors": [{"index": 0, "statusCode": status, "message": text}]}
+    return json_response(status, body, headers=_retry_after(fault))

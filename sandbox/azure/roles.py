@@ -82,6 +82,12 @@ _ALL = (
         actions=("Microsoft.HybridCompute/machines/*", "Microsoft.HybridCompute/*/read"),
     ),
     RoleDefinition(
+        name="Monitoring Metrics Publisher",
+        id="3913510d-42f4-4e42-8a64-420c390055eb",
+        actions=("Microsoft.Insights/Register/Action", "Microsoft.Resources/subscriptions/resourceGroups/read"),
+        data_actions=("Microsoft.Insights/Metrics/Write", "Microsoft.Insights/Telemetry/Write"),
+    ),
+    RoleDefinition(
         name="Storage Queue Data Message Sender",
         id="c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
         data_actions=(f"{_MESSAGES}/add/action",),

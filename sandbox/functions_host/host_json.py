@@ -78,6 +78,7 @@ class HostJson(_Section):
     extension_bundle: dict[str, str] = {}
     extensions: Extensions = Extensions()
     logging: dict[str, Any] = {}
+    telemetry_mode: str = "ApplicationInsights"
 
 
 def _put(target: dict[str, Any], levels: list[str], value: str) -> None:

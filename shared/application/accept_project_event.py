@@ -32,6 +32,7 @@ from shared.domain.exclusions import Exclusions, exclusions_of
 from shared.domain.leaving import leave_unseen_project
 from shared.domain.ledger import AccountKey, Result, State
 from shared.domain.policy import Policy, Verdict, decide
+from shared.domain.trace import trace_id_of
 from shared.errors import PermanentError, RollcallError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
@@ -104,6 +105,7 @@ class Accepted:
         if self.request is None:
             return fields
         ids = {"message_id": str(self.request.message_id), "correlation_id": self.request.correlation_id}
+        ids["trace_id"] = trace_id_of(self.request.traceparent)
         return fields | ids | {"hierarchy_identifier": self.request.data.hierarchy_identifier}
 
 

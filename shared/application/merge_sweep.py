@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import timedelta
+from itertools import product
 
 from shared.application.delete_machines import delete_orphans
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, prune, put_latest
+from shared.domain.accounts import Provider
+from shared.domain.ledger import State
 from shared.domain.sweep.kinds import SWEEP_KINDS
 from shared.domain.sweep.report import Standing, SweepReport, reported
 from shared.domain.sweeps import Sweep
@@ -69,8 +72,21 @@ def _tell(report: SweepReport, ports: SweepPorts, *, newest: bool) -> None:
     seconds = (report.ended_at - report.started_at).total_seconds()
     level = logging.INFO if report.complete else logging.ERROR
     logger.log(level, "sweep_finished", extra=facts | {"seconds": round(seconds, 1)})
+    _tell_states(report.run, ports)
     seen = sum(report.looked.values())
     if newest:
         ports.sweeps.record(
             Sweep(name=NAME, at=report.ended_at, seen=seen, failed=sum(not gap.told for gap in report.gaps))
         )
+
+
+def _tell_states(run: str, ports: SweepPorts) -> None:
+    """How many accounts are in each state by the ledger, which only remembers: without it the report stands."""
+    try:
+        counted = Counter((record.key.provider, record.state) for record in ports.ledger.list_records())
+    except TransientError as error:
+        logger.warning("accounts_not_counted", extra={"run": run, "reason": error.reason})
+        return
+    for provider, state in product(Provider, State):
+        facts = {"provider": str(provider), "state": str(state), "accounts": counted[provider, state]}
+        logger.info("accounts_by_state", extra={"run": run} | facts)

@@ -21,7 +21,7 @@ from shared.application.ports import (
     TenantSnapshot,
 )
 from shared.application.provider_policy import policy_for
-from shared.application.requests import Cause, Report, request_for
+from shared.application.requests import Cause, Report, correlation_id_of, request_for
 from shared.domain.accounts import Account, AccountState
 from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.ledger import AccountKey, AccountRecord, State
@@ -113,9 +113,7 @@ def remove_connector(plan: OffboardingPlan, ports: OffboardPorts, *, timeout_sec
     _refuse(plan)
     key, now = plan.key, ports.clock.now()
     before = ports.ledger.find(key)
-    cause = Cause(
-        event_id=str(uuid.uuid4()), source=SOURCE, occurred_at=now, correlation_id=f"{plan.noun}-{plan.account_id}"
-    )
+    cause = Cause(event_id=str(uuid.uuid4()), source=SOURCE, occurred_at=now, correlation_id=correlation_id_of(key))
     report = Report(status=State.OFFBOARDED, reason="an operator asked for it", at=now)
     policy = policy_for(ports.policy.current(), key.provider)
     ports.sender.send(request_for(_account(plan, ports), policy, cause, report))

@@ -15,6 +15,7 @@ from shared.domain.exclusions import Exclusions
 from shared.domain.leaving import Leaving, leave_project
 from shared.domain.ledger import AccountKey, State
 from shared.domain.policy import Decision, Deletions, Policy, Verdict
+from shared.domain.trace import traceparent_for
 from shared.messages.connector_request import Action, ConnectorRequest, RequestData, ToldExclusions, message_id_for
 
 _NAMESPACE = uuid.UUID("6a1f6f6e-97a5-5f0c-9d7c-6a1b52a0c3d4")
@@ -101,7 +102,7 @@ def _request(account: Account, policy: Policy, cause: Cause, report: Report) -> 
     return ConnectorRequest(
         message_id=message_id_for(_event_id(cause, report.exclusions), key, report.action, report.status),
         correlation_id=cause.correlation_id,
-        traceparent=_traceparent(cause.correlation_id),
+        traceparent=traceparent_for(cause.correlation_id),
         occurred_at=report.at,
         first_enqueued_at=report.at,
         policy_hash=policy.content_hash,
@@ -133,9 +134,3 @@ def _event_id(cause: Cause, exclusions: Exclusions) -> str:
     """Each piece of what one run tells is a message of its own."""
     named = f"{sorted(exclusions.excluded)}{sorted(exclusions.included)}"
     return f"{cause.event_id}/{hashlib.sha256(named.encode()).hexdigest()}" if exclusions else cause.event_id
-
-
-def _traceparent(correlation_id: str) -> str:
-    """A W3C trace context that every hop of one correlation id shares. Source: W3C Trace Context, level 1."""
-    digest = hashlib.sha256(correlation_id.encode()).hexdigest()
-    return f"00-{digest[:32]}-{digest[32:48]}-01"

@@ -18,6 +18,7 @@ from shared.application.ports import Clock, Ledger, RequestQueue
 from shared.application.replay_ports import HIDDEN_SECONDS, GivenUp, GivenUpQueue
 from shared.application.settlement import Settlement
 from shared.domain.sweeps import Sweep
+from shared.domain.trace import trace_id_of
 from shared.errors import PermanentError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -112,4 +113,5 @@ def _tell(what: str, message: GivenUp, reason: str, level: int) -> None:
     }
     if message.request is not None:
         facts["correlation_id"] = message.request.correlation_id
+        facts["trace_id"] = trace_id_of(message.request.traceparent)
     logger.log(level, what, extra=facts)

@@ -299,6 +299,7 @@ EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("sqs", "ReceiveMessage", "*"): _POLLER,
     ("sqs", "DeleteMessageBatch", "*"): _POLLER,
     ("lambda-runtime", "NextInvocation", "*"): "the function has nothing in its hands",
+    ("monitor", "Track", "*"): "what is told of the work is no part of it",
     ("lambda-runtime", "InvocationError", "*"): "the whole batch goes back, as after a kill",
     ("organizations", "ListParents", "*"): _READ,
     ("organizations", "ListTagsForResource", "*"): _READ,

@@ -24,10 +24,14 @@ LOGS = [each for each in QUERIES if each["queryType"] == 0]
 GRAPH = [each for each in QUERIES if each["queryType"] == 1]
 ASKED = ALERTS | {each["title"]: each["query"] for each in LOGS}
 """Every query over log lines, by its name."""
-_PHRASE = re.compile(r"startswith '(\w+) \{'")
+_PHRASES = re.compile(r"Message (?:==|in) (\('[^)]+\)|'\w+')")
 _FIELD = re.compile(r"\bfields\.(\w+)")
 # What Outcome and Accepted add to a closing line.
 OF_OUTCOMES = ("shared/application/outcome.py", "shared/application/accept_project_event.py")
+
+
+def phrases_of(query: str) -> list[str]:
+    return [phrase for each in _PHRASES.findall(query) for phrase in re.findall(r"\w+", each)]
 
 
 @cache
@@ -56,7 +60,7 @@ def fields_of(phrase: str) -> set[str]:
 @pytest.mark.parametrize("name", ASKED)
 def test_a_query_looks_for_lines_that_are_written_with_fields_that_they_have(name: str) -> None:
     query = ASKED[name]
-    phrases = _PHRASE.findall(query)
+    phrases = phrases_of(query)
     assert phrases
     assert query.startswith("AppTraces")
     known: set[str] = set()
@@ -97,7 +101,7 @@ def test_a_missing_sweep_is_a_row_and_not_silence() -> None:
 
 def test_the_workbook_asks_resource_graph_for_the_tenant_and_logs_for_our_workspace() -> None:
     assert len(GRAPH) == 4
-    assert len(LOGS) == 4
+    assert len(LOGS) == 6
     assert {tuple(each["crossComponentResources"]) for each in GRAPH} == {("value::tenant",)}
     assert {tuple(each["crossComponentResources"]) for each in LOGS} == {("WORKSPACE_ID",)}
     made = the("modules/workbook.bicep", "workbook").properties["serializedData"]["function"]

@@ -49,6 +49,7 @@ THE_HOSTS = {  # read by the Functions host: the schedule, and the identities of
     "ROLLCALL_QUEUE__CREDENTIAL",
     "ROLLCALL_SWEEP__SCHEDULE",
 }
+SHARED_WITH_THE_HOST = {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
 NOT_SET = {  # public Azure and Google are the only ones that there are, besides a sandbox's
     "ROLLCALL_ARM_ENDPOINT",
     "ROLLCALL_AUTHORITY_HOST",
@@ -64,7 +65,7 @@ def names(model: type[BaseModel], prefix: str = "ROLLCALL_") -> Iterator[str]:
         if nested:
             yield from names(nested[0], f"{prefix}{name}__".upper())
         else:
-            yield f"{prefix}{name}".upper()
+            yield str(field.validation_alias) if field.validation_alias else f"{prefix}{name}".upper()
 
 
 def value_of(given: Any) -> str:
@@ -92,7 +93,8 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, *sections: str) -> Settings:
 def test_every_setting_that_the_code_reads_is_set_and_every_one_that_is_set_is_read() -> None:
     ours = [name.upper() for name in environment(*SECTIONS) if name.upper().startswith("ROLLCALL_")]
     assert len(ours) == len(set(ours))
-    assert set(ours) == (set(names(Settings)) - NOT_SET) | THE_HOSTS
+    assert set(ours) == (set(names(Settings)) - NOT_SET - SHARED_WITH_THE_HOST) | THE_HOSTS
+    assert environment("always").keys() >= SHARED_WITH_THE_HOST
     assert set(names(Settings)) >= NOT_SET
 
 
@@ -107,9 +109,12 @@ def test_the_hosts_own_settings_are_an_identity_and_no_key() -> None:
     assert others == {
         "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
         "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
         "AzureWebJobsStorage__blobServiceUri",
         "AzureWebJobsStorage__clientId",
         "AzureWebJobsStorage__credential",
+        "PYTHON_ENABLE_OPENTELEMETRY",
     }
     found = environment("always")
     said = found["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]

@@ -138,6 +138,9 @@ class Asked:
             }
             url = f"{azure.authority_url}/{azure.directory.tenant_id}/oauth2/v2.0/token"
             return self.http.post(url, data=form, timeout=10)
+        if service == "monitor":
+            headers = {"Authorization": f"Bearer {azure.mint('rollcall-functions', 'https://monitor.azure.com/')}"}
+            return self.http.post(f"{azure.monitor_url}v2.1/track", json=[], headers=headers, timeout=10)
         if service == "managed-identity":
             header = {"X-IDENTITY-HEADER": azure.identity_headers["operator"]}
             parameters = {"api-version": "2019-08-01", "resource": "https://management.azure.com"}
@@ -173,6 +176,7 @@ AZURE = {
     "graph": (429, "RateLimiting", 500, "InternalServerError"),
     "entra": (429, "AADSTS90055", 503, "AADSTS90033"),
     "managed-identity": (429, "Too many requests", 500, "unexpected error"),
+    "monitor": (429, "Too many requests", 500, "Internal server error"),
     "queue": (503, "<Code>ServerBusy</Code>", 500, "<Code>InternalError</Code>"),
     "blob": (503, "<Code>ServerBusy</Code>", 500, "<Code>InternalError</Code>"),
     "table": (503, '"code": "ServerBusy"', 500, '"code": "InternalError"'),

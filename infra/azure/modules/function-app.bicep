@@ -31,9 +31,12 @@ var blobServiceUri = 'https://${intakeName}.blob.${environment().suffixes.storag
 var always = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${clientId};Authorization=AAD'
   APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString
+  APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED: 'true' // its exporter asks nobody how to behave,
+  APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL: 'true' // and tells nobody how it fares
   AzureWebJobsStorage__blobServiceUri: hostBlobUri
   AzureWebJobsStorage__clientId: clientId
   AzureWebJobsStorage__credential: 'managedidentity'
+  PYTHON_ENABLE_OPENTELEMETRY: 'true' // the worker sends its lines itself: the host does not send them a second time
   ROLLCALL_CLIENT_ID: clientId
   ROLLCALL_CREDENTIAL: 'managed-identity'
   ROLLCALL_LEDGER__TABLESERVICEURI: tableServiceUri

@@ -10,6 +10,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from shared.adapters.azure.bodies import require_object
+from shared.adapters.azure.budget import BudgetPolicy
 
 SCOPE = "https://management.azure.com/.default"
 PUBLIC_ENDPOINT = "https://management.azure.com"
@@ -35,6 +36,7 @@ def pipeline_policies(credential: TokenCredential) -> list[Any]:
         policies.HeadersPolicy(),
         policies.UserAgentPolicy(base_user_agent="rollcall"),
         ObjectsOnlyPolicy(),
+        BudgetPolicy(),
         policies.ContentDecodePolicy(),
         ARMChallengeAuthenticationPolicy(credential, SCOPE),
         policies.DistributedTracingPolicy(),

@@ -1,0 +1,118 @@
+"""One trace from an account's first event to its connector: through the logs of both clouds and in Azure Monitor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.faults import Fault, FaultKind
+from shared.application.requests import correlation_id_for
+from shared.domain.trace import trace_id_for
+from tests.e2e.roll import Roll, running, wait_until
+
+LAMBDAS = {"account-events": "rollcall-account-events", "stack-events": "rollcall-stack-events"}
+
+
+@pytest.fixture(scope="module")
+def roll(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roll]:
+    with running(tmp_path_factory.mktemp("trace"), telemetry=True) as made:
+        yield made
+
+
+def logged(roll: Roll, trace_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """(whose log, line) of every line of a trace, along the path."""
+    logs = {name: roll.sandbox.lambdas.log_of(function) for name, function in LAMBDAS.items()}
+    logs |= {host.name: host.log for host in roll.sandbox.function_hosts}
+    written = [(where, text) for where, path in logs.items() for text in path.read_text().splitlines()]
+    lines = [(where, json.loads(text)) for where, text in written if text.startswith("{")]
+    return [(where, line) for where, line in lines if line.get("trace_id") == trace_id]
+
+
+def sent(roll: Roll, kind: str, trace_id: str) -> list[dict[str, Any]]:
+    """What Azure Monitor got of the trace, of one kind."""
+    found = roll.sandbox.azure.monitor.items(kind)
+    return [each["data"]["baseData"] for each in found if each["tags"].get("ai.operation.id") == trace_id]
+
+
+def figures(roll: Roll) -> dict[str, list[dict[str, Any]]]:
+    """The metrics that Azure Monitor got, by name: value and dimensions."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for item in roll.sandbox.azure.monitor.items("MetricData"):
+        base = item["data"]["baseData"]
+        for each in base["metrics"]:
+            found.setdefault(each["name"], []).append(base["properties"] | {"value": each["value"]})
+    return found
+
+
+def test_one_trace_goes_from_the_first_event_to_the_connector(roll: Roll) -> None:
+    account_id = roll.create_account("payments")
+    roll.wait_for_state(account_id, "connected")
+    correlation_id = correlation_id_for(account_id)
+    trace_id = trace_id_for(correlation_id)
+    wait_until(lambda: len(sent(roll, "RequestData", trace_id)) == 2, "Azure Monitor has both messages' spans")
+
+    lines = logged(roll, trace_id)
+    for where, line in lines:
+        told = (line["message"], line.get("operation", ""), line["outcome"], line["reason"])
+        print(f"{trace_id}  {where:<14}  {'  '.join(filter(None, told))}")
+    assert [where for where, _ in lines][0] == "account-events"
+    assert {where for where, _ in lines} == {*LAMBDAS, "functions-0"}
+    assert {line["correlation_id"] for _, line in lines} == {correlation_id}
+    assert [line["outcome"] for where, line in lines if where == "functions-0"] == ["skipped", "created"]
+
+    spans = sent(roll, "RequestData", trace_id)
+    assert [(each["name"], each["success"], each["properties"]["outcome"]) for each in spans] == [
+        ("create_connector", True, "skipped"),  # the note that its roles are being deployed
+        ("create_connector", True, "created"),
+    ]
+    assert all("_MS.links" in each["properties"] for each in spans)  # to what the host says of the invocation
+    calls = sent(roll, "RemoteDependencyData", trace_id)
+    assert {"account_made_ready", "request_waited"} <= {each["name"] for each in calls}
+    assert any(
+        each["name"].startswith("PUT ") and "/securityConnectors/aws-" in each["data"]
+        for each in calls
+        if "data" in each
+    )
+    assert not [each["data"] for each in calls if "?" in each.get("data", "")]
+
+
+def test_azure_monitor_gets_each_line_with_its_fields_and_the_figures_in_it(roll: Roll) -> None:
+    account_id = roll.create_account("invoices")
+    roll.wait_for_state(account_id, "connected")
+    trace_id = trace_id_for(correlation_id_for(account_id))
+    closing = [line for where, line in logged(roll, trace_id) if where == "functions-0"]
+    wait_until(lambda: len(sent(roll, "MessageData", trace_id)) >= len(closing), "Azure Monitor has the lines")
+    got = {
+        each["properties"]["message_id"]: each
+        for each in sent(roll, "MessageData", trace_id)
+        if each["message"] == "request_handled"
+    }
+    the_hosts = {"time", "level", "logger", "message", "function", "invocation_id"}
+    for line in closing:
+        assert got[line["message_id"]]["properties"] == {
+            **{name: str(value) for name, value in line.items() if name not in the_hosts},
+            "logger_name": line["logger"],
+        }
+    wait_until(lambda: "rollcall.time_to_connected" in figures(roll), "the figures came")
+    found = figures(roll)
+    created = {"provider": "aws", "operation": "connect", "outcome": "created"}
+    assert any(created.items() <= each.items() for each in found["rollcall.requests"])
+    assert all(0 < each["value"] < 60 for each in found["rollcall.time_to_connected"])
+    assert {each["counter"] for each in found["rollcall.resource_manager.left"]} == {"resource-requests"}
+
+
+def test_only_the_identity_that_may_publish_is_heard(roll: Roll) -> None:
+    entries = roll.journal.entries(service="monitor")
+    assert {(each.identity, each.authentication, each.status) for each in entries} == {
+        ("rollcall-functions", "bearer", 200)
+    }
+
+
+def test_telemetry_that_nobody_takes_stops_nothing(roll: Roll) -> None:
+    roll.sandbox.faults.plant(Fault(service="monitor", kind=FaultKind.ERROR))
+    account_id = roll.create_account("refunds")
+    assert roll.wait_for_state(account_id, "connected").state == "connected"
+    wait_until(lambda: any(each.status == 500 for each in roll.journal.entries(service="monitor")), "it was refused")
