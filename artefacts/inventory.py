@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from artefacts.licences import licence_of
+from artefacts.licences import TEXT_OF, licence_of
 
 TARGET: Mapping[str, str] = {
     "implementation_name": "cpython",
@@ -57,10 +57,17 @@ def _component(found: metadata.Distribution) -> Component:
         name=name,
         version=found.version,
         licence=licence_of(name, found.metadata),
-        texts=tuple(found.metadata.get_all("License-File") or ()),
+        texts=tuple(found.metadata.get_all("License-File") or _texts_beside(found)) or TEXT_OF.get(name, ()),
         requires=tuple(found.requires or ()),
         native=any(not tag.endswith("-any") for tag in _tags(found)),
     )
+
+
+def _texts_beside(found: metadata.Distribution) -> Iterator[str]:
+    """Texts that older metadata do not name."""
+    for path in found.files or ():
+        if path.parent.suffix == ".dist-info" and path.name.upper().startswith("LICENSE"):
+            yield path.name
 
 
 def _tags(found: metadata.Distribution) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from email.message import Message
 from importlib.metadata import PackageMetadata
 
-ALLOWED = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0"})
+ALLOWED = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0"})
 """Permissive ones, and the Mozilla Public License, which covers its own files only (certifi's list of authorities)."""
 
 _WORDS = {
@@ -20,8 +21,14 @@ READ_BY_HAND = {
     "isodate": "BSD-3-Clause",  # the metadata has the text
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",  # `Dual License`; the file LICENSE says which parts are under both
     "pyasn1-modules": "BSD-2-Clause",  # `BSD`; by the file LICENSE.txt
+    "requests-oauthlib": "ISC",  # `ISC` and, as a classifier, `BSD License`; by the file LICENSE
 }
 """Distributions whose metadata is not clear, by what their licence file says."""
+
+TEXT_OF: Mapping[str, tuple[str, ...]] = {
+    "opentelemetry-util-http": ("LICENSE of opentelemetry-api",),  # one project, one licence; this wheel has no text
+}
+"""Distributions that come without the text of their licence, and where in the same artefact it is."""
 
 _CLASSIFIER = "License :: OSI Approved :: "
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.documented import OURS, Undocumented
 
 KINDS = ("unit", "contract", "integration", "e2e", "infra")
 LOOPBACK = ["127.0.0.1", "::1"]
@@ -41,3 +45,21 @@ def evidence() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"ROLLCALL_EVIDENCE_DIR names no folder: {folder}")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def lines_of_the_session() -> Iterator[Undocumented]:
+    """Every line of ours in this process, from INFO on."""
+    handler = Undocumented()
+    for name in OURS:
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(logging.INFO)
+    yield handler
+
+
+@pytest.fixture(autouse=True)
+def every_line_is_documented(lines_of_the_session: Undocumented) -> Iterator[None]:
+    """Fails a test that has the code write a phrase or a field that docs/metrics.md does not know."""
+    lines_of_the_session.found.clear()
+    yield
+    assert not lines_of_the_session.found, "not in docs/metrics.md"

@@ -63,7 +63,8 @@ class InvocationContext:
     retry_context: _Retry = _Retry()
 
 
-def _new_context(invocation_id: str, function_name: str) -> InvocationContext:
+def new_context(invocation_id: str, function_name: str) -> InvocationContext:
+    """What the host says of one invocation: a trace that begins with it."""
     parent = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
     return InvocationContext(invocation_id, function_name, str(Path.cwd()), _Trace(parent, parent))
 
@@ -134,7 +135,7 @@ class Invoker:
         identifier = str(uuid.uuid4())
         facts = {"function": function.name, "invocation_id": identifier}
         arguments = {function.argument: value}
-        invocation = _new_context(identifier, function.name)
+        invocation = new_context(identifier, function.name)
         if function.wants_context:
             arguments["context"] = invocation
         context = contextvars.copy_context()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextvars
 import json
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from typing import Any
 import azure.functions as func
 import pytest
 from azure.storage.queue import QueueMessage
+from opentelemetry import trace
 
 from sandbox.functions_host.app_settings import AppSettings
 from sandbox.functions_host.errors import HostRefusalError
 from sandbox.functions_host.indexing import HostedFunction, index_app
+from sandbox.functions_host.invocation import attach_trace, new_context
 from sandbox.functions_host.queue_listener import trigger_value
 
 ROOT = Path(__file__).parent.parent.parent
@@ -149,3 +152,17 @@ def test_a_function_gets_the_message_that_the_worker_would_give(worker: Any) -> 
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.insertion_time == moment
     assert ours.get_body() == theirs.get_body()
+
+
+def test_the_hosts_span_of_an_invocation_is_the_current_one_as_in_the_worker(worker: Any) -> None:
+    otel = sys.modules["azure_functions_runtime.otel"]
+    otel.update_opentelemetry_status()
+    invocation = new_context("id", "create_connector")
+    found = []
+    for attach in (otel.configure_opentelemetry, attach_trace):
+        context = contextvars.copy_context()
+        context.run(attach, invocation)
+        found.append(context.run(trace.get_current_span).get_span_context())
+    theirs, ours = found
+    assert theirs.is_valid
+    assert (ours.trace_id, ours.span_id, ours.is_remote) == (theirs.trace_id, theirs.span_id, theirs.is_remote)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 
 from functions.figures import FIGURES, NEW_FOR_SECONDS, FigureHandler
 
@@ -27,14 +27,18 @@ def reader() -> Iterator[InMemoryMetricReader]:
     provider.shutdown()
 
 
+def value_of(point: object) -> float:
+    if isinstance(point, HistogramDataPoint):
+        return point.sum
+    assert isinstance(point, NumberDataPoint)
+    return point.value
+
+
 def read(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
     """Name → dimensions and value, of a histogram its sum."""
     data = reader.get_metrics_data()
     return {
-        metric.name: [
-            (dict(point.attributes or {}), point.sum if isinstance(point, HistogramDataPoint) else point.value)
-            for point in metric.data.data_points
-        ]
+        metric.name: [(dict(point.attributes or {}), value_of(point)) for point in metric.data.data_points]
         for resource in (data.resource_metrics if data else ())
         for scope in resource.scope_metrics
         for metric in scope.metrics
@@ -65,7 +69,7 @@ def test_an_account_that_is_new_is_timed_and_one_that_was_there_before_is_not(re
 def test_findings_are_told_by_kind_and_standing_and_the_newest_sweep_counts(reader: InMemoryMetricReader) -> None:
     for new in (3, 1):
         figures = {"new": new, "still": 2, "unseen": 0, "resolved": 0}
-        logger.info("sweep_findings", extra={"run": "r", "key": "connector-missing", "area": "coverage"} | figures)
+        logger.info("sweep_findings", extra={"run": "r", "key": "connector-missing", "area": "coverage", **figures})
     kind = {"key": "connector-missing", "area": "coverage"}
     found = {
         each["standing"]: value for each, value in read(reader)["rollcall.findings"] if kind.items() <= each.items()

@@ -42,7 +42,7 @@ def test_fields_follow_the_phrase_as_one_line_of_json(worker: Worker) -> None:
 def test_others_lines_and_lines_without_fields_stay_as_they_are(worker: Worker) -> None:
     send_fields()
     logging.getLogger("azure.core").error("theirs", extra={"secret": "x"})
-    logging.getLogger("functions.queue_entry").error("ours")
+    logging.getLogger("functions.test").error("ours")
     assert worker.sent == ["theirs", "ours"]
 
 
@@ -51,7 +51,7 @@ def test_a_traceback_stays_behind_the_fields(worker: Worker) -> None:
     try:
         int("why")
     except ValueError:
-        logging.getLogger("shared").exception("failed", extra={"run": "r"})
+        logging.getLogger("shared.test").exception("failed", extra={"run": "r"})
     first, *rest = worker.sent[0].splitlines()
     assert first == 'failed {"run": "r"}'
     assert rest[-1] == "ValueError: invalid literal for int() with base 10: 'why'"
