@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.application import refusals
 from shared.application.account_facts import connectors_of, described
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.outcome import Outcome
@@ -25,8 +26,9 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
 
     The request is a person's word, and then whether the policy includes the account matters not; or it is an opt-in
     under `deletions`, and then this side's policy has to say the same, or the account's state is only noted. A project
-    has to be out as it is now, too, and only so many lose their connectors in a day as `deletions.most_per_run` allows:
-    of the others it is noted.
+    has to be out as it is now, too. Only so many of a cloud lose their connectors in a day as `deletions.most_per_run`
+    allows, whoever asks: whoever may put messages here can take no more. Of the others that leave it is noted; a
+    person's request is parked.
     Who asked for a connector later than this wants it connected: then it is a leftover.
     Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
@@ -50,8 +52,10 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     for connector in present:
         _refuse(connector, policy, ports)
     most = policy.deletions.most_per_run
-    if present and _is_of_google(request) and not ports.removals.take(request.key, most, now):
-        return settlement.spare(most)
+    if present and not ports.removals.take(request.key, most, now):
+        if request.data.status in LEFT:
+            return settlement.spare(most)
+        raise refusals.REMOVALS_USED_UP.error(f"connectors of {most} {policy.noun}s were taken away today (UTC)")
     for connector in present:
         ports.connectors.delete(connector.connector_id)
         ports.snapshot.forget(connector.connector_id)

@@ -32,6 +32,11 @@ OTHER_ORGANIZATION = Refusal(
 UNREADABLE_MESSAGE = Refusal(
     key="unreadable-message", remedy="Export it, mend it and put it back, or discard it with a reason."
 )
+REMOVALS_USED_UP = Refusal(
+    key="removals-used-up",
+    remedy="Ask again tomorrow, or raise `deletions.most_per_run` in the policy, publish it, then replay. Where nobody "
+    "asked for so many, find out who puts messages on the queue.",
+)
 GIVEN_UP = Refusal(
     key="given-up",
     remedy="Look for the message's id in the Function App's log, remove the cause, then replay.",

@@ -254,7 +254,7 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     },
     (OnboardPorts, "SharedLooks.look"): "it only reads, after Defender's refusal, and remembers in the process's own "
     "memory: killed there, the message comes again as at Connectors.put before it",
-    (OnboardPorts, "Removals.take"): "only projects that leave are counted, each once however often it is asked: "
+    (OnboardPorts, "Removals.take"): "each account is counted once however often it is asked: "
     "tests/unit/test_project_removals.py ends it between count and deletion",
     (ProjectEventPorts, "Projects.find"): "only read, before the request is put, where it is killed",
     (ProjectEventPorts, "Projects.list_projects"): "not called by this use case",

@@ -158,7 +158,7 @@ def test_a_note_that_arrives_after_the_connector_changes_nothing(azure: AzureSid
     assert row(azure).state is State.CONNECTED
 
 
-def test_a_disconnect_is_parked_until_it_is_supported(azure: AzureSide) -> None:
+def test_a_disconnect_of_a_cloud_that_the_policy_says_nothing_about_is_parked(azure: AzureSide) -> None:
     assert onboard(request("connector-request-1.disconnect"), azure.ports).result is Result.PARKED
 
 

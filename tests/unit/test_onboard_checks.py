@@ -538,6 +538,19 @@ def test_a_request_to_disconnect_removes_what_is_ours(case: Case) -> None:
     assert disconnect(case).result is Result.UNCHANGED
 
 
+def test_whoever_puts_messages_takes_so_many_connectors_in_a_day_and_no_more(case: Case) -> None:
+    accounts = [f"{number:012d}" for number in range(1, 14)]
+    for account_id in accounts:
+        case.ask(account_id)
+    case.azure.clock.advance(1)
+    now = case.azure.clock.now()
+    outcomes = [case.ask(account_id, data=LEAVE, occurred_at=now) for account_id in accounts]
+    assert [each.result for each in outcomes] == [Result.DELETED] * 10 + [Result.PARKED] * 3
+    assert {each.key for each in outcomes[10:]} == {"removals-used-up"}
+    assert case.record(accounts[-1]).state is State.PARKED
+    assert not case.record(accounts[-1]).claimed_by
+
+
 def test_a_connector_that_the_snapshot_does_not_show_yet_is_removed_too(case: Case) -> None:
     case.ask()
     case.azure.snapshot.forget(connector_id_for(ACCOUNT_ID, case.policy.target))

@@ -1,4 +1,4 @@
-"""Events take the connectors of so many projects in a day as `deletions.most_per_run` allows, and of no more."""
+"""In a day connectors of so many of a cloud go as `deletions.most_per_run` allows, and no more, whoever asks."""
 
 from __future__ import annotations
 
@@ -140,13 +140,17 @@ def test_a_project_without_a_connector_of_ours_counts_for_nothing(organization: 
     assert organization.delete(NUMBERS[0]).result is Result.DELETED
 
 
-def test_a_person_s_word_is_not_counted(organization: Organization) -> None:
+def test_a_person_s_word_counts_like_any_other_and_waits_for_a_person_beyond(organization: Organization) -> None:
     organization.change(deletions=replace(MANY, most_per_run=1))
     organization.delete(NUMBERS[0])
     asked = organization.event(NUMBERS[1], ProjectMethod.MOVE)
     by_hand = asked.data.model_copy(update={"action": Action.DISCONNECT, "status": State.OFFBOARDED})
+    outcome = onboard(asked.model_copy(update={"data": by_hand}), organization.ports)
+    assert (outcome.result, outcome.key) == (Result.PARKED, "removals-used-up")
+    assert organization.record(NUMBERS[1]).state is State.PARKED
+    assert len(organization.connectors.deletes) == 1
+    organization.change(deletions=replace(MANY, most_per_run=2))
     assert onboard(asked.model_copy(update={"data": by_hand}), organization.ports).result is Result.DELETED
-    assert organization.removals.taken == {("gcp", f"{organization.clock.now():%Y%m%d}"): {NUMBERS[0]}}
 
 
 def test_while_nobody_can_count_nothing_goes(organization: Organization) -> None:

@@ -9,6 +9,7 @@ import pytest
 from functions.queue_entry import handle_request
 from shared.application.account_batch import AccountSignal
 from shared.application.deploy_accounts import deploy_accounts
+from shared.application.onboard import onboard
 from shared.application.reconcile import ReconcilePorts, Run, reconcile
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause
@@ -32,7 +33,8 @@ PARKED = {
 RETURNED: dict[str, type[RollcallError]] = {"account-not-listed": TransientError, "account-unsendable": PermanentError}
 RAISED = "listing-incomplete"
 REWRAPPED = "given-up"
-PRODUCED = [*PARKED, *RETURNED, RAISED, REWRAPPED]
+USED_UP = "removals-used-up"
+PRODUCED = [*PARKED, *RETURNED, RAISED, REWRAPPED, USED_UP]
 
 
 @pytest.mark.parametrize("key", PARKED)
@@ -47,6 +49,18 @@ def test_a_refused_request_is_parked_under_its_key(
     [line] = [line for line in caplog.records if line.name == "functions.queue_entry"]
     assert (line.levelname, line.__dict__["error_key"]) == ("ERROR", key)
     assert not azure.connectors.puts
+
+
+def test_a_removal_beyond_the_days_share_is_parked_under_its_key(azure: AzureSide) -> None:
+    onboard(request(), azure.ports)
+    azure.clock.advance(1)
+    others = {f"{number:012d}" for number in range(azure.policy.deletions.most_per_run)}
+    azure.removals.taken["aws", f"{azure.clock.now():%Y%m%d}"] = others
+    leave = {"action": "disconnect", "status": "offboarded"}
+    outcome = onboard(request(data=leave, occurred_at=azure.clock.now()), azure.ports)
+    assert (outcome.result, outcome.key) == (Result.PARKED, USED_UP)
+    assert azure.queue.parked[0].remedy.endswith(f"Runbook: {USED_UP}.")
+    assert not azure.connectors.deletes
 
 
 def test_a_listing_without_the_management_account_is_refused_under_its_key(aws: AwsSide) -> None:

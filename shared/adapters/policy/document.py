@@ -131,7 +131,10 @@ class DeletionsDocument(Part):
         default=False, description="Arc machines whose instance is gone, the day after they were first reported"
     )
     most_per_run: StrictInt = Field(
-        default=10, ge=1, le=1000, description="of accounts in one batch of events, of projects in a day"
+        default=10,
+        ge=1,
+        le=1000,
+        description="connectors of each cloud in a day; of accounts also in one batch of events",
     )
     machines_per_run: StrictInt = Field(default=10, ge=1, le=1000, description="of Arc machines in a day")
     machines_percent: StrictInt = Field(
