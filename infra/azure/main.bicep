@@ -187,6 +187,7 @@ module functionApp 'modules/function-app.bicep' = {
     deploymentContainer: hostStorage.outputs.deploymentContainer
     intakeName: intakeStorage.outputs.name
     connectionString: monitoring.outputs.connectionString
+    workspaceId: monitoring.outputs.workspaceId
     subnetId: privateHost ? network!.outputs.functionsSubnetId : ''
     maximumInstanceCount: maximumInstanceCount
     instanceMemoryMB: instanceMemoryMB

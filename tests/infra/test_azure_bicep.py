@@ -187,6 +187,7 @@ def test_the_scopes_of_a_diagnostic_setting_are_all_that_keep_logs() -> None:
     }
     changes = {"StorageWrite", "StorageDelete"}
     assert watched == {
+        "modules/function-app.bicep:app": {"FunctionAppLogs"},
         "modules/host-storage.bicep:blobs": changes,
         "modules/intake-storage.bicep:blobService": changes,
         "modules/intake-storage.bicep:queueService": {*changes, "StorageRead"},

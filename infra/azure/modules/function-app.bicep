@@ -7,6 +7,7 @@ param hostBlobUri string
 param deploymentContainer string
 param intakeName string
 param connectionString string
+param workspaceId string
 param subnetId string
 param maximumInstanceCount int
 param instanceMemoryMB int
@@ -158,6 +159,21 @@ resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
   name: 'scm'
   properties: {
     allow: false
+  }
+}
+
+// What the host itself says. It sends none of that to Application Insights while the worker sends its own lines.
+resource hostLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: app
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        category: 'FunctionAppLogs'
+        enabled: true
+      }
+    ]
   }
 }
 
