@@ -232,6 +232,13 @@ def test_the_hub_role_is_the_one_that_its_template_makes() -> None:
 
 def test_every_parameter_of_the_app_comes_from_one_of_the_deployment_or_from_a_module() -> None:
     params = modules("main.bicep")["functionApp"]["params"]
-    renamed = {"name", "identityId", "clientId", "hostBlobUri", "deploymentContainer", "intakeName", "subnetId"}
-    passed = {name for name, given in params.items() if name not in renamed and name != "connectionString"}
-    assert {name for name in passed if params[name] != name} == set()
+    made = {
+        "identityId",
+        "clientId",
+        "hostBlobUri",
+        "deploymentContainer",
+        "intakeName",
+        "connectionString",
+        "workspaceId",
+    }
+    assert {name for name, given in params.items() if given != name} == {"name", "subnetId"} | made
