@@ -122,10 +122,13 @@ class FigureHandler(logging.Handler):
                 self._by_phrase.setdefault(phrase, []).append((figure, instrument))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Nothing for a line that no figure comes from."""
-        for figure, record_value in self._by_phrase.get(record.getMessage(), ()):
-            for number, dimensions in figure.values(vars(record)):
-                record_value(number, dimensions)
+        """Nothing for a line that no figure comes from; a field that is no number harms nobody but its figure."""
+        try:
+            for figure, record_value in self._by_phrase.get(record.getMessage(), ()):
+                for number, dimensions in figure.values(vars(record)):
+                    record_value(number, dimensions)
+        except (TypeError, ValueError):
+            self.handleError(record)
 
 
 def _instrument(meter: Meter, figure: Figure) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from functions import bootstrap, gcp_bootstrap
+from functions import bootstrap, gcp_bootstrap, telemetry
 from functions.push_gate import refusal_of
 from shared.adapters.gcp.project_events import Ignored, read_push
 from shared.application.accept_project_event import Accepted, ProjectEventPorts, accept_project_event, park_push
@@ -27,10 +27,12 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 
 @blueprint.function_name("gcp_project_events")
 @blueprint.route(route="gcp/project-events", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-def gcp_project_events(req: func.HttpRequest) -> func.HttpResponse:
+def gcp_project_events(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers one push."""
-    refusal = refusal_of(req, bootstrap.push_verifier())
-    return answer(req.get_body(), gcp_bootstrap.project_event_ports) if refusal is None else refusal
+    verifier = bootstrap.push_verifier()
+    with telemetry.invocation(context):
+        refusal = refusal_of(req, verifier)
+        return answer(req.get_body(), gcp_bootstrap.project_event_ports) if refusal is None else refusal
 
 
 def answer(body: bytes, open_ports: Callable[[], ProjectEventPorts]) -> func.HttpResponse:

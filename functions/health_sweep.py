@@ -6,7 +6,7 @@ import logging
 
 import azure.functions as func
 
-from functions import bootstrap
+from functions import bootstrap, telemetry
 from shared.adapters.clock import SystemClock
 from shared.application.plan_sweep import ask_for_sweep
 
@@ -16,8 +16,10 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 
 @blueprint.function_name("health_sweep")
 @blueprint.timer_trigger(arg_name="timer", schedule="%ROLLCALL_SWEEP__SCHEDULE%", run_on_startup=False)
-def health_sweep(timer: func.TimerRequest) -> None:
+def health_sweep(timer: func.TimerRequest, context: func.Context) -> None:
     """Puts the message that a sweep begins with."""
-    message = ask_for_sweep(bootstrap.slice_queue(), SystemClock())
-    level = logging.WARNING if timer.past_due else logging.INFO
-    logger.log(level, "sweep_asked_for", extra={"run": message.run, "past_due": timer.past_due})
+    slices = bootstrap.slice_queue()
+    with telemetry.invocation(context):
+        message = ask_for_sweep(slices, SystemClock())
+        level = logging.WARNING if timer.past_due else logging.INFO
+        logger.log(level, "sweep_asked_for", extra={"run": message.run, "past_due": timer.past_due})

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self
 import azure.functions as func
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from functions import bootstrap
+from functions import bootstrap, telemetry
 from functions.operator_gate import caller_of
 from shared.application.documents import message_document, results_document, shown_document
 from shared.application.named import is_projects_too
@@ -107,12 +107,12 @@ class Order(Selection):
 
 @blueprint.function_name("replay_queue")
 @blueprint.route(route="replay/{identifier?}", methods=["GET", "POST"], auth_level=func.AuthLevel.ANONYMOUS)
-def replay_queue(req: func.HttpRequest) -> func.HttpResponse:
+def replay_queue(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers one request of an operator."""
-    caller = caller_of(req, bootstrap.operator_verifier())
-    if isinstance(caller, func.HttpResponse):
-        return caller
-    return answer(req, bootstrap.replay_ports(caller))
+    verifier = bootstrap.operator_verifier()
+    with telemetry.invocation(context):
+        caller = caller_of(req, verifier)
+        return caller if isinstance(caller, func.HttpResponse) else answer(req, bootstrap.replay_ports(caller))
 
 
 def answer(req: func.HttpRequest, ports: ReplayPorts) -> func.HttpResponse:

@@ -6,7 +6,7 @@ import logging
 
 import azure.functions as func
 
-from functions import bootstrap
+from functions import bootstrap, telemetry
 from shared.application.rewrap import rewrap
 
 logger = logging.getLogger(__name__)
@@ -15,8 +15,10 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 
 @blueprint.function_name("rewrap_poison")
 @blueprint.timer_trigger(arg_name="timer", schedule="0 30 4 * * *")
-def rewrap_poison(timer: func.TimerRequest) -> None:
+def rewrap_poison(timer: func.TimerRequest, context: func.Context) -> None:
     """Looks through the poison queue; a failure is tried again the next day, of seven."""
-    found = rewrap(bootstrap.rewrap_ports())
-    facts = {"seen": found.seen, "parked": found.parked, "failed": found.failed, "past_due": timer.past_due}
-    logger.log(logging.ERROR if found.failed else logging.INFO, "poison_looked_through", extra=facts)
+    ports = bootstrap.rewrap_ports()
+    with telemetry.invocation(context):
+        found = rewrap(ports)
+        facts = {"seen": found.seen, "parked": found.parked, "failed": found.failed, "past_due": timer.past_due}
+        logger.log(logging.ERROR if found.failed else logging.INFO, "poison_looked_through", extra=facts)

@@ -109,6 +109,10 @@ class Settings(BaseSettings):
     reader_role: str = "rollcall-reader"
     stack_name: str = "rollcall"
     stack_set_name: str = "rollcall-member-roles"
-    monitor: str = Field(default="", validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING")
+    monitor: str = Field(
+        default="",
+        validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING",
+        pattern=r"^$|^InstrumentationKey=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(;|$)",
+    )
     """Where Azure Monitor takes telemetry: no secret where keys are switched off. The host reads the same one."""
     pacing: PacingSettings = Field(default_factory=PacingSettings)

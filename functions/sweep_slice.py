@@ -7,6 +7,7 @@ import logging
 import azure.functions as func
 from pydantic import ValidationError
 
+from functions import telemetry
 from functions.queue_entry import LAST_TRY
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice as sweep_one
@@ -20,11 +21,13 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 
 @blueprint.function_name("sweep_slice")
 @blueprint.queue_trigger(arg_name="message", queue_name="sweep", connection="ROLLCALL_QUEUE")
-def sweep_slice(message: func.QueueMessage) -> None:
+def sweep_slice(message: func.QueueMessage, context: func.Context) -> None:
     """Works on one message; raising leaves it to the queue's own tries."""
     from functions import sweep_bootstrap  # noqa: PLC0415 - boto3 is for this function alone
 
-    handle_slice(message.get_body(), message.dequeue_count or 1, sweep_bootstrap.sweep_ports())
+    ports = sweep_bootstrap.sweep_ports()
+    with telemetry.invocation(context):
+        handle_slice(message.get_body(), message.dequeue_count or 1, ports)
 
 
 def handle_slice(body: bytes, dequeue_count: int, ports: SweepPorts) -> None:

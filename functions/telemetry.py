@@ -6,13 +6,16 @@ Without a connection string nothing of it begins: spans and figures go nowhere, 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import azure.functions as func
 from azure.core.credentials import TokenCredential
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -21,6 +24,7 @@ from functions.figures import NEW_FOR_SECONDS, FigureHandler
 from functions.structured_log import OURS
 from shared.application.outcome import Outcome
 from shared.domain.ledger import Result
+from shared.errors import RollcallError
 from shared.messages.connector_request import ConnectorRequest
 
 NAME = "rollcall"
@@ -28,15 +32,25 @@ _LEFT_ALONE = ("azure_sdk", "django", "fastapi", "flask", "httpx", "httpx2", "ps
 """A call to Azure or Google goes by requests, one to AWS by urllib3: one span each, and none around it."""
 _ADDRESSES = ("http.url", "url.full", "http.target")
 _FAILED = frozenset({Result.PARKED, Result.FAILED})
+_beginning = threading.Lock()
 _tracer = trace.get_tracer(NAME)
 _propagator = TraceContextTextMapPropagator()
 
 
 def begin(connection_string: str, credential: TokenCredential) -> None:
-    """Sends what is written from now on; once in a process. Everything is sent: nothing of ours is sampled away.
+    """Sends what is written from now on, in this process and once. Nothing of ours is sampled away.
 
+    Exceptions are left out of spans: their words are libraries', with addresses and what stands behind them; ours are
+    told by log lines. Raises ValueError for what is no connection string.
     Source: Microsoft Learn, "Enable OpenTelemetry in Application Insights", Python; azure-monitor-opentelemetry 1.8.11.
     """
+    with _beginning:
+        if not any(isinstance(each, FigureHandler) for each in logging.getLogger(OURS[0]).handlers):
+            os.environ["OTEL_SPAN_EVENT_COUNT_LIMIT"] = "0"
+            _begin(connection_string, credential)
+
+
+def _begin(connection_string: str, credential: TokenCredential) -> None:
     from azure.monitor.opentelemetry import configure_azure_monitor  # noqa: PLC0415 - slow, and not for every process
 
     first, *others = OURS
@@ -72,6 +86,19 @@ class WithoutQueries(SpanProcessor):
 
 
 @contextmanager
+def invocation(context: func.Context) -> Iterator[None]:
+    """Work in the trace that the host says. The worker hands it to coroutines only: threads do not inherit it.
+
+    Source: azure-functions-runtime 1.3.0, handle_event.py and utils/executor.py.
+    """
+    token = attach(_propagator.extract({"traceparent": context.trace_context.trace_parent or ""}))
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+@contextmanager
 def following(name: str, request: ConnectorRequest) -> Iterator[Span]:
     """A span in the trace that the request carries, linked to the host's own of this invocation."""
     here = trace.get_current_span().get_span_context()
@@ -83,8 +110,17 @@ def following(name: str, request: ConnectorRequest) -> Iterator[Span]:
         kind=SpanKind.CONSUMER,
         links=[Link(here)] if here.is_valid else [],
         attributes=facts | {"attempt": request.attempt},
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
-        yield span
+        try:
+            yield span
+        except RollcallError as error:
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+        except BaseException:
+            span.set_status(Status(StatusCode.ERROR))
+            raise
 
 
 def tell(span: Span, request: ConnectorRequest, outcome: Outcome, *, began: datetime) -> None:

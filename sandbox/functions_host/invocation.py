@@ -15,13 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opentelemetry.context import attach
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
 from sandbox.functions_host.indexing import HostedFunction
 
 THREADS_SETTING = "PYTHON_THREADPOOL_THREAD_COUNT"
-TRACING_SETTING = "PYTHON_ENABLE_OPENTELEMETRY"
 current_invocation: contextvars.ContextVar[dict[str, str]] = contextvars.ContextVar("invocation")
 _log = logging.getLogger("functions_host.invocation")
 _thread_local = threading.local()
@@ -63,16 +59,9 @@ class InvocationContext:
     retry_context: _Retry = _Retry()
 
 
-def new_context(invocation_id: str, function_name: str) -> InvocationContext:
-    """What the host says of one invocation: a trace that begins with it."""
+def _new_context(invocation_id: str, function_name: str) -> InvocationContext:
     parent = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
     return InvocationContext(invocation_id, function_name, str(Path.cwd()), _Trace(parent, parent))
-
-
-def attach_trace(invocation: InvocationContext) -> None:
-    """Makes the host's span of an invocation the current one, as the worker does where the app wants it."""
-    carrier = {"traceparent": invocation.trace_context.trace_parent}
-    attach(TraceContextTextMapPropagator().extract(carrier))
 
 
 class Invocation:
@@ -135,13 +124,10 @@ class Invoker:
         identifier = str(uuid.uuid4())
         facts = {"function": function.name, "invocation_id": identifier}
         arguments = {function.argument: value}
-        invocation = new_context(identifier, function.name)
         if function.wants_context:
-            arguments["context"] = invocation
+            arguments["context"] = _new_context(identifier, function.name)
         context = contextvars.copy_context()
         context.run(current_invocation.set, facts)
-        if os.environ.get(TRACING_SETTING, "").lower() == "true":
-            context.run(attach_trace, invocation)
         future: Future[Any]
         if function.is_async:
             coroutine = function.target(**arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from shared.application import refusals
 from shared.application.account_facts import connectors_of, described
@@ -12,7 +13,7 @@ from shared.application.settlement import Settlement
 from shared.domain.accounts import Provider, as_argument
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.findings import ORGANIZATION_CONNECTOR_IN_USE
-from shared.domain.leaving import leave_project
+from shared.domain.leaving import leave_project, spared
 from shared.domain.ledger import LEFT, AccountKey, Result, State
 from shared.domain.offboarding import organization_remedy
 from shared.domain.placement import address_of, is_member_below, is_organization_connector
@@ -27,8 +28,8 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     The request is a person's word, and then whether the policy includes the account matters not; or it is an opt-in
     under `deletions`, and then this side's policy has to say the same, or the account's state is only noted. A project
     has to be out as it is now, too. Only so many of a cloud lose their connectors in a day as `deletions.most_per_run`
-    allows, whoever asks: whoever may put messages here can take no more. Of the others that leave it is noted; a
-    person's request is parked.
+    allows, whoever asks: whoever may put messages here can take no more. Of other projects that leave it is noted,
+    other accounts that leave wait for the next day, and a person's request is parked.
     Who asked for a connector later than this wants it connected: then it is a leftover.
     Raises TransientError, PermanentError (a lock, another's connector, members), ConfigurationError.
     """
@@ -51,15 +52,23 @@ def disconnect(request: ConnectorRequest, policy: Policy, ports: OnboardPorts, s
     present = _read_anew([*seen, *([] if any(each.same_as(usual) for each in seen) else [usual])], ports)
     for connector in present:
         _refuse(connector, policy, ports)
-    most = policy.deletions.most_per_run
-    if present and not ports.removals.take(request.key, most, now):
-        if request.data.status in LEFT:
-            return settlement.spare(most)
-        raise refusals.REMOVALS_USED_UP.error(f"connectors of {most} {policy.noun}s were taken away today (UTC)")
+    if present and not ports.removals.take(request.key, policy.deletions.most_per_run, now):
+        return _beyond_the_cap(request, policy, settlement, now)
     for connector in present:
         ports.connectors.delete(connector.connector_id)
         ports.snapshot.forget(connector.connector_id)
     return settlement.offboard(tuple(connector.connector_id for connector in present))
+
+
+def _beyond_the_cap(request: ConnectorRequest, policy: Policy, settlement: Settlement, now: datetime) -> Outcome:
+    """What becomes of a request when the day's share is used up. Raises PermanentError for a person's."""
+    most = policy.deletions.most_per_run
+    if _is_of_google(request):
+        return settlement.spare(most)
+    if request.data.status in LEFT:  # AWS's side has let its roles go already
+        tomorrow = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1, minutes=1)
+        return settlement.wait(spared(request.data.reason, most), (tomorrow - now).total_seconds())
+    raise refusals.REMOVALS_USED_UP.error(f"connectors of {most} {policy.noun}s were taken away today (UTC)")
 
 
 def _allowed(request: ConnectorRequest, decision: Decision, policy: Policy) -> bool:

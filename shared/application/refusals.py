@@ -34,8 +34,8 @@ UNREADABLE_MESSAGE = Refusal(
 )
 REMOVALS_USED_UP = Refusal(
     key="removals-used-up",
-    remedy="Ask again tomorrow, or raise `deletions.most_per_run` in the policy, publish it, then replay. Where nobody "
-    "asked for so many, find out who puts messages on the queue.",
+    remedy="See that the policy excludes it; then discard this and offboard it again tomorrow, or once a higher "
+    "`deletions.most_per_run` is published. Where nobody asked for so many, find out who puts messages on the queue.",
 )
 GIVEN_UP = Refusal(
     key="given-up",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import contextvars
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +18,10 @@ import pytest
 from azure.storage.queue import QueueMessage
 from opentelemetry import trace
 
+from functions.telemetry import invocation
 from sandbox.functions_host.app_settings import AppSettings
 from sandbox.functions_host.errors import HostRefusalError
 from sandbox.functions_host.indexing import HostedFunction, index_app
-from sandbox.functions_host.invocation import attach_trace, new_context
 from sandbox.functions_host.queue_listener import trigger_value
 
 ROOT = Path(__file__).parent.parent.parent
@@ -154,15 +155,24 @@ def test_a_function_gets_the_message_that_the_worker_would_give(worker: Any) -> 
     assert ours.get_body() == theirs.get_body()
 
 
-def test_the_hosts_span_of_an_invocation_is_the_current_one_as_in_the_worker(worker: Any) -> None:
-    otel = sys.modules["azure_functions_runtime.otel"]
+def test_the_worker_gives_the_hosts_trace_to_threads_by_the_context_only(worker: Any) -> None:
+    """So functions/telemetry.py makes it current itself."""
+    otel, executor = sys.modules["azure_functions_runtime.otel"], sys.modules["azure_functions_runtime.utils.executor"]
     otel.update_opentelemetry_status()
-    invocation = new_context("id", "create_connector")
-    found = []
-    for attach in (otel.configure_opentelemetry, attach_trace):
-        context = contextvars.copy_context()
-        context.run(attach, invocation)
-        found.append(context.run(trace.get_current_span).get_span_context())
-    theirs, ours = found
-    assert theirs.is_valid
-    assert (ours.trace_id, ours.span_id, ours.is_remote) == (theirs.trace_id, theirs.span_id, theirs.is_remote)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    traced = SimpleNamespace(trace_parent=parent, trace_state="")
+    context = SimpleNamespace(trace_context=traced, thread_local_storage=SimpleNamespace())
+
+    def ours(context: Any) -> list[bool]:
+        before = trace.get_current_span().get_span_context().is_valid
+        with invocation(context):
+            within = trace.get_current_span().get_span_context()
+        return [before, f"{within.span_id:016x}" == parent[36:52], trace.get_current_span().get_span_context().is_valid]
+
+    async def invoked() -> list[bool]:
+        otel.configure_opentelemetry(context)
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as pool:
+            return await loop.run_in_executor(pool, executor.run_sync_func, "id", context, ours, {"context": context})
+
+    assert asyncio.run(invoked()) == [False, True, False]

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from sandbox.faults import Fault, FaultKind
 from shared.application.requests import correlation_id_for
 from shared.domain.trace import trace_id_for
+from tests.documented import OURS, fields, phrases
 from tests.e2e.roll import Roll, running, wait_until
 
 LAMBDAS = {"account-events": "rollcall-account-events", "stack-events": "rollcall-stack-events"}
@@ -109,6 +111,57 @@ def test_only_the_identity_that_may_publish_is_heard(roll: Roll) -> None:
     assert {(each.identity, each.authentication, each.status) for each in entries} == {
         ("rollcall-functions", "bearer", 200)
     }
+
+
+def test_another_identity_may_not_publish(roll: Roll) -> None:
+    answer = requests.post(
+        f"{roll.sandbox.azure.monitor_url}v2.1/track",
+        json=[],
+        headers={"Authorization": f"Bearer {roll.sandbox.azure.mint('operator', 'https://monitor.azure.com/')}"},
+        timeout=10,
+    )
+    assert answer.status_code == 403
+
+
+def test_no_exception_and_no_query_reaches_azure_monitor(roll: Roll) -> None:
+    roll.sandbox.faults.plant(Fault(service="table", kind=FaultKind.RESET, rate=0.3, seed=1))
+    account_id = roll.create_account("chargebacks")
+    wait_until(lambda: any(each.status == 0 for each in roll.journal.entries(service="table")), "a call was cut off")
+    roll.sandbox.faults.clear()
+    roll.wait_for_state(account_id, "connected")
+    trace_id = trace_id_for(correlation_id_for(account_id))
+    wait_until(lambda: len(sent(roll, "RequestData", trace_id)) >= 2, "Azure Monitor has the spans")
+    assert roll.sandbox.azure.monitor.items("ExceptionData") == []
+    everything = json.dumps(roll.sandbox.azure.monitor.items("RemoteDependencyData"))
+    assert "api-version" not in everything
+    assert "Traceback" not in everything
+
+
+def test_every_line_of_hosts_and_functions_is_documented(roll: Roll) -> None:
+    logs = [
+        *(roll.sandbox.lambdas.log_of(each) for each in LAMBDAS.values()),
+        *(each.log for each in roll.sandbox.function_hosts),
+    ]
+    lines = [json.loads(text) for path in logs for text in path.read_text().splitlines() if text.startswith("{")]
+    ours = [line for line in lines if (line.get("name") or line.get("logger", "")).partition(".")[0] in OURS]
+    assert {line["message"] for line in ours} >= {"event_handled", "request_handled", "resource_manager_budget"}
+    added = {
+        *[
+            "level",
+            "location",
+            "message",
+            "timestamp",
+            "service",
+            "name",
+            "xray_trace_id",
+            "time",
+            "logger",
+            "function",
+            "invocation_id",
+        ]
+    }
+    assert {line["message"] for line in ours} <= phrases()
+    assert {field for line in ours for field in line} - added <= fields()
 
 
 def test_telemetry_that_nobody_takes_stops_nothing(roll: Roll) -> None:

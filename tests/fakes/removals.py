@@ -1,4 +1,4 @@
-"""Whose connectors events have taken away on a day, in memory."""
+"""Whose connectors were taken away on a day, in memory."""
 
 from __future__ import annotations
 

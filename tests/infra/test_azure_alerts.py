@@ -14,7 +14,7 @@ import pytest
 from shared.domain.ledger import Result
 from shared.domain.sweep.kinds import SWEEP_KINDS
 from shared.domain.sweep.report import Standing
-from tests.infra.azure_module import MODULE, modules, the, variable, words
+from tests.infra.azure_module import MODULE, modules, of_kind, the, variable, words
 
 ROOT = MODULE.parents[1]
 ALERTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((MODULE / "alerts").glob("*.kql"))}
@@ -113,3 +113,26 @@ def test_the_workbook_asks_resource_graph_for_the_tenant_and_logs_for_our_worksp
 def test_the_workbook_counts_every_standing_of_a_finding() -> None:
     [sweep] = [each["query"] for each in LOGS if "sweep_findings" in each["query"]]
     assert {word for word in _FIELD.findall(sweep) if word not in {"key", "area"}} == set(Standing)
+
+
+def test_whoever_puts_a_message_on_a_poison_queue_is_noticed() -> None:
+    """By the storage account's own log, which `infra/azure` switches on; columns as of table StorageQueueLogs."""
+    query = ALERTS["poison-arrivals"]
+    _, _, leg = query.partition("StorageQueueLogs")
+    assert "OperationName == 'PutMessage' and StatusText endswith 'Success' and Uri contains '-poison/messages'" in leg
+    poison = [each for each in variable("modules/intake-storage.bicep", "queueNames") if each.endswith("-poison")]
+    assert len(poison) == 2
+    [kept] = [
+        {log["category"] for log in each.properties["logs"]}
+        for each in of_kind("Microsoft.Insights/diagnosticSettings")
+        if each.body["scope"] == "queueService"
+    ]
+    assert "StorageWrite" in kept
+    assert query.startswith("AppTraces")
+    assert "| union isfuzzy=true (" in query
+
+
+def test_an_alarm_looks_back_further_than_it_is_asked() -> None:
+    minutes = {"PT15M": 15, "PT1H": 60, "P2D": 2880}
+    for rule in variable("modules/alerts.bicep", "rules"):
+        assert minutes[rule["window"]] > minutes[rule["frequency"]]

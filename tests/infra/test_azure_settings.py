@@ -27,7 +27,7 @@ APP = "modules/function-app.bicep"
 TENANT = "12345678-9abc-4ef0-8234-56789abcdef0"
 GIVEN = {
     "clientId": "0fedcba9-8765-4321-8fed-cba987654321",
-    "connectionString": "InstrumentationKey=0",
+    "connectionString": "InstrumentationKey=00000000-0000-4000-8000-000000000000",
     "hostBlobUri": "https://rollcallhost0.blob.core.windows.net",
     "intakeName": "rollcallintake0",
     "sweepSchedule": "0 0 5 * * *",

@@ -83,6 +83,15 @@ def test_a_line_that_no_figure_comes_from_or_that_lacks_the_field_changes_nothin
     assert read(reader) == {}
 
 
+def test_a_field_that_is_no_number_stops_nobody(
+    reader: InMemoryMetricReader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handled(outcome="created", seconds_since_joined=None)
+    handled(outcome="created", seconds_since_joined="soon")
+    assert "rollcall.time_to_connected" not in read(reader)
+    assert "Logging error" in capsys.readouterr().err
+
+
 def test_no_two_figures_have_one_name_and_none_is_about_one_account() -> None:
     assert len({figure.name for figure in FIGURES}) == len(FIGURES)
     for figure in FIGURES:

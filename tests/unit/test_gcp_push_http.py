@@ -6,6 +6,7 @@ import json
 import logging
 import random
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import azure.functions as func
@@ -287,6 +288,9 @@ SETTINGS = {
 }
 
 
+CONTEXT: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
+
+
 @pytest.fixture
 def half_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """The function's settings without the service account."""
@@ -300,13 +304,13 @@ def half_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def test_the_function_lets_nobody_in_who_is_not_named_in_its_settings(half_set: pytest.MonkeyPatch) -> None:
-    assert as_refused(gcp_project_events(push(pushed("create.v1"), authorization=push_token())))
+    assert as_refused(gcp_project_events(push(pushed("create.v1"), authorization=push_token()), CONTEXT))
 
 
 def test_the_function_refuses_a_query_whatever_its_settings(half_set: pytest.MonkeyPatch) -> None:
     half_set.setenv("ROLLCALL_GCP__PUSH_SERVICE_ACCOUNT", PUSHER)
     assert bootstrap.push_verifier() is not None
-    assert as_refused(gcp_project_events(push(authorization=push_token(), url=f"{AUDIENCE}?a=b")))
+    assert as_refused(gcp_project_events(push(authorization=push_token(), url=f"{AUDIENCE}?a=b"), CONTEXT))
 
 
 @pytest.mark.parametrize("wrong", [{"PUSH_SERVICE_ACCOUNT": "nobody"}, {"CERTS_URL": "http://example.com/keys"}])

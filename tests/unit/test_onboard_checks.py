@@ -16,6 +16,7 @@ from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State
 from shared.domain.placement import beside, place
 from shared.domain.policy import (
+    Deletions,
     Mode,
     OnMissingOwner,
     OnMissingPlan,
@@ -25,6 +26,7 @@ from shared.domain.policy import (
 )
 from shared.domain.profiles import Profile
 from shared.errors import PermanentError, TransientError
+from tests.fakes.clock import NOON
 from tests.fakes.subscriptions import CONTRIBUTOR, OWNER
 from tests.fixtures.profiles import FOUNDATIONAL, FULL
 from tests.fixtures.read import ACCOUNT_ID, request
@@ -549,6 +551,38 @@ def test_whoever_puts_messages_takes_so_many_connectors_in_a_day_and_no_more(cas
     assert {each.key for each in outcomes[10:]} == {"removals-used-up"}
     assert case.record(accounts[-1]).state is State.PARKED
     assert not case.record(accounts[-1]).claimed_by
+
+
+def test_an_account_that_left_waits_for_the_next_day_when_the_share_is_used_up(case: Case) -> None:
+    case.change(deletions=Deletions(departed_accounts=True, most_per_run=1))
+    others = "000000000002"
+    for account_id in (ACCOUNT_ID, others):
+        case.ask(account_id)
+    case.azure.clock.advance(1)
+    left = {"action": "disconnect", "status": "departed", "reason": "it was closed"}
+    first, second = (case.ask(each, data=left, occurred_at=case.azure.clock.now()) for each in (ACCOUNT_ID, others))
+    assert (first.result, second.result) == (Result.DELETED, Result.DEFERRED)
+    assert second.reason == "it was closed; nothing is deleted now: deletions.most_per_run is 1"
+    [later] = case.azure.queue.sent
+    due = case.azure.clock.now() + timedelta(seconds=later.delay_seconds)
+    assert due == NOON.replace(hour=0, minute=1) + timedelta(days=1)
+    case.azure.clock.advance(later.delay_seconds)
+    assert onboard(later.request, case.azure.ports).result is Result.DELETED
+
+
+def test_a_person_s_parked_removal_is_too_old_once_the_account_was_asked_for_again(case: Case) -> None:
+    case.change(deletions=Deletions(most_per_run=1))
+    others = "000000000002"
+    for account_id in (ACCOUNT_ID, others):
+        case.ask(account_id)
+    case.azure.clock.advance(1)
+    asked = case.azure.clock.now()
+    case.ask(others, data=LEAVE, occurred_at=asked)
+    assert case.ask(data=LEAVE, occurred_at=asked).result is Result.PARKED
+    case.azure.clock.advance(3600)
+    case.ask(occurred_at=case.azure.clock.now())  # the daily comparison, while the policy includes it
+    case.azure.clock.advance(86_400)
+    assert case.ask(data=LEAVE, occurred_at=asked).result is Result.SKIPPED
 
 
 def test_a_connector_that_the_snapshot_does_not_show_yet_is_removed_too(case: Case) -> None:

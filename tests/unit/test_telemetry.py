@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -12,7 +18,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from functions.queue_entry import handle_request
-from functions.telemetry import WithoutQueries, following, tell
+from functions.settings import Settings
+from functions.telemetry import WithoutQueries, following, invocation, tell
+from shared.adapters.settings import read_settings
 from shared.application.outcome import Outcome
 from shared.domain.ledger import Result
 from shared.domain.trace import trace_id_of
@@ -20,6 +28,7 @@ from shared.errors import ConfigurationError
 from tests.fixtures.read import request
 from tests.unit.conftest import AzureSide
 
+ROOT = Path(__file__).parents[2]
 _EXPORTER = InMemorySpanExporter()
 _PROVIDER = TracerProvider()
 _PROVIDER.add_span_processor(WithoutQueries())
@@ -57,13 +66,20 @@ def test_a_request_that_was_parked_is_a_failure_with_its_reason(spans: InMemoryS
     assert named(spans, "create_connector").status.description == "nobody may"
 
 
-def test_what_is_raised_stands_in_the_span_and_goes_on(spans: InMemorySpanExporter, azure: AzureSide) -> None:
+def test_what_is_raised_fails_the_span_without_its_text_and_goes_on(
+    spans: InMemorySpanExporter, azure: AzureSide
+) -> None:
     azure.source.failures.plan("current", ConfigurationError("no policy", setting="ROLLCALL_POLICY"))
     with pytest.raises(ConfigurationError):
         handle_request(REQUEST.to_json().encode(), 1, azure.ports)
     span = named(spans, "create_connector")
-    assert span.status.status_code is StatusCode.ERROR
-    assert [event.name for event in span.events] == ["exception"]
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ConfigurationError")
+    assert not span.events
+    with pytest.raises(KeyError), following("another", REQUEST):
+        raise KeyError("a library's words")
+    another = named(spans, "another")
+    assert (another.status.status_code, another.status.description) == (StatusCode.ERROR, None)
+    assert not another.events
 
 
 def test_a_request_without_a_trace_has_one_of_its_own(spans: InMemorySpanExporter) -> None:
@@ -75,13 +91,21 @@ def test_a_request_without_a_trace_has_one_of_its_own(spans: InMemorySpanExporte
 
 
 def test_the_hosts_span_of_the_invocation_is_linked(spans: InMemorySpanExporter) -> None:
-    with (
-        _PROVIDER.get_tracer("host").start_as_current_span("invocation") as host,
-        following("create_connector", REQUEST),
-    ):
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    context: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=parent))
+    with invocation(context), following("create_connector", REQUEST):
         pass
     [link] = named(spans, "create_connector").links
-    assert link.context.trace_id == host.get_span_context().trace_id
+    assert (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") == (parent[3:35], parent[36:52])
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_a_host_that_says_no_trace_is_worked_for_as_well(spans: InMemorySpanExporter) -> None:
+    for parent in (None, "", "rubbish"):
+        context: Any = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=parent))
+        with invocation(context), following("create_connector", REQUEST):
+            pass
+    assert [each.links for each in spans.get_finished_spans()] == [(), (), ()]
 
 
 def told(joined_at: datetime | None, seconds: float | None, began: datetime) -> None:
@@ -122,3 +146,42 @@ def test_what_stands_behind_an_address_is_not_sent(spans: InMemorySpanExporter, 
     with tracer.start_as_current_span("call", attributes={name: "https://example.com/a?sig=secret"}):
         pass
     assert (named(spans, "call").attributes or {})[name] == "https://example.com/a"
+
+
+def test_it_begins_once_however_many_threads_begin_it() -> None:
+    """In a process of its own: it cannot be ended again."""
+    code = """
+import logging, threading
+from functions.figures import FigureHandler
+from functions.telemetry import begin
+from tests.fakes.answering_azure import AnyToken
+key = "InstrumentationKey=00000000-0000-4000-8000-000000000000;IngestionEndpoint=https://127.0.0.1:1/"
+threads = [threading.Thread(target=begin, args=(key, AnyToken())) for _ in range(4)]
+for each in threads: each.start()
+for each in threads: each.join()
+for name in ("functions", "shared"):
+    handlers = logging.getLogger(name).handlers
+    print(name, len(handlers), sum(isinstance(each, FigureHandler) for each in handlers))
+import os; os._exit(0)
+"""
+    environment = os.environ | {
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
+    )
+    assert done.stdout.splitlines() == ["functions 2 1", "shared 2 1"], done.stderr
+
+
+@pytest.mark.parametrize("text", ["nonsense", "InstrumentationKey=0", "IngestionEndpoint=https://example.com/"])
+def test_what_is_no_connection_string_is_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "ROLLCALL_POLICY": "policy.yaml",
+        "ROLLCALL_QUEUE__QUEUESERVICEURI": "https://a.queue.core.windows.net",
+        "ROLLCALL_LEDGER__TABLESERVICEURI": "https://a.table.core.windows.net",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": text,
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match="APPLICATIONINSIGHTS_CONNECTION_STRING"):
+        read_settings(Settings)

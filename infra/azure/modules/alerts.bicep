@@ -11,7 +11,7 @@ var rules = [
     text: 'Requests were parked, or given up by the host: rollcall replay list'
     severity: 1
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT1H' // longer than its frequency: a row may come late
     query: loadTextContent('../alerts/poison-arrivals.kql')
   }
   {
@@ -43,7 +43,7 @@ var rules = [
     text: 'Something is set wrong, or a right is missing: the line names it'
     severity: 1
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT1H' // longer than its frequency: a row may come late
     query: loadTextContent('../alerts/deployment-wrong.kql')
   }
 ]

@@ -162,7 +162,7 @@ resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
   }
 }
 
-// What the host itself says. It sends none of that to Application Insights while the worker sends its own lines.
+// What the host itself says, of which it leaves some out of Application Insights while the worker sends its own lines.
 resource hostLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: app

@@ -30,6 +30,6 @@ class BudgetPolicy(SansIOHTTPPolicy[Any, Any]):
             return
         for header, value in response.http_response.headers.items():
             counter = header.lower().removeprefix(_PREFIX)
-            if counter != header.lower() and not counter.startswith("global-") and value.isdigit():
+            if counter != header.lower() and not counter.startswith("global-") and value.isdecimal():
                 facts = {"subscription_id": found[1].lower(), "counter": counter, "left": int(value)}
                 logger.info("resource_manager_budget", extra=facts)

@@ -1,4 +1,4 @@
-"""Whose connectors events have taken away on a day: one row of table `pacing` for each day and cloud."""
+"""Whose connectors were taken away on a day: one row of table `pacing` for each day and cloud."""
 
 from __future__ import annotations
 
