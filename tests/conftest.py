@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.documented import OURS, Undocumented
+
+settings.register_profile("rollcall", deadline=None)  # how long a computer takes says nothing about the code
+settings.load_profile("rollcall")
 
 KINDS = ("unit", "contract", "integration", "e2e", "infra")
 LOOPBACK = ["127.0.0.1", "::1"]
