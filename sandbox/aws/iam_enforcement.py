@@ -39,9 +39,8 @@ _ACTIONS = {
 _FREE = {"sts:GetCallerIdentity"}
 
 
-def action_of(facts: RequestFacts) -> str:
-    """The IAM action that a request needs."""
-    operation = f"{facts.service}:{facts.operation}"
+def action_of(operation: str) -> str:
+    """The IAM action that an operation (`sqs:SendMessageBatch`) needs."""
     return _ACTIONS.get(operation, operation)
 
 
@@ -137,7 +136,7 @@ def denial(facts: RequestFacts, caller: Caller) -> str | None:
     """Why the caller may not do this; None where it may."""
     if caller.role is None or caller.arn not in made_by_stacks(caller.account_id):
         return None
-    action, resource = action_of(facts), _resource(facts, caller.account_id)
+    action, resource = action_of(f"{facts.service}:{facts.operation}"), _resource(facts, caller.account_id)
     if action in _FREE:
         return None
     context = _context(facts, caller)
