@@ -21,10 +21,6 @@ PARAMETERS = {
     "PolicyKey": "policy.yaml",
     "ManagementStackName": "rollcall-member-roles",
     "MemberRoles": "rollcall-member-roles:11111111-2222-3333-4444-555555555555",
-    "Audience": "api://rollcall-aws",
-    "CiemSubject": TENANT,
-    "DataCollectionExternalId": "external",
-    "IdentityObjectId": TENANT,
     "ManagementAccountId": ACCOUNT,
     "OrganizationId": "o-exampleorg1",
     "ReaderRoleName": "rollcall-reader",
@@ -52,15 +48,16 @@ def resolved(value: Any, resources: dict[str, Any]) -> Any:
     if not isinstance(value, dict):
         return [resolved(item, resources) for item in value] if isinstance(value, list) else value
     if set(value) == {"Ref"}:
-        return PARAMETERS.get(value["Ref"], value["Ref"])
+        name = value["Ref"]
+        topic = resources.get(name, {}).get("Type") == "AWS::SNS::Topic"  # of which Ref gives the ARN
+        return f"arn:aws:sns:us-east-1:{ACCOUNT}:{name}" if topic else PARAMETERS.get(name, name)
     if set(value) == {"Fn::Sub"}:
-        known = {name: name for name in resources} | PARAMETERS
-        return re.sub(r"\$\{([^}]+)\}", lambda found: known[found[1]], value["Fn::Sub"])
+        return re.sub(r"\$\{([^}]+)\}", lambda found: PARAMETERS.get(found[1], found[1]), value["Fn::Sub"])
     if set(value) == {"Fn::GetAtt"}:
         name, attribute = value["Fn::GetAtt"]
         assert attribute == "Arn"
         suffix = ":*" if resources[name]["Type"] == "AWS::Logs::LogGroup" else ""
-        return ARNS[resources[name]["Type"]] + name + suffix
+        return ARNS.get(resources[name]["Type"], f"arn:aws:other:us-east-1:{ACCOUNT}:") + name + suffix
     if set(value) == {"Fn::If"}:
         _, ours, _ = value["Fn::If"]
         return resolved(ours, resources)

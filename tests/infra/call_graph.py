@@ -40,7 +40,7 @@ from mypy.typevars import fill_typevars_with_any
 
 from sandbox.deployment import REPOSITORY
 
-PACKAGES = ("lambdas", "functions", "shared")
+PACKAGES = ("lambdas", "functions", "shared", "tests.fixtures.called")
 _CACHE = REPOSITORY / ".mypy_cache" / "call_graph"
 _NO_OPERATIONS = {"exceptions", "meta"}
 Reference = NameExpr | MemberExpr
@@ -75,7 +75,11 @@ class _Code:
 @cache
 def _code() -> _Code:
     """Ours is read anew, since mypy keeps no types of expressions; what it imports may come from the cache."""
-    named = ["--config-file", str(REPOSITORY / "pyproject.toml"), *(str(REPOSITORY / each) for each in PACKAGES)]
+    named = [
+        "--config-file",
+        str(REPOSITORY / "pyproject.toml"),
+        *(str(REPOSITORY / each.replace(".", "/")) for each in PACKAGES),
+    ]
     sources, options = process_options(named)
     options.export_types = options.preserve_asts = True
     options.cache_dir, options.sqlite_cache = str(_CACHE), False
@@ -243,7 +247,7 @@ def _parts(owner: Owner) -> Sequence[Node]:
 
 
 def _is_ours(fullname: str) -> bool:
-    return fullname.partition(".")[0] in PACKAGES
+    return fullname.startswith(tuple(f"{each}." for each in PACKAGES))
 
 
 def _module_of(fullname: str) -> MypyFile:

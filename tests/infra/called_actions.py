@@ -57,7 +57,7 @@ def needed_by_platform(template: dict[str, Any], function: str) -> Needed:
     needs kms:Decrypt, who sends to one kms:GenerateDataKey, too.
     """
     resources = template["Resources"]
-    properties, encrypted = resources[function]["Properties"], _encrypted(resources)
+    properties = resources[function]["Properties"]
     log = _managed("AWSLambdaBasicExecutionRole")
     if "LogGroup" in properties.get("LoggingConfig", {}):
         log -= {"logs:CreateLogGroup"}
@@ -66,11 +66,45 @@ def needed_by_platform(template: dict[str, Any], function: str) -> Needed:
         assert event["Type"] == "SQS", f"{function}: nobody knows what Lambda needs for {event['Type']}"
         take = _managed("AWSLambdaSQSQueueExecutionRole") - _managed("AWSLambdaBasicExecutionRole")
         needed |= dict.fromkeys(sorted(take), "Lambda takes messages off the queue")
-        if resolved(event["Properties"]["Queue"], resources) in encrypted:
+        if resolved(event["Properties"]["Queue"], resources) in _encrypted(resources):
             needed["kms:Decrypt"] = "the queue that is read has a key of its own"
-    if any(fnmatchcase(queue, pattern) for pattern in _sent_to(template, function) for queue in encrypted):
-        needed |= dict.fromkeys(("kms:Decrypt", "kms:GenerateDataKey"), "a queue that is sent to has a key of its own")
+    return {**needed, **_needed_for_keys(resources, _sent_to(template, function))}
+
+
+def needed_by_service(template: dict[str, Any], role: str) -> Needed:
+    """What Scheduler or EventBridge does as a role: it delivers to the targets that name the role.
+
+    Sources: EventBridge Scheduler user guide, "Setting up the execution role" and "Configuring a dead-letter queue";
+    EventBridge user guide, "Sending and receiving events between buses".
+    """
+    resources, needed = template["Resources"], dict[str, str]()
+    for name, target in _targets(resources):
+        if target.get("RoleArn") != {"Fn::GetAtt": [role, "Arn"]}:
+            continue
+        places = [resolved(target["Arn"], resources)]
+        if resources[name]["Type"] == "AWS::Scheduler::Schedule" and "DeadLetterConfig" in target:
+            places.append(resolved(target["DeadLetterConfig"]["Arn"], resources))  # a rule's needs the queue's policy
+        needed |= {_DELIVERS[each.split(":")[2]]: f"{name} delivers to {each}" for each in places}
+        needed.update(_needed_for_keys(resources, places))
     return needed
+
+
+_DELIVERS = {"sqs": "sqs:SendMessage", "events": "events:PutEvents"}
+
+
+def _targets(resources: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, each in resources.items():
+        properties = each.get("Properties", {})
+        if each["Type"] == "AWS::Scheduler::Schedule":
+            yield name, properties["Target"]
+        elif each["Type"] == "AWS::Events::Rule":
+            yield from ((name, target) for target in properties["Targets"])
+
+
+def _needed_for_keys(resources: dict[str, Any], sent_to: Iterable[str]) -> Needed:
+    if not any(fnmatchcase(queue, pattern) for pattern in sent_to for queue in _encrypted(resources)):
+        return {}
+    return dict.fromkeys(("kms:Decrypt", "kms:GenerateDataKey"), "a queue that is sent to has a key of its own")
 
 
 def _encrypted(resources: dict[str, Any]) -> set[str]:
@@ -88,9 +122,10 @@ def _sent_to(template: dict[str, Any], function: str) -> Iterator[str]:
                 yield from as_list(statement["Resource"])
 
 
-def functions_of(template: dict[str, Any]) -> Iterable[str]:
-    """The logical ids of its functions."""
-    return [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Serverless::Function"]
+def functions_of(template: dict[str, Any]) -> dict[str, str]:
+    """Its functions by their roles, both as logical ids."""
+    found = {name: each for name, each in template["Resources"].items() if each["Type"] == "AWS::Serverless::Function"}
+    return {each["Properties"]["Role"]["Fn::GetAtt"][0]: name for name, each in found.items()}
 
 
 def needed_by_function(template: dict[str, Any], function: str) -> Needed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,13 +83,16 @@ NARROWED: dict[str, Narrowing] = {
         asked=({"aws:ResourceOrgID": PARAMETERS["OrganizationId"]},),
         strange=({}, {"aws:ResourceOrgID": "o-elsewhere00"}),
     ),
-    "kms:Decrypt": _THROUGH_SQS,
-    "kms:GenerateDataKey": _THROUGH_SQS,
 }
 """Actions whose grants carry a condition; any other condition is one that nobody has checked."""
+OF_SERVICES: dict[str, Narrowing] = {"kms:Decrypt": _THROUGH_SQS, "kms:GenerateDataKey": _THROUGH_SQS}
+"""The same for roles that a service delivers as: for whom it does so is said by the trust, and what by its target."""
+NARROWED |= OF_SERVICES
 
 
-def problems(role: str, statements: Sequence[Statement], needed: Needed) -> list[str]:
+def problems(
+    role: str, statements: Sequence[Statement], needed: Needed, narrowed: Mapping[str, Narrowing] = NARROWED
+) -> list[str]:
     """Every difference between what a role has and what is needed, and whatever in it is too wide."""
     granted = {action for each in statements for action in as_list(each.get("Action", []))}
     found = [f"{role} grants {action}, which no code calls" for action in sorted(granted - needed.keys())]
@@ -99,11 +102,11 @@ def problems(role: str, statements: Sequence[Statement], needed: Needed) -> list
             found.append(f"{role} has a statement that does not say what it allows: {each.get('Sid')}")
     for action in sorted(granted & needed.keys()):
         grants = [each for each in statements if action in as_list(each.get("Action", []))]
-        found += [f"{role} grants {action} {problem}" for problem in _too_wide(action, grants)]
+        found += [f"{role} grants {action} {problem}" for problem in _too_wide(action, grants, narrowed)]
     return found
 
 
-def _too_wide(action: str, grants: Sequence[Statement]) -> Iterator[str]:
+def _too_wide(action: str, grants: Sequence[Statement], narrowed: Mapping[str, Narrowing]) -> Iterator[str]:
     resources = [resource for each in grants for resource in as_list(each.get("Resource", []))]
     kinds = resource_kinds(action)
     if "*" in resources and kinds:
@@ -113,7 +116,7 @@ def _too_wide(action: str, grants: Sequence[Statement]) -> Iterator[str]:
     elif set(resources) != {"*"}:
         yield "on a resource, but it knows none"
     for each in grants:
-        yield from _loose_conditions(action, each.get("Condition"))
+        yield from _loose_conditions(narrowed.get(action), each.get("Condition"))
 
 
 def _wide_resources(action: str, kinds: Sequence[Kind], resources: Sequence[str]) -> Iterator[str]:
@@ -130,8 +133,7 @@ def _wide_resources(action: str, kinds: Sequence[Kind], resources: Sequence[str]
             yield f"on no {kind.name}"
 
 
-def _loose_conditions(action: str, condition: Any) -> Iterator[str]:
-    narrowing = NARROWED.get(action)
+def _loose_conditions(narrowing: Narrowing | None, condition: Any) -> Iterator[str]:
     if narrowing is None:
         if condition:
             yield f"under a condition that nobody has checked: {condition}"
