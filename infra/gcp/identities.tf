@@ -73,12 +73,10 @@ locals {
       # The project as it is now, its folders' names, every project of the organization.
       "resourcemanager.folders.get",
       "resourcemanager.projects.get",
-      "resourcemanager.projects.list",
       # The services that Defender needs in a project.
       "serviceusage.operations.get",
       "serviceusage.services.enable",
       "serviceusage.services.get",
-      "serviceusage.services.list",
       # Diagnosis: which roles Defender's accounts have in the organization.
       "iam.roles.get",
       "resourcemanager.organizations.getIamPolicy",

@@ -13,16 +13,15 @@ from collections.abc import Iterator
 from typing import Any
 from xml.sax.saxutils import escape
 
-from moto.cloudformation.models import cloudformation_backends
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import Role
 from moto.organizations.models import organizations_backends
 
-from sandbox.aws.active import PARTITION, active
+from sandbox.aws.active import PARTITION
 from sandbox.aws.callers import Caller
 from sandbox.aws.managed_policies import made_by_stacks
 from sandbox.aws.policy_conditions import Context, as_list, condition_holds, wildcard_matches
 from sandbox.aws.request_facts import RequestFacts
+from sandbox.aws.request_resources import resource_of
 
 # Operations whose permission has another name.
 _ACTIONS = {
@@ -39,60 +38,19 @@ _ACTIONS = {
 _FREE = {"sts:GetCallerIdentity"}
 
 
-def action_of(facts: RequestFacts) -> str:
-    """The IAM action that a request needs."""
-    operation = f"{facts.service}:{facts.operation}"
+def action_of(operation: str) -> str:
+    """The IAM action that an operation (`sqs:SendMessageBatch`) needs."""
     return _ACTIONS.get(operation, operation)
 
 
-def _statements(role: Role) -> Iterator[dict[str, Any]]:
+def statements_of(role: Role) -> Iterator[dict[str, Any]]:
+    """Every statement of a role's policies, its own and managed ones."""
     documents = [*role.policies.values()]
     for policy in role.managed_policies.values():
         documents += [version.document for version in policy.versions if version.is_default]
     for document in documents:
         policy_json = json.loads(document) if isinstance(document, str) else document
         yield from as_list(policy_json["Statement"])
-
-
-def _resource(facts: RequestFacts, account_id: str) -> str | None:
-    """The ARN that a request plainly names; None = not evaluated."""
-    given = facts.parameters
-    if facts.service == "sqs" and "QueueUrl" in given:
-        owner, name = given["QueueUrl"].rstrip("/").rsplit("/", 2)[-2:]
-        return f"arn:aws:sqs:{facts.region}:{owner}:{name}"
-    if facts.service == "s3" and "Bucket" in given:
-        key = f"/{given['Key']}" if "Key" in given else ""
-        return f"arn:aws:s3:::{given['Bucket']}{key}"
-    if facts.service == "organizations" and "AccountId" in given:
-        return _account_arn(given["AccountId"])
-    if facts.operation == "AssumeRole" and "RoleArn" in given:
-        return str(given["RoleArn"])
-    return _stack_or_set(facts, account_id) if facts.service == "cloudformation" else None
-
-
-def _stack_or_set(facts: RequestFacts, account_id: str) -> str | None:
-    given = facts.parameters
-    if "StackSetName" in given:
-        for stack_set in active().stack_sets.of(account_id, facts.region):
-            if given["StackSetName"] in {stack_set.name, stack_set.id, stack_set.arn}:
-                return stack_set.arn
-    elif facts.operation == "GetTemplate" and "StackName" in given:
-        return _stack_arn(given["StackName"], account_id, facts.region)
-    return None
-
-
-def _stack_arn(name_or_id: str, account_id: str, region: str) -> str:
-    """A stack's ARN; of a name that no stack has, as IAM is asked about it."""
-    if name_or_id.startswith("arn:"):
-        return name_or_id
-    named = [each for each in cloudformation_backends[account_id][region].stacks.values() if each.name == name_or_id]
-    return named[0].stack_id if named else f"arn:aws:cloudformation:{region}:{account_id}:stack/{name_or_id}/*"
-
-
-def _account_arn(member_id: str) -> str | None:
-    management, _ = organizations_backends.master_accounts.get(member_id, (DEFAULT_ACCOUNT_ID, PARTITION))
-    org = organizations_backends[management][PARTITION].org
-    return f"arn:aws:organizations::{management}:account/{org.id}/{member_id}" if org else None
 
 
 def _organization_of(role_arn: str) -> str:
@@ -137,13 +95,13 @@ def denial(facts: RequestFacts, caller: Caller) -> str | None:
     """Why the caller may not do this; None where it may."""
     if caller.role is None or caller.arn not in made_by_stacks(caller.account_id):
         return None
-    action, resource = action_of(facts), _resource(facts, caller.account_id)
+    action, resource = action_of(f"{facts.service}:{facts.operation}"), resource_of(facts, caller.account_id)
     if action in _FREE:
         return None
     context = _context(facts, caller)
     effects = {
         statement["Effect"]
-        for statement in _statements(caller.role)
+        for statement in statements_of(caller.role)
         if _named(statement, "Action", action, ignore_case=True)
         and (resource is None or _named(statement, "Resource", resource, ignore_case=False))
         and condition_holds(statement.get("Condition"), context)

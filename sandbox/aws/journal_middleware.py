@@ -12,6 +12,7 @@ from sandbox.aws.fault_answers import fault_answer
 from sandbox.aws.iam_enforcement import access_denied, denial
 from sandbox.aws.named_accounts import accounts_of_request
 from sandbox.aws.request_facts import RequestFacts, facts_of
+from sandbox.aws.request_resources import resource_of
 from sandbox.faults import Encounter, Faults, spoilt
 from sandbox.faults import RequestFacts as Met
 from sandbox.journal import Journal, JournalEntry
@@ -43,7 +44,7 @@ class JournalMiddleware:
         started = time.perf_counter()
         facts = facts_of(environ)
         caller = caller_of(facts.access_key_id)
-        detail = _detail(facts)
+        detail = _detail(facts, caller)
         answer = _Answer()
         try:
             self._answer(environ, facts, caller, detail, answer)
@@ -117,6 +118,13 @@ def _entry(  # noqa: PLR0913, PLR0917 - the parts of an entry
     )
 
 
-def _detail(facts: RequestFacts) -> dict[str, Any]:
-    accounts = accounts_of_request(facts.parameters)
-    return {"accounts": accounts} if accounts else {}
+def _detail(facts: RequestFacts, caller: Caller) -> dict[str, Any]:
+    """The accounts that are meant; of what a role asks, its session and the resource, too."""
+    detail: dict[str, Any] = {}
+    if accounts := accounts_of_request(facts.parameters):
+        detail["accounts"] = accounts
+    if caller.session is not None:
+        detail["session"] = caller.session.session_name
+    if caller.role is not None and (arn := resource_of(facts, caller.account_id)):
+        detail["arn"] = arn
+    return detail

@@ -159,7 +159,8 @@ class ResourceManager:
             subscription = self._resources.find_subscription(subscription_id)
             if subscription is None:
                 raise subscription_not_found(subscription_id)
-        self._gate.authorize(caller, route.action.format_map(parts), exchange.request.path)
+        action = exchange.detail["action"] = route.action.format_map(parts)
+        self._gate.authorize(caller, action, exchange.request.path)
         _check_state(subscription, exchange.request.method, route.operation)
         namespace = route.resource_type.partition("/")[0]
         if subscription is not None and namespace and namespace.lower() not in subscription.registered:

@@ -90,6 +90,7 @@ class Access:
         self._custom: dict[str, frozenset[str]] = {}
         self._stages: dict[str, str] = {}
         self._bindings: dict[str, list[dict[str, Any]]] = {}
+        self._used: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
     def define(self, role: str, permissions: Iterable[str]) -> None:
@@ -179,8 +180,15 @@ class Access:
                 continue
             granted = self._permissions(binding["role"])
             if permission in granted or "*" in granted:
+                with self._lock:
+                    self._used.setdefault(caller.name, set()).add(permission)
                 return True
         return False
+
+    def used_by(self, name: str) -> frozenset[str]:
+        """The permissions that a caller needed and had, until now."""
+        with self._lock:
+            return frozenset(self._used.get(name, ()))
 
     def _permissions(self, role: str) -> frozenset[str]:
         if role in self._custom:

@@ -20,6 +20,7 @@ from shared.domain.connectors import OWNER_TAG
 from shared.domain.roles import PROVIDER_HOST
 from tests.e2e.processes import Command
 from tests.e2e.roll import Roll, running, wait_until
+from tests.infra.azure_module import variable
 
 OWN_STACK = "rollcall-member-roles"  # the template's ManagementStackName
 STANDARD, FREE = {"pricingTier": "Standard"}, {"pricingTier": "Free"}
@@ -416,6 +417,21 @@ def test_standards_and_governance_rules_follow_the_connector_once(place: Place) 
 def test_a_standard_that_does_not_exist_is_said_of_a_connected_account(place: Place) -> None:
     account_id = place.ask("unknown-standard", **profile(standards=["CIS of tomorrow"]))
     place.ends(account_id, "connected", "CIS of tomorrow", "Runbook: standard-unknown")
+
+
+def test_the_function_app_asks_for_every_action_of_the_role_of_connectors(place: Place) -> None:
+    since, of_reader = len(place.roll.journal), {"Microsoft.Authorization/permissions/read"}
+    account_id = place.ask("every-right", **profile(standards=["CIS AWS Foundations v3.0.0"], governance=[RULE]))
+    place.ends(account_id, "connected")
+    place.roll.ask_disconnecting(account_id)
+    place.roll.wait_for_state(account_id, "offboarded")
+    group = f"/resourcegroups/{place.roll.sandbox.settings.resource_group}/"
+    asked = {
+        entry.detail["action"]
+        for entry in place.roll.journal.entries(service="arm", since=since)
+        if entry.identity == FUNCTIONS and group in entry.path.lower() and "action" in entry.detail
+    }
+    assert asked - of_reader == set(variable("connectors.bicep", "connectorActions"))
 
 
 def test_a_plan_that_is_too_low_for_standards_is_said_of_a_connected_account(place: Place) -> None:

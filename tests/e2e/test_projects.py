@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.gcp.access import PREDEFINED
 from sandbox.gcp.audit import LogEntry, Version
 from sandbox.gcp.cloud import ADMINISTRATOR
+from sandbox.gcp.deployment import IDENTITIES_PERMISSIONS, POLICY_VIEWER, POOL_VIEWER, ROLE_PERMISSIONS
 from shared.domain.accounts import Provider
 from shared.domain.gcp_identities import services_of
 from shared.domain.ledger import AccountKey, AccountRecord, Result
@@ -247,6 +249,10 @@ def test_the_sweep_finds_what_projects_lack_and_mends_it(google: Google) -> None
     assert not {lost, changed} & set(second["asked"])
     resolved = {each["finding"]["account"] for each in second["findings"] if each["standing"] == "resolved"}
     assert {lost, changed, google.roll.sandbox.google.management_number} <= resolved
+    used = access.used_by(google.roll.sandbox.google.service_account)
+    assert {*ROLE_PERMISSIONS, *IDENTITIES_PERMISSIONS} - used == set(), "granted, and never needed"
+    for role in (POLICY_VIEWER, POOL_VIEWER):
+        assert used & PREDEFINED[role], f"nothing of {role} is needed"
 
 
 @pytest.mark.timeout(300)

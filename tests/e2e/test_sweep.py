@@ -18,6 +18,7 @@ import yaml
 from sandbox.azure.directory import FUNCTIONS
 from sandbox.azure.governance_rules import TYPE as RULES
 from sandbox.azure.machines import TYPE as MACHINES
+from sandbox.cloud import HUB_TEMPLATE, READER_ROLE
 from sandbox.faults import Fault, FaultKind, Hold
 from sandbox.policy_upload import publish_policy, sample_policy
 from shared.adapters.clock import SystemClock
@@ -28,7 +29,9 @@ from shared.application.sweep_store import find_latest, put_latest
 from tests.e2e.planting import Planted, Planter
 from tests.e2e.processes import Command, started
 from tests.e2e.roll import Identity, Roll, running, wait_until
+from tests.e2e.used_rights import Used, asked_in, used_by
 from tests.fixtures.read import FOLDER
+from tests.infra.aws_templates import statements_of
 
 pytestmark = pytest.mark.timeout(600)  # the same for all: they run in this order
 
@@ -37,6 +40,8 @@ PLANTED = Path(os.environ.get("ROLLCALL_TEST_PLANTED") or FOLDER / "sweep" / "pl
 
 
 QUERY: dict[str, str] = {"service": "arm", "operation": "QueryResources", "identity": FUNCTIONS}
+WALK = {"organizations:ListRoots", "organizations:ListAccountsForParent"}
+"""Asked only where Organizations does not say where accounts are: tests/contract/test_ports_aws.py."""
 RESULT: dict[str, str] = {"service": "blob", "operation": "PutBlob", "path": "*results*"}
 REPORT: dict[str, str] = {"service": "blob", "operation": "PutBlob", "path": "*latest.json*"}
 
@@ -249,6 +254,22 @@ def test_after_repair_all_is_resolved_and_so_is_what_the_deployment_lacks(
     assert found(report) == Counter((each.key, each.account) for each in lacking.expected)
     planter.mend()
     assert found(world.sweep()) == Counter()
+
+
+def test_hub_and_reader_use_every_action_that_they_have(world: World, planted: Planted) -> None:
+    queue = world.roll.outputs["AccountEventsDeadLetterQueueUrl"]
+    world.roll.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")  # so that its age is asked for
+    world.sweep()
+    world.roll.client("sqs").purge_queue(QueueUrl=queue)
+    entries = [each for each in world.roll.journal.entries() if each.detail.get("session") == "rollcall-sweep"]
+    hub = used_by(f"arn:aws:iam::{world.roll.sandbox.aws.management_account_id}:role/rollcall-reader-hub", entries)
+    assert hub.actions <= hub.granted
+    assert hub.granted - hub.actions <= WALK
+    assert list(hub.unused_resources()) == []
+
+    statements = tuple(statements_of(HUB_TEMPLATE.with_name("reader-role.yaml")))
+    reader = Used(asked_in(each for each in entries if each.identity.endswith(f":role/{READER_ROLE}")), statements)
+    assert reader.actions == reader.granted
 
 
 def test_stopped_while_it_waits_the_command_says_that_the_sweep_goes_on(world: World) -> None:

@@ -24,8 +24,8 @@ from artefacts.function_app import admitted, collect
 from artefacts.inventory import Component, components, graph, inventory
 from artefacts.licences import READ_BY_HAND, is_allowed
 from sandbox.deployment import TEMPLATE
+from tests.infra.aws_templates import load
 from tests.infra.distributions import ROOT, linked, pinned, reached
-from tests.infra.test_aws_template import load
 
 LAMBDAS = ["AccountEventsFunction", "StackEventsFunction", "ReconcileAccountsFunction"]
 FILES = ["lambdas/requirements.txt", "requirements.txt"]

@@ -3,88 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]  # ships no types
 
 from lambdas.settings import ReadinessSettings
 from sandbox.deployment import MEMBER_TEMPLATE, REPOSITORY, TEMPLATE, build_artefact, transform
 from shared.adapters.aws.own_events import OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
 from shared.domain.readiness import Readiness
-
-ACCOUNT = "111122223333"
-TENANT = "12345678-9abc-def0-1234-56789abcdef0"
-PARAMETERS = {
-    "AWS::Partition": "aws",
-    "AWS::Region": "us-east-1",
-    "AWS::AccountId": ACCOUNT,
-    "AWS::StackName": "rollcall",
-    "TenantId": TENANT,
-    "PolicyBucket": "policies",
-    "PolicyKey": "policy.yaml",
-    "ManagementStackName": "rollcall-member-roles",
-    "MemberRoles": "rollcall-member-roles:11111111-2222-3333-4444-555555555555",
-}
-ARNS = {
-    "AWS::SQS::Queue": f"arn:aws:sqs:us-east-1:{ACCOUNT}:",
-    "AWS::Logs::LogGroup": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:",
-    "AWS::Events::Rule": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/",
-    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
-}
-WITHOUT_RESOURCE_LEVEL = {"organizations:ListAccounts", "organizations:ListRoots", "sts:GetWebIdentityToken"}
-NEWER_THAN_THE_LINTER = {"sts:GetWebIdentityToken"}  # AWS added it in November 2025
-# Documented by Microsoft as whole services; no resource suits all of a service's actions.
-WHOLE_SERVICES = {"ContainersK8s": {"firehose", "s3", "sqs"}, "CloudWatchToKinesis": {"firehose"}}
-
-
-def load(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml_parse(path.read_text())
-    return loaded
-
-
-def resolved(value: Any, resources: dict[str, Any]) -> Any:
-    """A template value with its intrinsic functions replaced by plausible values."""
-    if not isinstance(value, dict):
-        return [resolved(item, resources) for item in value] if isinstance(value, list) else value
-    if set(value) == {"Ref"}:
-        return PARAMETERS.get(value["Ref"], value["Ref"])
-    if set(value) == {"Fn::Sub"}:
-        return re.sub(r"\$\{([^}]+)\}", lambda found: PARAMETERS[found[1]], value["Fn::Sub"])
-    if set(value) == {"Fn::GetAtt"}:
-        name, attribute = value["Fn::GetAtt"]
-        assert attribute == "Arn"
-        suffix = ":*" if resources[name]["Type"] == "AWS::Logs::LogGroup" else ""
-        return ARNS[resources[name]["Type"]] + name + suffix
-    if set(value) == {"Fn::If"}:
-        _, ours, _ = value["Fn::If"]
-        return resolved(ours, resources)
-    return {key: resolved(item, resources) for key, item in value.items()}
-
-
-def inline_policies(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    resources = load(path)["Resources"]
-    for name, resource in resources.items():
-        for policy in resource.get("Properties", {}).get("Policies", []):
-            yield name, resolved(policy["PolicyDocument"], resources)
-
-
-def statements_of(path: Path) -> Iterator[dict[str, Any]]:
-    for _, document in inline_policies(path):
-        yield from document["Statement"]
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
+from tests.infra.aws_templates import ACCOUNT, PARAMETERS, as_list, load, resolved, statements_of
 
 
 def ran(command: str, *arguments: str) -> str:
@@ -105,39 +39,10 @@ def test_cfn_lint_finds_nothing(path: Path) -> None:
     assert ran("cfn-lint", str(path)) == ""
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, MEMBER_TEMPLATE], ids=lambda path: path.name)
-def test_parliament_finds_nothing_in_the_inline_policies(path: Path, tmp_path: Path) -> None:
-    for name, document in inline_policies(path):
-        known = [
-            statement
-            for statement in document["Statement"]
-            if not NEWER_THAN_THE_LINTER & set(as_list(statement["Action"]))
-        ]
-        (tmp_path / f"{name}.json").write_text(json.dumps(document | {"Statement": known}))
-    assert list(tmp_path.iterdir())
-    findings = [json.loads(line) for line in ran("parliament", "--json", "--directory", str(tmp_path)).splitlines()]
-    assert [finding for finding in findings if path != MEMBER_TEMPLATE or not accepted(finding)] == []
-
-
-def accepted(finding: dict[str, Any]) -> bool:
-    """Whether a finding in the member template has no remedy that Microsoft's roles would survive."""
-    if finding["issue"] == "RESOURCE_STAR":  # snapshots and keys that are yet unnamed
-        return True
-    services = WHOLE_SERVICES.get(Path(finding["location"]["filepath"]).stem, set())
-    return finding["issue"] == "RESOURCE_MISMATCH" and services >= {
-        mismatch["action"].split(":")[0] for mismatch in finding["detail"]
-    }
-
-
 def test_no_permission_of_a_function_has_a_wildcard_action() -> None:
     for statement in statements_of(TEMPLATE):
         assert statement["Effect"] == "Allow"
         assert not [action for action in as_list(statement["Action"]) if "*" in action]
-
-
-def test_every_resource_is_named_where_the_action_knows_resources() -> None:
-    unbounded = [statement for statement in statements_of(TEMPLATE) if "*" in as_list(statement["Resource"])]
-    assert {action for statement in unbounded for action in as_list(statement["Action"])} == WITHOUT_RESOURCE_LEVEL
 
 
 def test_web_identity_tokens_are_for_entra_only_and_short_lived() -> None:

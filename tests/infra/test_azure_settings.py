@@ -19,9 +19,9 @@ from shared.adapters.ledger.parked_bodies import PARKED
 from shared.adapters.ledger.sweep_log import SWEEPS
 from shared.adapters.ledger.table_ledger import ACCOUNTS, HISTORY
 from shared.adapters.settings import read_settings
+from tests.infra.aws_templates import load
 from tests.infra.azure_module import modules, of_kind, parameters, parsed, the, variable
 from tests.infra.gcp_module import resources as google_resources
-from tests.infra.test_aws_template import load
 
 APP = "modules/function-app.bicep"
 TENANT = "12345678-9abc-4ef0-8234-56789abcdef0"

@@ -111,10 +111,10 @@ def _variable(account: dict[str, Any]) -> tuple[str, str]:
     return ("", "") if plan == "foundational_cspm" else ("plans", plan)
 
 
-def test_the_sandbox_gives_rollcall_no_more_than_the_module(data: dict[str, Any]) -> None:
+def test_the_sandbox_gives_rollcall_what_the_module_does_and_no_more(data: dict[str, Any]) -> None:
     written = (MODULE / "identities.tf").read_text(encoding="utf-8").partition("rollcall_permissions = ")[2]
     made = (MODULE / "rollcall.tf").read_text(encoding="utf-8")
-    assert set(deployment.ROLE_PERMISSIONS) <= set(re.findall(r'"([a-z]+(?:\.[A-Za-z]+)+)"', written))
+    assert sorted(deployment.ROLE_PERMISSIONS) == sorted(re.findall(r'"([a-z]+(?:\.[A-Za-z]+)+)"', written))
     identities = re.findall(r'"(iam\.serviceAccounts\.[A-Za-z]+)"', made)
     assert list(deployment.IDENTITIES_PERMISSIONS) == identities
     for role in (deployment.POLICY_VIEWER, deployment.POOL_VIEWER):

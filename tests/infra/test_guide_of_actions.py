@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from sandbox.deployment import TEMPLATE
-from tests.infra.test_aws_template import as_list, inline_policies
+from tests.infra.aws_templates import as_list, inline_policies
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "aws.md"
 FUNCTIONS = {

@@ -6,9 +6,9 @@ import json
 import re
 
 from sandbox.deployment import REPOSITORY
+from tests.infra.aws_templates import load
 from tests.infra.azure_module import parameters, parsed
 from tests.infra.gcp_module import blocks
-from tests.infra.test_aws_template import load
 from tests.infra.test_azure_alerts import ALERTS
 from tests.infra.test_azure_rights import grants
 

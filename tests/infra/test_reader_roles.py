@@ -13,38 +13,8 @@ from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
 from sandbox.cloud import HUB_TEMPLATE
 from shared.domain.roles import PROVIDER_HOST, Role
-from tests.infra.test_aws_template import ran
 
 READER_TEMPLATE = HUB_TEMPLATE.with_name("reader-role.yaml")
-READS = {
-    "cloudformation:DescribeStackInstance",
-    "cloudformation:DescribeStackSet",
-    "cloudformation:GetTemplate",
-    "cloudformation:DescribeStacks",
-    "cloudformation:ListStackInstances",
-    "cloudwatch:GetMetricData",
-    "ec2:DescribeInstances",
-    "ec2:DescribeRegions",
-    "iam:GetOpenIDConnectProvider",
-    "iam:GetRole",
-    "organizations:ListAccounts",
-    "organizations:ListAccountsForParent",
-    "organizations:ListOrganizationalUnitsForParent",
-    "organizations:ListRoots",
-    "organizations:ListTagsForResource",
-    "sqs:GetQueueAttributes",
-    "sts:AssumeRole",
-}
-WITHOUT_RESOURCES = {
-    "cloudwatch:GetMetricData",
-    "ec2:DescribeInstances",
-    "ec2:DescribeRegions",
-    "organizations:ListAccounts",
-    "organizations:ListAccountsForParent",
-    "organizations:ListOrganizationalUnitsForParent",
-    "organizations:ListRoots",
-}
-"""Actions that know no resource. Source: Service Authorization Reference."""
 
 
 def resources_of(template: Path) -> dict[str, Any]:
@@ -65,19 +35,6 @@ def statements() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("template", [HUB_TEMPLATE, READER_TEMPLATE], ids=lambda each: each.name)
 def test_cfn_lint_finds_nothing(template: Path) -> None:
     assert [str(match) for match in lint_file(template)] == []
-
-
-def test_both_roles_together_may_do_what_the_sweep_calls_and_nothing_else() -> None:
-    granted = [action for each in statements() for action in each["Action"] if isinstance(each["Action"], list)]
-    granted += [each["Action"] for each in statements() if isinstance(each["Action"], str)]
-    assert sorted(granted) == sorted(READS)
-    assert {each["Effect"] for each in statements()} == {"Allow"}
-
-
-def test_only_what_knows_no_resource_is_granted_on_all() -> None:
-    for each in statements():
-        actions = each["Action"] if isinstance(each["Action"], list) else [each["Action"]]
-        assert (each["Resource"] == "*") is (set(actions) <= WITHOUT_RESOURCES)
 
 
 def test_the_hub_takes_roles_of_its_organization_only() -> None:
@@ -119,33 +76,3 @@ def test_only_the_stacks_of_one_stack_set_may_be_read() -> None:
     assert reading["Resource"]["Fn::Sub"].endswith(":stack/StackSet-${StackSetName}-*/*")
     default = yaml_parse(READER_TEMPLATE.read_text(encoding="utf-8"))["Parameters"]["StackSetName"]["Default"]
     assert default == yaml_parse(HUB_TEMPLATE.read_text(encoding="utf-8"))["Parameters"]["StackSetName"]["Default"]
-
-
-def test_parliament_finds_nothing(tmp_path: Path) -> None:
-    """Actions exist, and know the resources that they are granted on, by the Service Authorization Reference."""
-    for number, statement in enumerate(statements()):
-        resolved = {**statement, "Resource": [_plain(each) for each in _list(statement["Resource"])]}
-        resolved.pop("Condition", None)  # a global key, which the linter knows of no action
-        document = {"Version": "2012-10-17", "Statement": [resolved]}
-        (tmp_path / f"{number}.json").write_text(json.dumps(document), encoding="utf-8")
-    assert ran("parliament", "--json", "--directory", str(tmp_path)) == ""
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _plain(resource: Any) -> str:
-    text = resource if isinstance(resource, str) else resource["Fn::Sub"]
-    names = {
-        "AWS::Partition": "aws",
-        "AWS::Region": "us-east-1",
-        "AWS::AccountId": "012345678901",
-        "OrganizationId": "o-exampleorg1",
-        "ReaderRoleName": "rollcall-reader",
-        "StackSetName": "rollcall-member-roles",
-        "StackName": "rollcall",
-    }
-    for name, value in names.items():
-        text = text.replace(f"${{{name}}}", value)
-    return str(text)

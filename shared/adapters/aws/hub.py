@@ -21,6 +21,7 @@ from shared.application.ports import Clock
 from shared.domain.roles import role_arn_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_sts.client import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
 _SESSION = "rollcall-sweep"
@@ -107,16 +108,14 @@ class Hub:
 
     def _enter_hub(self) -> CredentialsTypeDef:
         token = self._web_token()
-        sts = self._made("sts", self._region, Config(signature_version=UNSIGNED, **_LIMITS))
+        sts: STSClient = self._made("sts", self._region, Config(signature_version=UNSIGNED, **_LIMITS))
         with translated(f"become {self._hub_role_arn}"):
-            found: CredentialsTypeDef = sts.assume_role_with_web_identity(
+            return sts.assume_role_with_web_identity(
                 RoleArn=self._hub_role_arn, RoleSessionName=_SESSION, WebIdentityToken=token
             )["Credentials"]
-            return found
 
     def _enter(self, account_id: str) -> CredentialsTypeDef:
-        sts = self.client("sts")
+        sts: STSClient = self.client("sts")
         arn = role_arn_of(account_id, self._reader_role)
         with translated(f"look into account {account_id} as {self._reader_role}"):
-            found: CredentialsTypeDef = sts.assume_role(RoleArn=arn, RoleSessionName=_SESSION)["Credentials"]
-            return found
+            return sts.assume_role(RoleArn=arn, RoleSessionName=_SESSION)["Credentials"]
