@@ -149,6 +149,11 @@ def denial(facts: RequestFacts, caller: Caller) -> str | None:
     return next((why for each in needed if (why := _refusal(caller, *each, context)) is not None), None)
 
 
+def refusal_of_role(caller: Caller, action: str, resource: str) -> str | None:
+    """Why a role that an AWS service works with may not do this; None where it may."""
+    return _refusal(caller, action, resource, {"aws:PrincipalArn": caller.arn, "aws:SecureTransport": "true"})
+
+
 def _refusal(caller: Caller, action: str, resource: str | None, context: Context) -> str | None:
     effects = {
         statement["Effect"]

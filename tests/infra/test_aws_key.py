@@ -48,7 +48,7 @@ def test_lines_are_kept_for_the_log_groups_of_this_stack() -> None:
     arns = {
         f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{name}" for name in names_of("AWS::Logs::LogGroup", "LogGroupName")
     }
-    assert set(grant["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]) == arns
+    assert set(grant["Condition"]["StringEquals"]["kms:EncryptionContext:aws:logs:arn"]) == arns
     keys = [each["Properties"]["KmsKeyId"] for each in RESOURCES.values() if each["Type"] == "AWS::Logs::LogGroup"]
     assert keys == [{"Fn::GetAtt": ["QueueKey", "Arn"]}] * 3
 

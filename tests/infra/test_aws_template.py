@@ -101,7 +101,21 @@ def transformed() -> dict[str, Any]:
     return transform(session, TEMPLATE.read_text(), bucket="artefacts", key="code.zip")
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, MEMBER_TEMPLATE], ids=lambda path: path.name)
+TEMPLATES = sorted(set(TEMPLATE.parent.glob("*.yaml")) - {TEMPLATE.with_name("checkov.yaml")})
+
+
+def test_these_are_the_templates_of_aws() -> None:
+    assert [path.stem for path in TEMPLATES] == [
+        "bucket",
+        "control-tower",
+        "member-roles",
+        "reader-hub",
+        "reader-role",
+        "template",
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_cfn_lint_finds_nothing(path: Path) -> None:
     assert ran("cfn-lint", str(path)) == ""
 
