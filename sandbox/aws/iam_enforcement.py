@@ -20,6 +20,7 @@ from sandbox.aws.active import PARTITION
 from sandbox.aws.callers import Caller
 from sandbox.aws.managed_policies import made_by_stacks
 from sandbox.aws.policy_conditions import Context, as_list, condition_holds, wildcard_matches
+from sandbox.aws.queue_keys import needed_of_roles
 from sandbox.aws.request_facts import RequestFacts
 from sandbox.aws.request_resources import resource_of
 
@@ -68,6 +69,7 @@ def _context(facts: RequestFacts, caller: Caller) -> Context:
         "aws:RequestedRegion": facts.region,
         "aws:ResourceAccount": caller.account_id,
         "aws:SecureTransport": "true",  # the sandbox's http stands for AWS's https
+        "kms:ViaService": f"{facts.service}.{facts.region}.amazonaws.com",  # a service asks KMS for its caller
     }
     if facts.operation == "GetWebIdentityToken":
         given = facts.parameters
@@ -95,13 +97,27 @@ def denial(facts: RequestFacts, caller: Caller) -> str | None:
     """Why the caller may not do this; None where it may."""
     if caller.role is None or caller.arn not in made_by_stacks(caller.account_id):
         return None
-    action, resource = action_of(f"{facts.service}:{facts.operation}"), resource_of(facts, caller.account_id)
+    action = action_of(f"{facts.service}:{facts.operation}")
     if action in _FREE:
         return None
     context = _context(facts, caller)
+    needed = [(action, resource_of(facts, caller.account_id)), *needed_of_roles(facts)]
+    refusals = (_refusal(caller, caller.role, *each, context) for each in needed)
+    return next((why for why in refusals if why is not None), None)
+
+
+def refusal_of_role(caller: Caller, action: str, resource: str) -> str | None:
+    """Why a role that an AWS service works with may not do this; None where it may, or where the caller is no role."""
+    if caller.role is None:
+        return None
+    context: Context = {"aws:PrincipalArn": caller.arn, "aws:SecureTransport": "true"}
+    return _refusal(caller, caller.role, action, resource, context)
+
+
+def _refusal(caller: Caller, role: Role, action: str, resource: str | None, context: Context) -> str | None:
     effects = {
         statement["Effect"]
-        for statement in statements_of(caller.role)
+        for statement in statements_of(role)
         if _named(statement, "Action", action, ignore_case=True)
         and (resource is None or _named(statement, "Resource", resource, ignore_case=False))
         and condition_holds(statement.get("Condition"), context)
