@@ -27,7 +27,7 @@ class SandboxSettings(BaseSettings):
     stack_instance_seconds: float = 30.0  # one stack instance, from RUNNING to its end
     # Lambda
     sqs_batch_window_scale: float = 1.0  # multiplies MaximumBatchingWindowInSeconds
-    sqs_visibility_seconds: int = 360  # the template's RetryDelaySeconds
+    sqs_visibility_seconds: int = 380  # the template's RetryDelaySeconds
     reconcile_visibility_seconds: int = 5400  # the template's ReconcileRetryDelaySeconds
     reconcile_seconds: int = 600  # the template's ReconcileSeconds
     readiness_first_delay_seconds: int = 60  # the template's ReadinessFirstDelaySeconds

@@ -1,7 +1,7 @@
 """`sam build`, `sam package` and `sam deploy` in one, against the sandbox's own S3 and CloudFormation.
 
-What is applied is `infra/aws/template.yaml` itself, so what runs here is what deploys; only the pinned
-dependencies stay out of the artefact, because the sandbox's interpreter has them.
+What is applied are `infra/aws/bucket.yaml` and `infra/aws/template.yaml` themselves, so what runs here is what deploys;
+only the pinned dependencies stay out of the artefact, because the sandbox's interpreter has them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ARTEFACT_BUCKET = "rollcall-artefacts"
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEMPLATE = REPOSITORY / "infra" / "aws" / "template.yaml"
+BUCKET_TEMPLATE = REPOSITORY / "infra" / "aws" / "bucket.yaml"
 MEMBER_TEMPLATE = REPOSITORY / "infra" / "aws" / "member-roles.yaml"
 _SOURCES = ("lambdas", "shared")
 _LEFT_OUT = {"Makefile", "requirements.txt"}
@@ -97,17 +98,17 @@ def deploy(  # noqa: PLR0913 - keywords, as `sam deploy` has options
     stack_name: str = "rollcall",
     timeout_seconds: float = 60,
 ) -> Deployment:
-    """Creates the stack and waits for it.
+    """Creates the bucket's stack, then the stack itself, and waits for it.
 
     `parameters` are the template's; PolicyBucket, PolicyKey and MemberTemplateUrl are filled in unless given.
 
     Raises:
         DeploymentError: CloudFormation refused the template or rolled the stack back.
     """
-    bucket = ARTEFACT_BUCKET
     s3 = session.client("s3", endpoint_url=endpoint_url)
     cloudformation = session.client("cloudformation", endpoint_url=endpoint_url)
-    s3.create_bucket(Bucket=bucket)
+    deadline = time.monotonic() + timeout_seconds
+    bucket = make_bucket(cloudformation, stack_name=f"{stack_name}-bucket", deadline=deadline)
 
     def upload(key: str, body: bytes) -> str:
         s3.put_object(Bucket=bucket, Key=key, Body=body)
@@ -133,8 +134,18 @@ def deploy(  # noqa: PLR0913 - keywords, as `sam deploy` has options
         )["StackId"]
     except ClientError as error:
         raise DeploymentError(f"stack {stack_name} was refused: {error}") from error
-    outputs = _wait(cloudformation, stack_id, time.monotonic() + timeout_seconds)
+    outputs = _wait(cloudformation, stack_id, deadline)
     return Deployment(stack_id=stack_id, stack_name=stack_name, bucket=bucket, outputs=outputs)
+
+
+def make_bucket(cloudformation: CloudFormationClient, *, stack_name: str, deadline: float) -> str:
+    """Creates the stack of the bucket that all else lies in; returns the bucket's name."""
+    stack_id = cloudformation.create_stack(
+        StackName=stack_name,
+        TemplateBody=BUCKET_TEMPLATE.read_text(encoding="utf-8"),
+        Parameters=[{"ParameterKey": "BucketName", "ParameterValue": ARTEFACT_BUCKET}],
+    )["StackId"]
+    return _wait(cloudformation, stack_id, deadline)["BucketName"]
 
 
 def _wait(cloudformation: CloudFormationClient, stack_id: str, deadline: float) -> dict[str, str]:

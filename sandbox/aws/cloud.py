@@ -19,7 +19,9 @@ from moto.sts.models import sts_backends
 
 from sandbox.aws import (
     account_identities,
+    alarm_resource,
     bucket_policies,
+    bucket_resource,
     delegated_administrators,
     events,
     federation,
@@ -27,13 +29,16 @@ from sandbox.aws import (
     managed_policies,
     oidc_provider,
     organizations,
+    queue_keys,
     queue_metrics,
     queue_policy_resource,
     queues,
+    schedule_resource,
     stack_set_resource,
     stack_set_responses,
     stack_updates,
     stacks,
+    topic_policy_resource,
 )
 from sandbox.aws.account_creation import AccountCreations, add_account
 from sandbox.aws.account_identities import AccountIdentities
@@ -52,6 +57,7 @@ from sandbox.serving import Service
 
 _OVERLAYS = (
     bucket_policies,
+    bucket_resource,
     delegated_administrators,
     events,
     federation,
@@ -59,6 +65,7 @@ _OVERLAYS = (
     managed_policies,
     oidc_provider,
     organizations,
+    queue_keys,
     queues,
     stack_set_responses,
     stack_updates,
@@ -67,9 +74,14 @@ _OVERLAYS = (
 # Imported for moto to find them among its providers of metrics and its CloudFormation models.
 METRICS = (queue_metrics.QueueMetrics,)
 RESOURCES = (
+    alarm_resource.AlarmResource,
+    bucket_resource.BucketPolicyResource,
     oidc_provider.OidcProviderResource,
     queue_policy_resource.QueuePolicyResource,
+    schedule_resource.ScheduleGroupResource,
+    schedule_resource.ScheduleResource,
     stack_set_resource.StackSetResource,
+    topic_policy_resource.TopicPolicyResource,
 )
 
 

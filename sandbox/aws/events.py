@@ -1,4 +1,4 @@
-"""EventBridge: whole events, delivered to queues whose policy lets the rule in, else accounted for.
+"""EventBridge: whole events, delivered to queues whose policy lets the rule in and to buses, else accounted for.
 
 moto's own delivery has no `account`, sends to disabled and schedule-only rules, and asks no queue policy.
 A delivery that a planted fault disturbs is tried again, in a thread of its own, as EventBridge does for a day;
@@ -24,7 +24,7 @@ from moto.events.utils import EventTemplateParser
 from moto.sqs.models import Queue, sqs_backends
 from moto.utilities.arns import parse_arn
 
-from sandbox.aws import queue_policies
+from sandbox.aws import event_buses, queue_policies
 from sandbox.aws.active import REGION, active
 from sandbox.aws.named_accounts import accounts_of_event
 from sandbox.aws.patching import Patch
@@ -160,10 +160,13 @@ class _Delivery:
         return status
 
     def _send(self, detail: dict[str, Any]) -> int:
-        """Sends, or puts what the queue's policy refuses on the target's dead-letter queue."""
+        """Sends, or puts what was refused on the target's dead-letter queue."""
         body = _input_of(self.target, self.event)
-        group_id = self.target.get("SqsParameters", {}).get("MessageGroupId")
-        refused = _send(self.rule, self.target["Arn"], body, group_id)
+        if event_buses.is_bus(self.target["Arn"]):
+            refused = event_buses.forward(self.rule, self.target, self.event)
+        else:
+            group_id = self.target.get("SqsParameters", {}).get("MessageGroupId")
+            refused = _send(self.rule, self.target["Arn"], body, group_id)
         dead_letters = self.target.get("DeadLetterConfig", {}).get("Arn")
         if refused is not None and dead_letters:
             _send(self.rule, dead_letters, body, None)
@@ -193,7 +196,7 @@ def _send_to_targets(self: Rule, original_event: dict[str, Any], transform_input
         return
     elsewhere = []
     for target in list(self.targets):
-        if parse_arn(target["Arn"]).service == "sqs":
+        if parse_arn(target["Arn"]).service == "sqs" or event_buses.is_bus(target["Arn"]):
             _deliver(self, target, event)
         else:
             elsewhere.append(target)

@@ -15,13 +15,13 @@ from xml.sax.saxutils import escape
 
 from moto.cloudformation.models import cloudformation_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.models import Role
 from moto.organizations.models import organizations_backends
 
 from sandbox.aws.active import PARTITION, active
 from sandbox.aws.callers import Caller
 from sandbox.aws.managed_policies import made_by_stacks
 from sandbox.aws.policy_conditions import Context, as_list, condition_holds, wildcard_matches
+from sandbox.aws.queue_keys import needed_of_roles
 from sandbox.aws.request_facts import RequestFacts
 
 # Operations whose permission has another name.
@@ -45,7 +45,10 @@ def action_of(facts: RequestFacts) -> str:
     return _ACTIONS.get(operation, operation)
 
 
-def _statements(role: Role) -> Iterator[dict[str, Any]]:
+def _statements(caller: Caller) -> Iterator[dict[str, Any]]:
+    role = caller.role
+    if role is None:
+        return
     documents = [*role.policies.values()]
     for policy in role.managed_policies.values():
         documents += [version.document for version in policy.versions if version.is_default]
@@ -110,6 +113,7 @@ def _context(facts: RequestFacts, caller: Caller) -> Context:
         "aws:RequestedRegion": facts.region,
         "aws:ResourceAccount": caller.account_id,
         "aws:SecureTransport": "true",  # the sandbox's http stands for AWS's https
+        "kms:ViaService": f"{facts.service}.{facts.region}.amazonaws.com",  # a service asks KMS for its caller
     }
     if facts.operation == "GetWebIdentityToken":
         given = facts.parameters
@@ -137,13 +141,23 @@ def denial(facts: RequestFacts, caller: Caller) -> str | None:
     """Why the caller may not do this; None where it may."""
     if caller.role is None or caller.arn not in made_by_stacks(caller.account_id):
         return None
-    action, resource = action_of(facts), _resource(facts, caller.account_id)
+    action = action_of(facts)
     if action in _FREE:
         return None
     context = _context(facts, caller)
+    needed = [(action, _resource(facts, caller.account_id)), *needed_of_roles(facts)]
+    return next((why for each in needed if (why := _refusal(caller, *each, context)) is not None), None)
+
+
+def refusal_of_role(caller: Caller, action: str, resource: str) -> str | None:
+    """Why a role that an AWS service works with may not do this; None where it may."""
+    return _refusal(caller, action, resource, {"aws:PrincipalArn": caller.arn, "aws:SecureTransport": "true"})
+
+
+def _refusal(caller: Caller, action: str, resource: str | None, context: Context) -> str | None:
     effects = {
         statement["Effect"]
-        for statement in _statements(caller.role)
+        for statement in _statements(caller)
         if _named(statement, "Action", action, ignore_case=True)
         and (resource is None or _named(statement, "Resource", resource, ignore_case=False))
         and condition_holds(statement.get("Condition"), context)
@@ -176,8 +190,10 @@ def access_denied(facts: RequestFacts, message: str) -> tuple[str, list[tuple[st
     if facts.protocol == "rest-json":
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException")]
         return "403 Forbidden", headers, json.dumps({"Message": message}).encode()
-    code = "AccessDenied" if facts.service == "sqs" else "AccessDeniedException"
-    status = "403 Forbidden" if facts.service == "sqs" else "400 Bad Request"
+    code, status = "AccessDeniedException", "400 Bad Request"
+    if facts.service == "sqs":
+        of_key = " perform: kms:" in message
+        code, status = ("KMS.AccessDeniedException", status) if of_key else ("AccessDenied", "403 Forbidden")
     body = json.dumps({"__type": code, "message": message, "Message": message})
     headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-query-error", f"{code};Sender")]
     return status, headers, body.encode()

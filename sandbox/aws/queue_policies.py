@@ -1,4 +1,4 @@
-"""Whether a queue's resource policy lets an EventBridge rule send to it.
+"""Whether a queue's resource policy, and that of its key, let an EventBridge rule send to it.
 
 Source: EventBridge user guide, "Using resource-based policies for Amazon EventBridge" (Amazon SQS permissions).
 """
@@ -11,6 +11,7 @@ from typing import Any
 from moto.sqs.models import Queue
 
 from sandbox.aws.policy_conditions import Context, as_list, condition_holds, wildcard_matches
+from sandbox.aws.queue_keys import refusal_of_service
 
 _SERVICE = "events.amazonaws.com"
 
@@ -35,7 +36,7 @@ def _applies(statement: dict[str, Any], queue_arn: str, context: Context) -> boo
 
 
 def refusal(queue: Queue, *, rule_arn: str, rule_account: str) -> str | None:
-    """Why `queue` refuses events of the rule; None where its policy allows them."""
+    """Why `queue` refuses events of the rule; None where it and its key allow them."""
     if not queue.policy:
         return "the queue has no resource policy"
     policy = json.loads(queue.policy)
@@ -51,4 +52,6 @@ def refusal(queue: Queue, *, rule_arn: str, rule_account: str) -> str | None:
     }
     if "Deny" in effects:
         return f"the queue's policy denies sqs:SendMessage from {rule_arn}"
-    return None if "Allow" in effects else f"the queue's policy does not allow sqs:SendMessage from {rule_arn}"
+    if "Allow" not in effects:
+        return f"the queue's policy does not allow sqs:SendMessage from {rule_arn}"
+    return refusal_of_service(queue, _SERVICE, context)

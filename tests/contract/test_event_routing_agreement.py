@@ -117,8 +117,8 @@ def rules(ours: Emulator) -> dict[str, dict[str, Any]]:
     deploy(session, ours.url, policy=b"version: 1\n", parameters=PARAMETERS)
     found = ours.client("events").list_rules()["Rules"]
     return {
-        name: next(json.loads(each["EventPattern"]) for each in found if name in each["Name"])
-        for name in ("AccountEvents", "StackEvents")
+        name: next(json.loads(each["EventPattern"]) for each in found if each["Name"] == f"rollcall-{name}")
+        for name in ("account-events", "stack-events")
     }
 
 
@@ -163,7 +163,7 @@ def delivered(emulator: Emulator, rule: str, pattern: dict[str, Any], events: di
 
 
 EXPECTED = {
-    "AccountEvents": {
+    "account-events": {
         "account_departed.cleaned.json",
         "account_departed.left.json",
         "account_departed.removed.json",
@@ -186,7 +186,7 @@ EXPECTED = {
         "onboarding_requested.again.json",
         "onboarding_requested.json",
     },
-    "StackEvents": {
+    "stack-events": {
         "own stack_instance.deleted.json",
         "own stack_instance.failed.json",
         "own stack_instance.failed_import.json",
@@ -206,14 +206,14 @@ def test_the_rules_of_the_template_let_the_same_events_through(
     rules: dict[str, dict[str, Any]], emulator: str, rule: str, request: pytest.FixtureRequest
 ) -> None:
     pattern = neutral(rules[rule])
-    arn = rules["StackEvents"]["detail"]["stack-set-arn"][0]
+    arn = rules["stack-events"]["detail"]["stack-set-arn"][0]
     events = samples(arn)
     assert len(events) > 80
     came = delivered(request.getfixturevalue(emulator), f"template-{rule}", pattern, events)
     tolerated = {each for each in came if each.startswith(tuple(EXPECTED[rule])) and "detail-type" in each}
     named_by_list = {each for each in came if "['CreateAccountResult']" in each}  # an array matches by any element
     own = {f"{each} without detail" for each in EXPECTED[rule] if each.startswith("onboarding")}
-    if rule == "AccountEvents":  # no detail-type in this rule, on purpose
+    if rule == "account-events":  # no detail-type in this rule, on purpose
         assert tolerated == {
             f"{each} with {form}"
             for each in EXPECTED[rule]

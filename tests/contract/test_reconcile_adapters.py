@@ -93,11 +93,13 @@ def test_who_may_not_look_at_the_stack_is_not_told_that_there_is_none(aws_ports:
 
 
 def test_the_schedule_and_whoever_asks_begin_a_run_of_their_own() -> None:
-    assert read_reconcile_event(fixture("events/scheduled.json")) == Part(run="53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa")
+    assert read_reconcile_event(fixture("events/reconciliation_requested.scheduled.json")) == Part(
+        run="d32c5kddcf5bb8c3"
+    )
 
 
 @pytest.mark.parametrize("detail", [{"run": ""}, {"run": 7}, {"after": "12"}, {"run": "daily", "after": None}])
 def test_a_request_that_names_no_part_is_refused(detail: dict[str, Any]) -> None:
-    event = json.loads(fixture("events/scheduled.json")) | {"detail": detail}
+    event = json.loads(fixture("events/reconciliation_requested.scheduled.json")) | {"detail": detail}
     with pytest.raises(PermanentError):
         read_reconcile_event(json.dumps(event))

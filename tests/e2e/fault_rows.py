@@ -69,7 +69,9 @@ _GOOGLE_READ = _GOOGLE | {"tries": GOOGLE, "alike": True}
 _BY_STACK: dict[str, Any] = {"identity": QUEUE_SENDER, "client": f"*{STACK_EVENTS}*"}
 ROWS = (
     Row(name="events", service="events", operation="PutEvents", tries=5),
-    Row(name="events to queue", service="events", operation="DeliverToTarget", identity="*AccountEventsRule*"),
+    Row(
+        name="events to queue", service="events", operation="DeliverToTarget", identity="*:rule/rollcall-account-events"
+    ),
     Row(
         name="sqs receive",
         service="sqs",

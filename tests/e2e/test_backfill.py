@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from sandbox.faults import Fault, FaultKind, Hold
@@ -19,6 +20,7 @@ from tests.e2e.account_burst import publish_two_profiles
 from tests.e2e.burst import connected
 from tests.e2e.processes import ROLLCALL, Command, environment
 from tests.e2e.roll import STACK_SET_OPERATIONS, Roll, running, wait_until
+from tests.fakes.scheduler_input import message_of
 
 RECONCILE = "rollcall-reconcile-accounts"
 ROLE = f"*:role/{RECONCILE}"
@@ -151,10 +153,34 @@ def parts(roll: Roll, since: int) -> list[dict[str, Any]]:
     return found[since:]
 
 
+def fire_schedule(roll: Roll, execution: str) -> None:
+    """What Scheduler does at the schedule's time: with the schedule's role it puts the input on the queue."""
+    schedule = roll.client("scheduler").get_schedule(Name="rollcall-reconcile", GroupName="rollcall")
+    assert schedule["State"] == "ENABLED"
+    target = schedule["Target"]
+    role = roll.sandbox.aws.credentials_for_role(target["RoleArn"])
+    session = boto3.Session(role.access_key_id, role.secret_access_key, role.session_token, region_name="us-east-1")
+    queue = roll.outputs["ReconcileQueueUrl"]
+    assert queue.endswith(f"/{target['Arn'].rpartition(':')[2]}")
+    body = message_of(target["Input"], schedule_arn=schedule["Arn"], execution=execution)
+    session.client("sqs", endpoint_url=roll.sandbox.aws.url).send_message(QueueUrl=queue, MessageBody=body)
+
+
 def by_function(roll: Roll, since: int) -> list[JournalEntry]:
     """What the function put on the bus."""
     entries = roll.journal.entries(operation="events:PutEvents", since=since)
     return [entry for entry in entries if entry.identity.endswith(f":role/{RECONCILE}")]
+
+
+def test_the_message_of_the_schedule_starts_a_comparison_that_is_named_after_it(small: tuple[Roll, Path]) -> None:
+    roll, _ = small
+    accounts = set(planted(roll, {"/Workloads/Scheduled": 3})["/Workloads/Scheduled"])
+    done = len(parts(roll, 0))
+    fire_schedule(roll, "d32c5kddcf5bb8c3")
+    wait_until(lambda: connected(roll) >= accounts, "every account is connected", 60)
+    roll.wait_until_drained()
+    assert {line["run"] for line in parts(roll, done)} == {"d32c5kddcf5bb8c3"}
+    assert roll.messages_on("ReconcileDeadLetterQueue") == 0
 
 
 def test_a_function_that_is_killed_while_it_sends_begins_again_and_nothing_is_done_twice(

@@ -40,6 +40,7 @@ ARNS = {
     "AWS::Logs::LogGroup": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:",
     "AWS::Events::Rule": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/",
+    "AWS::KMS::Key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/",
 }
 WITHOUT_RESOURCE_LEVEL = {"organizations:ListAccounts", "organizations:ListRoots", "sts:GetWebIdentityToken"}
 NEWER_THAN_THE_LINTER = {"sts:GetWebIdentityToken"}  # AWS added it in November 2025
@@ -100,7 +101,21 @@ def transformed() -> dict[str, Any]:
     return transform(session, TEMPLATE.read_text(), bucket="artefacts", key="code.zip")
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, MEMBER_TEMPLATE], ids=lambda path: path.name)
+TEMPLATES = sorted(set(TEMPLATE.parent.glob("*.yaml")) - {TEMPLATE.with_name("checkov.yaml")})
+
+
+def test_these_are_the_templates_of_aws() -> None:
+    assert [path.stem for path in TEMPLATES] == [
+        "bucket",
+        "control-tower",
+        "member-roles",
+        "reader-hub",
+        "reader-role",
+        "template",
+    ]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_cfn_lint_finds_nothing(path: Path) -> None:
     assert ran("cfn-lint", str(path)) == ""
 
@@ -188,6 +203,8 @@ def test_only_those_who_meet_accounts_that_are_not_ready_may_send_to_the_queue_o
         for name, found in template["Resources"].items()
         if found["Type"] == "AWS::IAM::Role"
     }
+    schedule = grants.pop("ReconcileScheduleRole")
+    assert queue not in schedule[0]
     assert grants == {"AccountEventsRole": [queue], "StackEventsRole": [queue], "ReconcileAccountsRole": []}
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     assert variables["ROLLCALL_READINESS__QUEUE_URL"] == {"Ref": "AccountEventsQueue"}
@@ -209,7 +226,8 @@ def test_an_account_that_is_not_ready_is_tried_again_as_the_code_does_by_default
 def test_every_event_queue_is_encrypted_and_gives_up_after_five_tries() -> None:
     resources = load(TEMPLATE)["Resources"]
     queues = {name: found["Properties"] for name, found in resources.items() if found["Type"] == "AWS::SQS::Queue"}
-    assert all(properties["SqsManagedSseEnabled"] is True for properties in queues.values())
+    key = {"Fn::GetAtt": ["QueueKey", "Arn"]}
+    assert [properties["KmsMasterKeyId"] for properties in queues.values()] == [key] * 6
     sources = {name: properties for name, properties in queues.items() if "RedrivePolicy" in properties}
     assert set(sources) == {"AccountEventsQueue", "StackEventsQueue", "ReconcileQueue"}
     for name, properties in sources.items():
@@ -237,17 +255,25 @@ def test_transform_yields_the_functions_and_their_event_sources(transformed: dic
         assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{name}Queue", "Arn"]}
 
 
-def test_the_comparison_runs_by_schedule_and_goes_on_by_events_of_its_own(transformed: dict[str, Any]) -> None:
+def test_the_comparison_goes_on_by_events_of_its_own(transformed: dict[str, Any]) -> None:
     resources = transformed["Resources"]
-    rule = resources["ReconcileRule"]["Properties"]
-    schedule = {"Fn::If": ["ComparesDaily", {"Ref": "ReconcileSchedule"}, {"Ref": "AWS::NoValue"}]}
-    assert rule["ScheduleExpression"] == schedule
-    assert transformed["Parameters"]["DailyComparison"]["Default"] == "on"
-    assert transformed["Parameters"]["ReconcileSchedule"]["Default"].startswith("cron(")
-    assert rule["EventPattern"] == {"source": [RECONCILE_SOURCE], "detail-type": [RECONCILE_REQUESTED]}
+    pattern = resources["ReconcileRule"]["Properties"]["EventPattern"]
+    assert (pattern["source"], pattern["detail-type"]) == ([RECONCILE_SOURCE], [RECONCILE_REQUESTED])
+    assert "ScheduleExpression" not in resources["ReconcileRule"]["Properties"]
     assert RECONCILE_SOURCE not in resources["AccountEventsRule"]["Properties"]["EventPattern"]["$or"][-1]["source"]
     [put] = [found for found in statements_of(TEMPLATE) if found["Action"] == "events:PutEvents"]
     assert put["Condition"] == {"ForAllValues:StringEquals": {"events:source": [OWN_SOURCE, RECONCILE_SOURCE]}}
+
+
+def test_our_own_events_count_from_our_own_account_only(transformed: dict[str, Any]) -> None:
+    resources = transformed["Resources"]
+    [own] = [
+        each
+        for each in resources["AccountEventsRule"]["Properties"]["EventPattern"]["$or"]
+        if each["source"] == [OWN_SOURCE]
+    ]
+    for pattern in (own, resources["ReconcileRule"]["Properties"]["EventPattern"]):
+        assert pattern["account"] == [{"Ref": "AWS::AccountId"}]
 
 
 def test_the_comparison_has_time_to_end_before_lambda_ends_it(transformed: dict[str, Any]) -> None:
@@ -255,15 +281,28 @@ def test_the_comparison_has_time_to_end_before_lambda_ends_it(transformed: dict[
     time_out = function["Properties"]["Timeout"]
     assert parameters["ReconcileSeconds"]["Default"] == 600
     assert parameters["ReconcileSeconds"]["MaxValue"] <= time_out - 120  # the longest account and the flush
-    assert parameters["ReconcileRetryDelaySeconds"]["Default"] >= 6 * time_out
     mapping = transformed["Resources"]["ReconcileAccountsFunctionQueue"]["Properties"]
     assert mapping["BatchSize"] == 1
 
 
-def test_retry_delay_is_six_times_the_time_out_as_lambda_advises() -> None:
-    template = load(TEMPLATE)
-    default = template["Parameters"]["RetryDelaySeconds"]["Default"]
-    assert default >= 6 * template["Globals"]["Function"]["Timeout"]
+@pytest.mark.parametrize("name", ["AccountEvents", "StackEvents", "ReconcileAccounts"])
+def test_a_failed_event_is_out_of_sight_for_six_time_outs_and_the_window(
+    name: str, transformed: dict[str, Any]
+) -> None:
+    """Source: Lambda developer guide, "Creating and configuring an Amazon SQS event source mapping"."""
+    resources = transformed["Resources"]
+    mapping = resources[f"{name}FunctionQueue"]["Properties"]
+    queue = resources[mapping["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+    delay = transformed["Parameters"][queue["VisibilityTimeout"]["Ref"]]["Default"]
+    time_out = resources[f"{name}Function"]["Properties"]["Timeout"]
+    assert delay >= 6 * time_out + mapping.get("MaximumBatchingWindowInSeconds", 0)
+
+
+@pytest.mark.parametrize("name", ["AccountEvents", "StackEvents", "ReconcileAccounts"])
+def test_each_function_runs_twice_at_once_at_most(name: str, transformed: dict[str, Any]) -> None:
+    resources = transformed["Resources"]
+    assert resources[f"{name}FunctionQueue"]["Properties"]["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert "ReservedConcurrentExecutions" not in resources[f"{name}Function"]["Properties"]
 
 
 def test_makefile_builds_every_function_of_the_template() -> None:

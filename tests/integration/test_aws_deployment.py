@@ -21,6 +21,8 @@ from sandbox.deployment import TEMPLATE, Deployment, DeploymentError, deploy
 from sandbox.journal import Journal
 from sandbox.lambda_service.emulator import without_own_event_sources
 from sandbox.lambda_service.service import LambdaService
+from shared.adapters.aws.template_bucket import S3TemplateBucket
+from shared.domain.template_rollout import bucket_findings
 from tests.infra.member_roles import GROUPS, STRINGS
 
 EVENTS = Path(__file__).parents[1] / "fixtures" / "aws"
@@ -237,3 +239,25 @@ def test_deployed_function_gets_the_event_with_its_role_and_settings(sandbox: Sa
         eventually(lambda: pollers() == roles)
     finally:
         service.stop()
+
+
+def test_the_bucket_is_as_its_template_says_and_as_publishing_wants_it(sandbox: Sandbox) -> None:
+    s3, bucket = sandbox.client("s3"), sandbox.deploy().bucket
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert set(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()) == {True}
+    assert s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"] == [
+        {"ObjectOwnership": "BucketOwnerEnforced"}
+    ]
+    assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    [old, broken] = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert (old["NoncurrentVersionExpiration"]["NoncurrentDays"], old["Status"]) == (365, "Enabled")
+    assert broken["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    facts = S3TemplateBucket(s3, bucket=bucket, key="member-roles.yaml", region="us-east-1").inspect()
+    assert list(bucket_findings(facts)) == []
+
+
+def test_the_bucket_stays_when_its_stack_is_deleted(sandbox: Sandbox) -> None:
+    bucket = sandbox.deploy().bucket
+    sandbox.client("cloudformation").delete_stack(StackName="rollcall-bucket")
+    body = sandbox.client("s3").get_object(Bucket=bucket, Key="policy.yaml")["Body"].read()
+    assert body == b"version: 1\n"

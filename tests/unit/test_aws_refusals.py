@@ -13,14 +13,16 @@ import pytest
 from botocore.stub import Stubber
 
 from shared.adapters.aws import refusals
+from shared.adapters.aws.account_retries import SqsAccountRetries
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.web_identity import web_identity_assertion
 from shared.domain.instance_failures import FAILURES, UNKNOWN, diagnose_instance
+from shared.domain.readiness import Attempt, Retry
 from shared.domain.stack_sets import Deployment, Removal
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import NOON, FakeClock
 from tests.fixtures.read import fixture
 
 CASES: list[dict[str, Any]] = json.loads(fixture("refusals/aws.json"))
@@ -88,6 +90,9 @@ OPERATIONS: dict[str, Callable[[Callable[[str], Any], dict[str, Any]], object]] 
     "read_policy": lambda client, case: S3PolicyStore(
         refuse(client("s3"), "get_object", case), "s3://bucket/policy.yaml"
     ).fetch(None),
+    "ask_again": lambda client, case: SqsAccountRetries(
+        refuse(client("sqs"), "send_message", case), FakeClock(), queue_url="https://sqs.us-east-1.amazonaws.com/1/q"
+    ).ask_again("012345678901", Retry(attempt=Attempt(number=2, first_at=NOON), due_at=NOON, since=NOON)),
     "token": lambda client, case: web_identity_assertion(refuse(client("sts"), "get_web_identity_token", case))(),
 }
 

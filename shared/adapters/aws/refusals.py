@@ -135,7 +135,7 @@ class Row:
 _DISABLED_TEXT = "must enable organizations access"
 _BUSY = ("OperationInProgressException", "ConcurrentModificationException")
 _SERVER = ("InternalError", "InternalFailure", "InternalServerError*", "ServiceException", "ServiceUnavailable*")
-_DENIED = ("AccessDenied*", "UnauthorizedOperation", "NotAuthorized")
+_DENIED = ("AccessDenied*", "UnauthorizedOperation", "NotAuthorized", "KMS.*")  # KMS: the key of an encrypted queue
 _UNKNOWN_KEYS = (
     "InvalidClientTokenId",
     "UnrecognizedClient*",
