@@ -21,12 +21,12 @@ _NEVER_EXECUTED = "REVIEW_IN_PROGRESS"
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """A stack as it is to be; `bucket` takes its template on the way."""
+    """A stack as it is to be; `bucket` takes a template that is too large to be sent along."""
 
     name: str
     template: Path
     parameters: Mapping[str, str]
-    bucket: str
+    bucket: str = ""
 
 
 def change(stack: Stack, *, apply: bool, replace: bool) -> dict[str, str] | None:
@@ -38,7 +38,7 @@ def change(stack: Stack, *, apply: bool, replace: bool) -> dict[str, str] | None
     made = _change_set(stack)
     if made is None:
         say(f"{stack.name}: nothing to change")
-        return _outputs(stack.name)
+        return outputs_of(stack.name)
     changes = ask(*_called("describe-change-set", "--change-set-name", made))["Changes"]
     for line in sorted(shown(changes)):
         say(f"{stack.name}: {line}")
@@ -52,7 +52,7 @@ def change(stack: Stack, *, apply: bool, replace: bool) -> dict[str, str] | None
         )
     if apply:
         _execute(stack.name, made)
-    return _outputs(stack.name)
+    return outputs_of(stack.name)
 
 
 def shown(changes: list[dict[str, Any]]) -> Iterator[str]:
@@ -74,7 +74,8 @@ def _change_set(stack: Stack) -> str | None:
     parameters = [f"{name}={value}" for name, value in sorted(stack.parameters.items())]
     printed = text_of(
         *("aws", "cloudformation", "deploy", "--region", REGION, "--stack-name", stack.name),
-        *("--template-file", str(stack.template), "--s3-bucket", stack.bucket, "--s3-prefix", "deploy"),
+        *("--template-file", str(stack.template)),
+        *(("--s3-bucket", stack.bucket, "--s3-prefix", "deploy") if stack.bucket else ()),
         *("--capabilities", _NAMED, "--no-execute-changeset", "--no-fail-on-empty-changeset"),
         *("--parameter-overrides", *parameters),
     )
@@ -95,7 +96,8 @@ def _stack(name: str) -> dict[str, Any]:
     return found
 
 
-def _outputs(name: str) -> dict[str, str] | None:
+def outputs_of(name: str) -> dict[str, str] | None:
+    """What a stack gave; None where there is no such stack."""
     found = ask(*_called("describe-stacks", "--stack-name", name), unless=_NO_STACK)
     if found is None or found["Stacks"][0]["StackStatus"] == _NEVER_EXECUTED:
         return None

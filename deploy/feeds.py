@@ -17,6 +17,7 @@ class Place(StrEnum):
 
     MAIN = "infra/azure/main.bicep"
     TENANT_READER = "infra/azure/tenant-reader.bicep"
+    BUCKET = "infra/aws/bucket.yaml"
     TEMPLATE = "infra/aws/template.yaml"
     HUB = "infra/aws/reader-hub.yaml"
     GOOGLE = "infra/gcp"

@@ -22,7 +22,7 @@ def write(root: Path, settings: Settings) -> None:
         key = said[Place.TEMPLATE].get("PolicyKey", "policy.yaml")
         names |= {
             "AWS_REGION": REGION,
-            "ROLLCALL_PUBLISH__S3": f"s3://{aws.bucket}/{key}",
+            "ROLLCALL_PUBLISH__S3": f"s3://{aws.bucket_name}/{key}",
             "ROLLCALL_STACK_NAME": aws.stack,
         }
         for setting, name in (

@@ -15,7 +15,7 @@ FILE = Path("deploy.toml")
 SAMPLE = Path("docs", "samples", "deploy.toml")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "aws.bucket": (re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"), "a bucket's name without dots"),
+    "aws.bucket": (re.compile(r"([a-z0-9][a-z0-9-]{1,61}[a-z0-9])?"), "a bucket's name without dots"),
     "aws.management_account": (re.compile(r"\d{12}"), "twelve digits, in quotes"),
     "aws.stack": (re.compile(r"[A-Za-z][A-Za-z0-9-]{0,50}"), "letters, digits and dashes"),
     "azure.location": (re.compile(r"[a-z0-9]+"), "a region's short name, such as westeurope"),
@@ -25,6 +25,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "gcp.project": (re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]"), "the management project's id"),
     "gcp.project_number": (re.compile(r"\d{6,20}"), "the management project's number, in quotes"),
 }
+_OPTIONAL = {"aws.bucket", "aws.stack"}
 Section = TypeVar("Section", bound="Azure | Aws | Gcp")
 
 
@@ -45,11 +46,16 @@ class Aws:
     """The management account; `parameters` are more of infra/aws/template.yaml, `hub` of infra/aws/reader-hub.yaml."""
 
     management_account: str
-    bucket: str
+    bucket: str = ""
     stack: str = "rollcall"
     member_template: str = "infra/aws/member-roles.yaml"
     parameters: Mapping[str, Any]
     hub: Mapping[str, Any]
+
+    @property
+    def bucket_name(self) -> str:
+        """Of the bucket with policy, templates and code; where none is said, as infra/aws/bucket.yaml names it."""
+        return self.bucket or f"rollcall-{self.management_account}-us-east-1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,7 @@ def _check(place: str, kind: str, values: Mapping[str, Any]) -> None:
     """Refuses a value that is missing or of another form."""
     name = place.partition(".")[2]
     if name not in values:
-        if place in _FORMS and place != "aws.stack":
+        if place in _FORMS and place not in _OPTIONAL:
             raise RefusedError(f"{FILE} does not say {place}", remedy=f"It is {_FORMS[place][1]}.")
         return
     value = values[name]

@@ -31,7 +31,7 @@ def changing(tools: CommandLines) -> list[str]:
 
 def declared() -> dict[Place, set[str]]:
     """What each place takes, by its own file."""
-    aws = {place: set(load(REPOSITORY / place)["Parameters"]) for place in (Place.TEMPLATE, Place.HUB)}
+    aws = {place: set(load(REPOSITORY / place)["Parameters"]) for place in (Place.BUCKET, Place.TEMPLATE, Place.HUB)}
     azure = {place: set(parameters(Path(place).name)) for place in (Place.MAIN, Place.TENANT_READER)}
     return aws | azure | {Place.GOOGLE: {name for name, _ in blocks("variable")}}
 
@@ -69,8 +69,8 @@ def test_without_apply_no_step_changes_anything_and_each_feeds_the_next(tools: C
 
 def test_the_stacks_get_azure_s_outputs_and_only_parameters_that_they_declare(tools: CommandLines) -> None:
     tools.reaches(Step.AWS)
-    main, hub = [each for each in tools.calls if each.startswith("aws cloudformation deploy ")]
-    for call, place in ((main, Place.TEMPLATE), (hub, Place.HUB)):
+    bucket, main, hub = [each for each in tools.calls if each.startswith("aws cloudformation deploy ")]
+    for call, place in ((bucket, Place.BUCKET), (main, Place.TEMPLATE), (hub, Place.HUB)):
         given = dict(re.findall(r" (\w+)=(\S+)", call.partition("--parameter-overrides")[2]))
         assert set(given) <= declared()[place]
         obligatory = {name for name, each in load(REPOSITORY / place)["Parameters"].items() if "Default" not in each}
@@ -79,6 +79,10 @@ def test_the_stacks_get_azure_s_outputs_and_only_parameters_that_they_declare(to
     assert "DailyComparison=off" in main
     assert "IdentityObjectId=0fedcba9-8765-4321-8fed-cba987654321" in hub
     assert "OrganizationId=o-exampleorg1" in hub
+    assert "OrganizationRootId=r-ex01" in hub
+    assert re.search(
+        r"ReaderTemplateUrl=https://rollcall-123456789012-us-east-1\.s3\.us-east-1\.amazonaws\.com/deploy/", hub
+    )
 
 
 def test_azure_is_applied_in_order_and_its_package_is_the_built_zip(tools: CommandLines) -> None:
@@ -112,14 +116,17 @@ def test_aws_is_applied_with_artefacts_by_their_hashes_before_the_stack(tools: C
     )
     tools.forget()
     assert tools.run("aws", "--apply").code == 0
-    order = [re.sub(r" --.*", "", each) for each in changing(tools)]
+    [bucket, *order] = [re.sub(r" --.*", "", each) for each in changing(tools)]
+    assert bucket == "aws cloudformation execute-change-set"
     uploads = [each for each in order if each.startswith("aws s3 cp")]
     names = ("AccountEventsFunction", "StackEventsFunction", "ReconcileAccountsFunction")
     hashes = [hashlib.sha256(name.encode()).hexdigest() for name in names]
-    assert [each.rpartition("/")[2] for each in uploads] == [*(f"{each}.zip" for each in hashes), "member-roles.yaml"]
+    *uploaded, reader = [each.rpartition("/")[2] for each in uploads]
+    assert uploaded == [*(f"{each}.zip" for each in hashes), "member-roles.yaml"]
+    assert re.fullmatch(r"reader-role-[0-9a-f]{12}.yaml", reader)
     assert order[len(uploads) :] == ["aws cloudformation execute-change-set"] * 2
     template = (tools.folder / ".deploy" / "template.yaml").read_text(encoding="utf-8")
-    assert re.findall(r"CodeUri: s3://example-rollcall/artefacts/(\w+).zip", template) == hashes
+    assert re.findall(r"CodeUri: s3://rollcall-123456789012-us-east-1/artefacts/(\w+).zip", template) == hashes
 
 
 def test_what_lies_in_the_bucket_already_is_not_uploaded_again(tools: CommandLines) -> None:
@@ -163,14 +170,14 @@ def test_nothing_to_change_is_said_and_executes_nothing(tools: CommandLines) -> 
     tools.answers("terraform plan")
     tools.forget()
     done = tools.run("aws", "--apply")
-    assert done.out.count("nothing to change") == 2
+    assert done.out.count("nothing to change") == 3
     assert tools.run("gcp", "--apply").code == 0
     assert changing(tools) == []
 
 
 def test_a_change_set_that_was_only_shown_is_thrown_away(tools: CommandLines) -> None:
     tools.reaches(Step.AWS)
-    assert sum("delete-change-set" in each for each in tools.calls) == 2
+    assert sum("delete-change-set" in each for each in tools.calls) == 3
     tools.forget()
     tools.run("aws", "--apply")
     assert not any("delete-change-set" in each for each in tools.calls)
@@ -199,6 +206,28 @@ def test_the_first_time_federation_is_switched_on_and_azure_says_what_follows(to
 def test_the_operator_s_shell_gets_the_settings_that_the_command_line_reads(tools: CommandLines) -> None:
     lines = (tools.folder / ".deploy" / "operator.env").read_text(encoding="utf-8").splitlines()
     found = dict(each.removeprefix("export ").split("=", 1) for each in lines)
-    assert found["ROLLCALL_PUBLISH__S3"] == "s3://example-rollcall/policy.yaml"
+    assert found["ROLLCALL_PUBLISH__S3"] == "s3://rollcall-123456789012-us-east-1/policy.yaml"
     assert found["ROLLCALL_POLICY"] == found["ROLLCALL_PUBLISH__BLOB"]
     assert {each.input for each in FEEDS if each.place is Place.SHELL} <= set(found)
+
+
+def test_the_first_time_the_bucket_is_shown_alone_and_made_before_everything_else(tools: CommandLines) -> None:
+    absent = "An error occurred (404) when calling the HeadBucket operation: Not Found"
+    tools.answers("aws s3api head-bucket", err=absent, code=254)
+    no_stack = "An error occurred (ValidationError) when calling the DescribeStacks operation: does not exist"
+    tools.answers("aws cloudformation describe-stacks", err=no_stack, code=254)
+    shown = tools.run("aws")
+    assert (shown.code, "shown once the bucket is there" in shown.out) == (0, True)
+    assert [each.split()[6] for each in tools.calls if each.startswith("aws cloudformation deploy ")] == [
+        "rollcall-bucket"
+    ]
+
+
+def test_a_bucket_that_somebody_made_stays_as_it_is(tools: CommandLines) -> None:
+    tools.says('# bucket = "example-rollcall" ', 'bucket = "example-rollcall" #')
+    no_stack = "An error occurred (ValidationError) when calling the DescribeStacks operation: does not exist"
+    tools.answers("aws cloudformation describe-stacks", besides="rollcall-bucket", err=no_stack, code=254)
+    assert "example-rollcall: there, and not of rollcall-bucket" in tools.run("aws").out
+    main, hub = [each for each in tools.calls if each.startswith("aws cloudformation deploy ")]
+    assert "PolicyBucket=example-rollcall" in main
+    assert "--s3-bucket example-rollcall" in hub
