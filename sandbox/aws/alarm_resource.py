@@ -137,12 +137,18 @@ def _dimensions(holder: dict[str, Any]) -> list[dict[str, str]]:
 
 def _query(given: dict[str, Any]) -> MetricDataQuery:
     returned = str(given.get("ReturnData", True)).lower()
+    # moto's own types say that period and unit are texts; where a request has none it keeps None, as here.
+    nothing: Any = None
     stat = given.get("MetricStat")
     if stat is None:
-        return MetricDataQuery(given["Id"], given.get("Label", ""), "", returned, expression=given["Expression"])
+        return MetricDataQuery(given["Id"], given.get("Label", ""), nothing, returned, expression=given["Expression"])
     metric = stat["Metric"]
     dimensions = [Dimension(each["Name"], each["Value"]) for each in _dimensions(metric)]
-    measured = MetricStat(
-        Metric(metric["MetricName"], metric["Namespace"], dimensions), stat["Period"], stat["Stat"], ""
+    measured = Metric(metric["MetricName"], metric["Namespace"], dimensions)
+    return MetricDataQuery(
+        given["Id"],
+        given.get("Label", ""),
+        nothing,
+        returned,
+        metric_stat=MetricStat(measured, stat["Period"], stat["Stat"], nothing),
     )
-    return MetricDataQuery(given["Id"], given.get("Label", ""), "", returned, metric_stat=measured)

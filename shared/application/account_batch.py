@@ -98,4 +98,8 @@ class Batch:
             ports.retries.ask_again(signal.account_id, replace(retry, since=signal.asked_at))
         except (TransientError, PermanentError) as error:
             return self.settled(error, signal)
-        return Outcome(result=Result.DEFERRED, reason=f"{why}: looked at again at {retry.due_at:%Y-%m-%dT%H:%M:%SZ}")
+        return Outcome(
+            result=Result.DEFERRED,
+            reason=f"{why}: looked at again at {retry.due_at:%Y-%m-%dT%H:%M:%SZ}",
+            budget_used=ports.readiness.used(attempt, at=now),
+        )

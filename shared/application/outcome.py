@@ -9,13 +9,17 @@ from shared.domain.ledger import Result
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The end of one piece of work; nothing is left to do for the caller but to finish its message."""
+    """The end of one piece of work; nothing is left to do for the caller but to finish its message.
+
+    `budget_used` is how much of the time has passed for which an account is looked at again: 1 is all of it.
+    """
 
     result: Result
     reason: str = ""
     connector_id: str = ""
     key: str = ""
     seconds_since_joined: float | None = None
+    budget_used: float | None = None
 
     def log_fields(self) -> dict[str, str | float]:
         """The fields of the closing log line.

@@ -52,7 +52,7 @@ def wait_for(found: NotReady, ports: _Means) -> Outcome:
     What is asked for is not asked for again because nobody could be told. Where the time for this is spent it only
     reports, and the daily comparison goes on. Raises TransientError, PermanentError, ConfigurationError.
     """
-    attempt = found.attempt
+    attempt, known_at = found.attempt, max(found.tried_at, found.failed_at)
     retry = ports.readiness.next_retry(attempt, tried_at=found.tried_at, failed_at=found.failed_at)
     if retry is None:
         status, result = State.DEPLOY_FAILED, Result.FAILED
@@ -72,7 +72,8 @@ def wait_for(found: NotReady, ports: _Means) -> Outcome:
             raise
         facts = {"hierarchy_identifier": found.account.account_id, "reason": error.reason, "error_key": error.key}
         logger.warning("retry_not_reported", extra=facts)  # the next attempt reports
-    return Outcome(result=result, reason=reason, key=NOT_READY.key)
+    used = 1.0 if retry is None else ports.readiness.used(attempt, at=known_at)
+    return Outcome(result=result, reason=reason, key=NOT_READY.key, budget_used=used)
 
 
 def _written(at: datetime) -> str:

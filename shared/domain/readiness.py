@@ -57,6 +57,11 @@ class Readiness:
         after = Attempt(number=attempt.number + 1, first_at=attempt.first_at)
         return Retry(attempt=after, due_at=due_at, since=tried_at + _MOMENT)
 
+    def used(self, attempt: Attempt, *, at: datetime) -> float:
+        """How much of the budget has passed at a time: 0 none, 1 all or more."""
+        passed = (at - attempt.first_at).total_seconds()
+        return min(max(passed / self.budget_seconds, 0.0), 1.0) if self.budget_seconds else 1.0
+
     def is_not_ready(self, account: Account, attempt: Attempt, reason: str) -> bool:
         """Whether a stack instance failed for `reason` because AWS has not readied its account yet.
 

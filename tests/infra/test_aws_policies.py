@@ -11,7 +11,12 @@ from tests.infra.test_aws_template import ACCOUNT, PARAMETERS, TEMPLATES, load, 
 
 DOCUMENTS = ("PolicyDocument", "KeyPolicy", "AssumeRolePolicyDocument")
 OF_MICROSOFT = "member-roles.yaml"  # its trusts are compared with documented ones in test_member_roles.py
-MORE = {"Bucket": "rollcall", "Audience": "api://rollcall-aws", "ManagementAccountId": ACCOUNT} | {
+MORE = {
+    "AlarmTopic": f"arn:aws:sns:us-east-1:{ACCOUNT}:rollcall-alarms",
+    "Bucket": "rollcall",
+    "Audience": "api://rollcall-aws",
+    "ManagementAccountId": ACCOUNT,
+} | {
     "IdentityObjectId": "12345678-9abc-def0-1234-56789abcdef1",
     "OrganizationId": "o-exampleorg1",
 }
@@ -46,9 +51,8 @@ def test_parliament_finds_nothing_in_policies_with_principals(tmp_path: Path, mo
             (tmp_path / f"{name}.{kind}.{number}.json").write_text(json.dumps(policy), encoding="utf-8")
     assert kinds == set(DOCUMENTS)
     assert len(list(tmp_path.iterdir())) >= 25
-    found = ran("parliament", "--json", "--directory", str(tmp_path)).splitlines()
-    found = [json.loads(line) for line in found]
-    assert [each for each in found if not _known(each)] == []
+    lines = ran("parliament", "--json", "--directory", str(tmp_path)).splitlines()
+    assert [each for each in map(json.loads, lines) if not _known(each)] == []
 
 
 def _known(finding: dict[str, Any]) -> bool:

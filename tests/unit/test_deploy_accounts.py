@@ -269,14 +269,18 @@ def test_looking_again_ends_with_its_budget(aws: AwsSide) -> None:
     aws.source.policy = replace(aws.policy, deletions=Deletions(excluded_accounts=True))
     parameters = parameters_for(aws.policy.default_profile, None, aws.stack_sets.declared_parameters())
     aws.stack_sets.put(StackInstance(account_id=ACCOUNT_ID, state=InstanceState.IN_PROGRESS, parameters=parameters))
-    looks, given = 0, signal()
-    while result_of(deploy_accounts([given], aws.deploy)[ACCOUNT_ID]) is Result.DEFERRED:
+    looks, given, used = 0, signal(), [0.0]
+    while result_of(outcome := deploy_accounts([given], aws.deploy)[ACCOUNT_ID]) is Result.DEFERRED:
         looks += 1
+        assert isinstance(outcome, Outcome)
+        used.append(outcome.budget_used or 0.0)
         assert looks < 20
         _, retry = aws.retries.asked[-1]
         aws.clock.advance((retry.due_at - aws.clock.now()).total_seconds())
         given = replace(signal(), retry=retry)
     assert looks >= 5
+    assert used == sorted(used)
+    assert 0.75 <= used[-1] < 1.0
 
 
 def test_a_throttled_operation_sends_all_its_accounts_back(aws: AwsSide) -> None:

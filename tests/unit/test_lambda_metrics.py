@@ -12,7 +12,9 @@ from lambdas.batch import logged, run_batch
 from lambdas.metrics import NAMESPACE, publish_outcomes, publish_reconciliation
 from shared.adapters.aws.account_events import read_account_event
 from shared.application.deploy_accounts import deploy_accounts
+from shared.application.outcome import Outcome
 from shared.application.reconcile import Looked, Reconciliation
+from shared.domain.ledger import Result
 from shared.domain.reconciliation import Signal
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from tests.fixtures.read import fixture
@@ -30,7 +32,9 @@ def published(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(line)
     [group] = document["_aws"]["CloudWatchMetrics"]
     assert (group["Namespace"], group["Dimensions"]) == (NAMESPACE, [["service"]])
-    assert {metric["Unit"] for metric in group["Metrics"]} == {"Count"}
+    units = {metric["Name"]: metric["Unit"] for metric in group["Metrics"]}
+    assert units.pop("readiness_budget_used", "Percent") == "Percent"
+    assert set(units.values()) == {"Count"}
     return {metric["Name"]: document[metric["Name"]] for metric in group["Metrics"]} | {"service": document["service"]}
 
 
@@ -44,12 +48,30 @@ def test_a_part_of_the_comparison_tells_its_accounts_by_signal(capsys: pytest.Ca
     assert published(capsys) == {
         "service": "reconcile-accounts",
         "reconciled": [3.0],
+        "runs_completed": [1.0],
         "failed": [1.0],
         "note": [1.0],
         "account_event": [1.0],
         "connect_request": [0.0],
         "waits": [0.0],
     }
+
+
+def test_only_the_last_part_completes_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    looked = Looked(account_id="1", signal=Signal.NOTE, reason="r")
+    publish_reconciliation(Reconciliation(accounts=(looked,), after="000000000001"))
+    assert published(capsys)["runs_completed"] == [0.0]
+
+
+def test_the_account_that_has_waited_longest_says_how_much_of_the_budget_is_used(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    waiting = [Outcome(result=Result.DEFERRED, budget_used=share) for share in (0.25, 0.755, 0.5)]
+    publish_outcomes([*waiting, Outcome(result=Result.CREATED), TransientError("a")])
+    figures = published(capsys)
+    assert (figures["deferred"], figures["readiness_budget_used"]) == ([3.0], [75.5])
+    publish_outcomes([Outcome(result=Result.CREATED)])
+    assert "readiness_budget_used" not in published(capsys)
 
 
 def test_a_batch_tells_its_accounts_by_outcome_and_an_empty_one_nothing(

@@ -37,6 +37,12 @@ def test_without_a_budget_nothing_is_tried_again() -> None:
     assert Readiness(budget_seconds=0).next_retry(FIRST, tried_at=NOON, failed_at=NOON) is None
 
 
+@pytest.mark.parametrize(("minutes", "used"), [(-1, 0.0), (0, 0.0), (90, 0.75), (120, 1.0), (500, 1.0)])
+def test_the_share_of_the_budget_grows_with_the_time_since_the_first_attempt(minutes: int, used: float) -> None:
+    assert Readiness().used(FIRST, at=NOON + timedelta(minutes=minutes)) == used
+    assert Readiness(budget_seconds=0).used(FIRST, at=NOON) == 1.0
+
+
 @pytest.mark.parametrize(
     ("reason", "age", "expected"),
     [

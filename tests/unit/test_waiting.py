@@ -68,6 +68,7 @@ def test_an_account_that_is_not_ready_is_tried_again_and_reported_as_waiting(aws
     aws.stack_sets.put(failed())
     outcome = reported(aws)
     assert (outcome.result, outcome.key) == (Result.DEFERRED, "instance-not-ready")
+    assert outcome.budget_used == (NOON - FIRST.first_at).total_seconds() / 7200
     assert aws.retries.asked == [(ACCOUNT_ID, RETRY)]
     [request] = aws.queue.requests
     assert (request.data.action, request.data.status) == (Action.NOTE, State.DEPLOYING)
@@ -105,7 +106,7 @@ def test_after_the_budget_the_daily_comparison_is_left_to_try(aws: AwsSide) -> N
     began = NOON - timedelta(hours=2)
     aws.stack_sets.put(failed(attempt=Attempt(number=12, first_at=began)))
     outcome = reported(aws)
-    assert outcome.result is Result.FAILED
+    assert (outcome.result, outcome.budget_used) == (Result.FAILED, 1.0)
     assert aws.retries.asked == []
     [request] = aws.queue.requests
     assert request.data.status is State.DEPLOY_FAILED
