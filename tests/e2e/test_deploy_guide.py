@@ -50,13 +50,13 @@ def run(block: Block, copy: Path) -> None:
             stdout=printed,
             stderr=subprocess.STDOUT,
             check=False,
-            timeout=90,
+            timeout=150,
         )
         printed.seek(0)
         assert done.returncode == 0, f"docs/deploy.md:{block.line}\n{block.text}\n{printed.read()[-4000:]}"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(480)
 def test_every_block_that_needs_no_cloud_runs_in_order(
     copy: Path, record_property: Callable[[str, object], None]
 ) -> None:

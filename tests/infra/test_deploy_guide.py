@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -22,7 +24,6 @@ from tests.infra.test_deploy_steps import declared
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 NAMES_LATER = {"infra/gcp/backend.tf"}
 """Files that the guide tells people to make."""
-WORD_COMMANDS = ("rollcall", "make")
 
 
 def calls(text: str, program: str) -> list[list[str]]:
@@ -50,6 +51,27 @@ def test_every_make_target_exists() -> None:
     assert {f"deploy-{step}" for step in Step} | {"setup", "build"} <= named
     targets = {name for line in re.findall(r"^([\w -]+):(?!=)", MAKEFILE, re.MULTILINE) for name in line.split()}
     assert named <= targets
+
+
+def made(*words: str) -> str:
+    """What make would run for these words."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    done = subprocess.run(
+        ["make", "-n", f"VENV={sys.prefix}", *words], cwd=ROOT, env=kept, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_hands_on_what_is_allowed_and_builds_what_goes_out_unless_it_is_built() -> None:
+    for step in Step:
+        assert re.search(rf"-m deploy {step} *$", made(f"deploy-{step}", "BUILT=1"), re.MULTILINE)
+        assert f"-m deploy {step} --apply --replace" in made(f"deploy-{step}", "APPLY=1", "REPLACE=1", "BUILT=1")
+        assert f"-m deploy {step} --apply" not in made(f"deploy-{step}", "APPLY=0", "BUILT=1")
+    every = (("deploy-aws",), ("deploy-azure", "APPLY=1"), ("deploy-azure",), ("deploy-gcp",))
+    building = {words for words in every if "-m artefacts.function_app" in made(*words)}
+    assert building == {("deploy-aws",), ("deploy-azure", "APPLY=1")}
+    assert "-m artefacts.function_app" not in made("deploy-aws", "APPLY=1", "BUILT=1")
 
 
 def test_every_rollcall_command_and_option_exists() -> None:
@@ -108,14 +130,9 @@ def test_the_sample_of_settings_is_read_and_its_parameters_exist() -> None:
     assert set(settings.need_aws().parameters) <= taken[Place.TEMPLATE]
     assert set(settings.need_gcp().variables) <= taken[Place.GOOGLE]
     commented = re.findall(r"^# (\w+) = ", sample.read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(commented) <= {
-        "applications",
-        "tenant_reader",
-        "bucket",
-        "member_template",
-        "MemberTemplateFrom",
-        "MakeProvider",
-    }
+    own = {"applications", "tenant_reader", "bucket", "member_template"}
+    assert set(commented) <= own | set().union(*taken.values())
+    assert {"AlarmEmail", "alertEmail", "MakeProvider"} <= set(commented)
 
 
 def test_what_stays_on_purpose_is_what_the_templates_retain() -> None:
