@@ -128,11 +128,12 @@ def _ensure_principal(application: str) -> None:
 
 def _outputs(root: Path) -> dict[str, Any] | None:
     """What the present deployment gave, kept for the next steps; None where there is none."""
-    query = f"[?name=='{DEPLOYMENT}' && properties.provisioningState=='Succeeded'].properties.outputs | [0]"
-    found = ask("az", "deployment", "sub", "list", "--query", query, "--output", "json")
-    if not found:
+    ended = f"[?name=='{DEPLOYMENT}' && properties.provisioningState=='Succeeded'].name"
+    if not ask("az", "deployment", "sub", "list", "--query", ended, "--output", "json"):
         outputs.forget(root, outputs.Step.AZURE)
         return None
+    query = ("--query", "properties.outputs", "--output", "json")
+    found = ask("az", "deployment", "sub", "show", "--name", DEPLOYMENT, *query)
     made = {name: each["value"] for name, each in found.items()}
     outputs.keep(root, outputs.Step.AZURE, made)
     return made

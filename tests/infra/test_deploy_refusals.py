@@ -95,8 +95,8 @@ def test_a_step_whose_inputs_nobody_made_names_the_step_before(tools: CommandLin
 
 
 def test_an_output_that_an_older_deployment_did_not_have_is_named(tools: CommandLines) -> None:
-    older = {name: each for name, each in KNOWN["az deployment sub list"].items() if name != "pushEndpoint"}
-    tools.answers("az deployment sub list", older)
+    older = {name: each for name, each in KNOWN["az deployment sub show"].items() if name != "pushEndpoint"}
+    tools.answers("az deployment sub show", older)
     tools.reaches(Step.AZURE)
     assert "the step azure gave no pushEndpoint" in refused(tools, "gcp")
 

@@ -197,7 +197,7 @@ def test_the_first_time_federation_is_switched_on_and_azure_says_what_follows(to
     tools.answers("aws iam enable-outbound-web-identity-federation", {"IssuerIdentifier": ISSUER})
     assert tools.run("federation", "--apply").code == 0
     assert tools.kept("federation.json") == {"IssuerIdentifier": ISSUER}
-    tools.answers("az deployment sub list", None)
+    tools.answers("az deployment sub list", [])
     first = tools.run("azure")
     assert (first.code, "not deployed yet" in first.out) == (0, True)
     assert not (tools.folder / ".deploy" / "azure.json").exists()
