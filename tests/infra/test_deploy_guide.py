@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from cli.main import app
 from deploy.feeds import FEEDS, Place
 from deploy.outputs import Step
 from deploy.settings import read_settings
+from shared.adapters.policy.problems import check_policy, parse_policy
+from shared.domain.accounts import Account, AccountState
+from shared.domain.policy import Verdict, decide
 from tests.infra.azure_module import parsed
 from tests.infra.deploy_guide import GUIDE, PROSE, ROOT, Block, cloud_only, executed, fenced, quoted, rows
 from tests.infra.test_aws_template import load
@@ -133,6 +137,20 @@ def test_the_sample_of_settings_is_read_and_its_parameters_exist() -> None:
     own = {"applications", "tenant_reader", "bucket", "member_template"}
     assert set(commented) <= own | set().union(*taken.values())
     assert {"AlarmEmail", "alertEmail", "MakeProvider"} <= set(commented)
+
+
+def test_the_policy_that_ends_it_is_one_and_excludes_everybody() -> None:
+    lines = [each for each in quoted(PROSE) if re.match(r"(exclusions|repairs): \{", each)]
+    assert len(lines) == 2
+    sample = (ROOT / "docs" / "samples" / "policy.shop.yaml").read_text(encoding="utf-8")
+    text = "\n".join((sample.partition("exclusions:")[0], *lines)).encode()
+    assert check_policy(text).problems == ()
+    policy = parse_policy(text, "deploy.md")
+    assert not policy.repairs.missing_connectors
+    assert not policy.repairs.drifted_connectors
+    account = Account(account_id="012345678901", name="any", state=AccountState.ACTIVE, ou_path="/Production/Shop")
+    assert decide(policy, account).verdict is Verdict.EXCLUDE
+    assert decide(policy, replace(account, ou_path="/")).verdict is Verdict.EXCLUDE
 
 
 def test_what_stays_on_purpose_is_what_the_templates_retain() -> None:
