@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.cloudformation.exceptions import UnformattedGetAttTemplateException, ValidationError
-from moto.cloudwatch.models import Alarm, Dimension, Metric, MetricDataQuery, MetricStat, cloudwatch_backends
+from moto.cloudwatch.models import Alarm, cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
 
 _KNOWN = {
@@ -21,7 +21,6 @@ _KNOWN = {
     "Dimensions",
     "EvaluationPeriods",
     "MetricName",
-    "Metrics",
     "Namespace",
     "OKActions",
     "Period",
@@ -78,21 +77,18 @@ class AlarmResource(CloudFormationModel):
         unknown = sorted(set(properties) - _KNOWN)
         if unknown:
             raise ValidationError(message=f"Encountered unsupported property {unknown[0]}")
-        queries = [_query(each) for each in properties.get("Metrics", [])]
-        periods = [int(each.metric_stat.period) for each in queries if each.metric_stat] or [int(properties["Period"])]
-        _check_window(periods, int(properties["EvaluationPeriods"]))
+        _check_window(int(properties["Period"]), int(properties["EvaluationPeriods"]))
         alarm = cloudwatch_backends[account_id][region_name].put_metric_alarm(
             name=resource_name,
-            namespace=properties.get("Namespace"),
-            metric_name=properties.get("MetricName"),
-            metric_data_queries=queries or None,
+            namespace=properties["Namespace"],
+            metric_name=properties["MetricName"],
             comparison_operator=properties["ComparisonOperator"],
             evaluation_periods=int(properties["EvaluationPeriods"]),
             datapoints_to_alarm=properties.get("DatapointsToAlarm"),
-            period=properties.get("Period"),
+            period=properties["Period"],
             threshold=float(properties["Threshold"]),
-            statistic=properties.get("Statistic"),
-            description=properties.get("AlarmDescription"),
+            statistic=properties["Statistic"],
+            description=properties.get("AlarmDescription", ""),
             dimensions=_dimensions(properties),
             alarm_actions=properties.get("AlarmActions", []),
             ok_actions=properties.get("OKActions", []),
@@ -123,32 +119,12 @@ class AlarmResource(CloudFormationModel):
         return True
 
 
-def _check_window(periods: list[int], evaluations: int) -> None:
+def _check_window(period: int, evaluations: int) -> None:
     """Refuses what CloudWatch would: a day at most for periods below an hour, else a week."""
-    for period in periods:
-        if period * evaluations > (_DAY if period < _HOUR else 7 * _DAY):
-            message = "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400)."
-            raise ValidationError(message=message)
+    if period * evaluations > (_DAY if period < _HOUR else 7 * _DAY):
+        message = "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400)."
+        raise ValidationError(message=message)
 
 
 def _dimensions(holder: dict[str, Any]) -> list[dict[str, str]]:
     return [{"Name": each["Name"], "Value": str(each["Value"])} for each in holder.get("Dimensions", [])]
-
-
-def _query(given: dict[str, Any]) -> MetricDataQuery:
-    returned = str(given.get("ReturnData", True)).lower()
-    # moto's own types say that period and unit are texts; where a request has none it keeps None, as here.
-    nothing: Any = None
-    stat = given.get("MetricStat")
-    if stat is None:
-        return MetricDataQuery(given["Id"], given.get("Label", ""), nothing, returned, expression=given["Expression"])
-    metric = stat["Metric"]
-    dimensions = [Dimension(each["Name"], each["Value"]) for each in _dimensions(metric)]
-    measured = Metric(metric["MetricName"], metric["Namespace"], dimensions)
-    return MetricDataQuery(
-        given["Id"],
-        given.get("Label", ""),
-        nothing,
-        returned,
-        metric_stat=MetricStat(measured, stat["Period"], stat["Stat"], nothing),
-    )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.cloud import QUEUE_SENDER_FUNCTIONS
+from sandbox.deployment import TEMPLATE, DeploymentError
 from tests.integration.test_aws_deployment import PARAMETERS, Sandbox
 
 
@@ -28,8 +29,8 @@ def alarms(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
 
 def test_alarms_tell_nobody_unless_somebody_is_named(sandbox: Sandbox) -> None:
     sandbox.deploy()
-    assert len(alarms(sandbox)) == 16
-    assert [alarm["AlarmActions"] for alarm in alarms(sandbox).values()] == [[]] * 16
+    assert len(alarms(sandbox)) == 18
+    assert [alarm["AlarmActions"] for alarm in alarms(sandbox).values()] == [[]] * 18
     assert sandbox.client("sns").list_topics()["Topics"] == []
 
 
@@ -57,7 +58,7 @@ def test_what_does_not_compare_by_itself_is_not_missed(sandbox: Sandbox) -> None
     sandbox.deploy(parameters=PARAMETERS | {"DailyComparison": "off"})
     schedule = sandbox.client("scheduler").get_schedule(Name="rollcall-reconcile", GroupName="rollcall")
     assert schedule["State"] == "DISABLED"
-    assert len(alarms(sandbox)) == 15
+    assert len(alarms(sandbox)) == 17
     assert "rollcall-reconcile-missed" not in alarms(sandbox)
 
 
@@ -69,3 +70,13 @@ def test_the_dashboard_names_queues_and_functions_as_they_are_called(sandbox: Sa
     queues = {url.rpartition("/")[2] for name, url in deployment.outputs.items() if name.endswith("QueueUrl")}
     assert queues | {f"rollcall-{name}" for name in QUEUE_SENDER_FUNCTIONS} <= named
     assert "${" not in body
+
+
+def test_an_alarm_that_looks_too_far_back_is_refused_as_by_cloudwatch(sandbox: Sandbox, tmp_path: Path) -> None:
+    changed = tmp_path / "template.yaml"
+    hours = "      Period: 3600\n      EvaluationPeriods: 26\n"
+    text = TEMPLATE.read_text()
+    assert text.count(hours) == 1
+    changed.write_text(text.replace(hours, "      Period: 3600\n      EvaluationPeriods: 169\n"))
+    with pytest.raises(DeploymentError, match="ReconcileMissedAlarm"):
+        sandbox.deploy(template=changed)

@@ -36,7 +36,7 @@ def rows() -> list[tuple[str, str, str]]:
 def test_every_point_is_there_once() -> None:
     numbers = [int(point) for point, _, _ in rows() if point.isdigit()]
     assert numbers == list(range(1, 109))
-    assert len(rows()) == 108 + 8
+    assert len(rows()) == 108 + 12
 
 
 def test_every_path_that_is_named_exists() -> None:
