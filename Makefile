@@ -5,6 +5,7 @@
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make build                        artefacts, bills of materials, licences; build-twice compares two builds
 #   make check                        what CI runs: format, lint, types, import rules, requirements, tests
+#   make deploy-federation, then -azure, -aws, -gcp    shows what would change; APPLY=1 changes it: docs/deploy.md
 # Another interpreter, kept apart:    make test VENV=.venv-3.13 PYTHON=python3.13
 
 VENV ?= .venv
@@ -19,10 +20,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 AZURITE := sandbox/azurite/node_modules/.package-lock.json
 BUILD ?= build
+APPLY ?=
+REPLACE ?=
+BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills check static format lint types imports requirements bench bench-sweep build build-twice lock clean
+.PHONY: setup demo test faults kills check static format lint types imports requirements bench bench-sweep build build-twice lock clean \
+	deploy-federation deploy-azure deploy-aws deploy-gcp
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -92,6 +97,17 @@ build-twice:  ## builds into two folders and compares every byte of what they ha
 	@for each in $(LAMBDAS:%=%.zip) FunctionApp.zip $(LAMBDAS:%=%.cdx.json) FunctionApp.cdx.json licences.txt; do \
 		cmp "build/$$each" "build/again/$$each" || exit 1; done
 	@echo "both builds are byte-identical"
+
+# What is in build/ goes out; BUILT=1 takes it as it is, for CI, which built and compared it before.
+deploy-federation deploy-azure deploy-aws deploy-gcp: $(VENV)/.stamp-test
+	@$(BIN)/python -m deploy $(@:deploy-%=%) $(if $(filter 1,$(APPLY)),--apply) $(if $(filter 1,$(REPLACE)),--replace)
+
+ifneq ($(BUILT),1)
+deploy-aws: build
+ifeq ($(APPLY),1)
+deploy-azure: build
+endif
+endif
 
 clean:
 	rm -rf .venv .venv-* .sandbox build *.egg-info sandbox/azurite/node_modules

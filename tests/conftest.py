@@ -40,6 +40,14 @@ def _by_length(item: pytest.Item) -> float:
     return 0 if item.get_closest_marker("e2e") else 1
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test has to tell beside that it passed, as a figure that is promised to be printed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.write_line(str(text))
+
+
 @pytest.fixture(scope="session")
 def evidence() -> Path:
     """The folder of recorded evidence, named by ROLLCALL_EVIDENCE_DIR; without it the test is skipped."""

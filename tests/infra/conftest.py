@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.command_lines import CommandLines
 from tests.infra.gcp_module import ALL_PARTS, MODULE, World, evaluated
 
 
@@ -27,3 +30,19 @@ def data() -> dict[str, Any]:
     """What the module knows of Defender's identities."""
     loaded: dict[str, Any] = json.loads((MODULE / "defender.json").read_text(encoding="utf-8"))
     return loaded
+
+
+@pytest.fixture(scope="session")
+def first_steps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make deploy-federation` and `make deploy-azure` leave in `.deploy`."""
+    tools = CommandLines(tmp_path_factory.mktemp("first-steps"))
+    tools.reaches("federation", "azure")
+    return tools.folder / ".deploy"
+
+
+@pytest.fixture
+def tools(tmp_path: Path, first_steps: Path) -> CommandLines:
+    """Command lines of clouds where everything is deployed, after the first two steps."""
+    made = CommandLines(tmp_path)
+    shutil.copytree(first_steps, tmp_path / ".deploy")
+    return made

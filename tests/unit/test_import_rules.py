@@ -47,7 +47,8 @@ def test_the_sources_keep_the_import_rules(house: Path) -> None:
         ("lambdas/planted.py", "import functions", "Arrows point inwards"),
         ("functions/planted.py", "import sandbox.config", "Only the command line uses the sandbox"),
         ("lambdas/account_events/planted.py", "import sandbox", "Only the command line uses the sandbox"),
-        ("artefacts/planted.py", "import shared", "The build knows nothing"),
+        ("artefacts/planted.py", "import shared", "Build and deployment know nothing"),
+        ("deploy/planted.py", "import shared", "Build and deployment know nothing"),
         ("shared/adapters/planted.py", "import artefacts", "What is built knows nothing"),
     ],
 )

@@ -1,0 +1,12 @@
+"""Why a deployment goes no further."""
+
+from __future__ import annotations
+
+
+class RefusedError(Exception):
+    """Nothing was changed by the step that raises it; `remedy` says what to do."""
+
+    def __init__(self, reason: str, *, remedy: str) -> None:
+        super().__init__(f"{reason}. {remedy}")
+        self.reason = reason
+        self.remedy = remedy

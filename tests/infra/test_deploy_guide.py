@@ -1,0 +1,170 @@
+"""docs/deploy.md against the code: blocks, commands, files, and which output feeds which input."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import typer
+
+from cli.main import app
+from deploy.feeds import FEEDS, Place
+from deploy.outputs import Step
+from deploy.settings import read_settings
+from shared.adapters.policy.problems import check_policy, parse_policy
+from shared.domain.accounts import Account, AccountState
+from shared.domain.policy import Verdict, decide
+from tests.infra.azure_module import parsed
+from tests.infra.deploy_guide import GUIDE, PROSE, ROOT, Block, cloud_only, executed, fenced, quoted, rows
+from tests.infra.test_aws_template import load
+from tests.infra.test_deploy_steps import declared
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+NAMES_LATER = {"infra/gcp/backend.tf"}
+"""Files that the guide tells people to make."""
+
+
+def calls(text: str, program: str) -> list[list[str]]:
+    """The calls of a program in a text of shell, word by word, as far as the next pipe, redirection or end."""
+    joined = text.replace("\\\n", " ")
+    found = re.findall(rf"(?:^|[;&|(]) *({program} [^\n|<>;&)]*)", joined, re.MULTILINE)
+    return [shlex.split(each, comments=True) for each in found]
+
+
+def test_blocks_are_shell_that_is_run_shell_that_needs_a_cloud_or_json() -> None:
+    assert {(each.language, each.tag) for each in fenced()} == {("sh", ""), ("sh", "cloud-only"), ("json", "")}
+    assert GUIDE.count("```") == 2 * len(fenced())
+    assert len(executed()) + len(cloud_only()) == len(fenced()) - 1
+
+
+@pytest.mark.parametrize("block", cloud_only(), ids=lambda block: f"line-{block.line}")
+def test_a_block_that_needs_a_cloud_is_shell(block: Block) -> None:
+    done = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_make_target_exists() -> None:
+    named = {words[1] for block in fenced() for words in calls(block.text, "make")}
+    named |= {words.split()[1] for words in quoted(PROSE) if words.startswith("make ")}
+    assert {f"deploy-{step}" for step in Step} | {"setup", "build"} <= named
+    targets = {name for line in re.findall(r"^([\w -]+):(?!=)", MAKEFILE, re.MULTILINE) for name in line.split()}
+    assert named <= targets
+
+
+def made(*words: str) -> str:
+    """What make would run for these words."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    done = subprocess.run(
+        ["make", "-n", f"VENV={sys.prefix}", *words], cwd=ROOT, env=kept, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_hands_on_what_is_allowed_and_builds_what_goes_out_unless_it_is_built() -> None:
+    for step in Step:
+        assert re.search(rf"-m deploy {step} *$", made(f"deploy-{step}", "BUILT=1"), re.MULTILINE)
+        assert f"-m deploy {step} --apply --replace" in made(f"deploy-{step}", "APPLY=1", "REPLACE=1", "BUILT=1")
+        assert f"-m deploy {step} --apply" not in made(f"deploy-{step}", "APPLY=0", "BUILT=1")
+    every = (("deploy-aws",), ("deploy-azure", "APPLY=1"), ("deploy-azure",), ("deploy-gcp",))
+    building = {words for words in every if "-m artefacts.function_app" in made(*words)}
+    assert building == {("deploy-aws",), ("deploy-azure", "APPLY=1")}
+    assert "-m artefacts.function_app" not in made("deploy-aws", "APPLY=1", "BUILT=1")
+
+
+def test_every_rollcall_command_and_option_exists() -> None:
+    called = [words for block in fenced() for words in calls(block.text, "rollcall")]
+    called += [shlex.split(text) for text in quoted(PROSE) if text.startswith("rollcall ")]
+    assert len(called) > 20
+    for words in called:
+        command: Any = typer.main.get_command(app)
+        for word in words[1:]:
+            command = getattr(command, "commands", {}).get(word, command)
+        assert not hasattr(command, "commands"), words
+        options = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
+        assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = set(re.findall(r"(?<![./\w])(?:infra|docs|deploy)/[\w./-]+\w", "\n".join(each.text for each in fenced())))
+    named |= {each for each in quoted(PROSE) if re.fullmatch(r"(infra|deploy|docs)/[\w./-]+", each)}
+    assert {each for each in named - NAMES_LATER if not (ROOT / each).exists()} == set()
+    links = re.findall(r"\]\(([\w./-]+)(#[\w-]+)?\)", GUIDE)
+    assert links
+    for path, anchor in links:
+        text = (ROOT / "docs" / path).read_text(encoding="utf-8")
+        assert not anchor or anchor.removeprefix("#") in anchors(text), (path, anchor)
+
+
+def anchors(text: str) -> set[str]:
+    """The headings of a page as GitHub names them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_the_table_of_feeds_is_the_one_that_the_steps_use() -> None:
+    said = [(quoted(output)[0], *quoted(place), *quoted(name)) for _, output, place, name in rows("from")]
+    assert said == [(each.output, str(each.place), each.input) for each in FEEDS]
+    sources = {quoted(output)[0]: source for source, output, *_ in rows("from")}
+    assert sources.pop("IssuerIdentifier") == "step 3"
+    assert set(sources) == set(parsed("main.bicep")["outputs"])
+    assert {quoted(source)[0] for source in sources.values()} == {str(Place.MAIN)}
+
+
+def test_the_guide_s_settings_are_parameters_of_the_templates() -> None:
+    taken = set().union(*declared().values())
+    spoken = re.findall(r"`(\w+) = (?:\"[^\"`]+\"|true|false)", GUIDE)
+    known = {"applications", "tenant_reader"}
+    assert {name for name in spoken if name not in taken | known} == set()
+    assert {"DailyComparison", "send_events", "awsAudience"} <= set(spoken)
+
+
+def test_the_sample_of_settings_is_read_and_its_parameters_exist() -> None:
+    sample = ROOT / "docs" / "samples" / "deploy.toml"
+    folder = sample.parent
+    settings = read_settings(folder)
+    taken = declared()
+    assert set(settings.need_azure().parameters) <= taken[Place.MAIN]
+    assert set(settings.need_aws().parameters) <= taken[Place.TEMPLATE]
+    assert set(settings.need_gcp().variables) <= taken[Place.GOOGLE]
+    commented = re.findall(r"^# (\w+) = ", sample.read_text(encoding="utf-8"), re.MULTILINE)
+    own = {"applications", "tenant_reader", "bucket", "member_template"}
+    assert set(commented) <= own | set().union(*taken.values())
+    assert {"AlarmEmail", "alertEmail", "MakeProvider"} <= set(commented)
+
+
+def test_the_policy_that_ends_it_is_one_and_excludes_everybody() -> None:
+    lines = [each for each in quoted(PROSE) if re.match(r"(exclusions|repairs): \{", each)]
+    assert len(lines) == 2
+    sample = (ROOT / "docs" / "samples" / "policy.shop.yaml").read_text(encoding="utf-8")
+    text = "\n".join((sample.partition("exclusions:")[0], *lines)).encode()
+    assert check_policy(text).problems == ()
+    policy = parse_policy(text, "deploy.md")
+    assert not policy.repairs.missing_connectors
+    assert not policy.repairs.drifted_connectors
+    account = Account(account_id="012345678901", name="any", state=AccountState.ACTIVE, ou_path="/Production/Shop")
+    assert decide(policy, account).verdict is Verdict.EXCLUDE
+    assert decide(policy, replace(account, ou_path="/")).verdict is Verdict.EXCLUDE
+
+
+def test_what_stays_on_purpose_is_what_the_templates_retain() -> None:
+    kept = {
+        name
+        for file in ("bucket.yaml", "template.yaml", "reader-hub.yaml")
+        for name, body in load(ROOT / "infra" / "aws" / file)["Resources"].items()
+        if body.get("DeletionPolicy") == "Retain"
+    }
+    assert kept == {"Bucket", "QueueKey"}
+    assert "Two things stay on purpose (`DeletionPolicy: Retain`): the bucket" in GUIDE
+    resources = load(ROOT / "infra" / "aws" / "template.yaml")["Resources"]
+    rules = [body["Properties"]["Name"] for body in resources.values() if body["Type"] == "AWS::Events::Rule"]
+    names = {each["Fn::Sub"].replace("${AWS::StackName}", "rollcall") for each in rules}
+    assert set(re.findall(r"disable-rule .*--name (\S+)", GUIDE)) == names
+    assert "--retain-resources MemberRoles" in GUIDE
+    assert resources["MemberRoles"]["Type"] == "AWS::CloudFormation::StackSet"
