@@ -20,9 +20,9 @@ from deploy.settings import read_settings
 from shared.adapters.policy.problems import check_policy, parse_policy
 from shared.domain.accounts import Account, AccountState
 from shared.domain.policy import Verdict, decide
+from tests.infra.aws_templates import load
 from tests.infra.azure_module import parsed
 from tests.infra.deploy_guide import GUIDE, PROSE, ROOT, Block, cloud_only, executed, fenced, quoted, rows
-from tests.infra.aws_templates import load
 from tests.infra.test_deploy_steps import declared
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

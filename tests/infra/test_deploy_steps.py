@@ -13,9 +13,9 @@ from deploy.outputs import Step
 from deploy.sam_template import functions, packaged
 from sandbox.deployment import REPOSITORY
 from tests.fakes.command_lines import CommandLines
+from tests.infra.aws_templates import load
 from tests.infra.azure_module import parameters, parsed
 from tests.infra.gcp_module import blocks
-from tests.infra.aws_templates import load
 
 ISSUER = "https://00000000-0000-4000-8000-000000000001.tokens.sts.global.api.aws"
 CHANGES = re.compile(
