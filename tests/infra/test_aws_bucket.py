@@ -12,7 +12,7 @@ BUCKET: dict[str, Any] = TEMPLATE["Resources"]["Bucket"]
 
 
 def test_the_bucket_and_its_versions_outlive_the_stack() -> None:
-    assert (BUCKET["DeletionPolicy"], BUCKET["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (BUCKET["DeletionPolicy"], BUCKET["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert BUCKET["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
