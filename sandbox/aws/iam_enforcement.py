@@ -150,8 +150,10 @@ def access_denied(facts: RequestFacts, message: str) -> tuple[str, list[tuple[st
     if facts.protocol == "rest-json":
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", "AccessDeniedException")]
         return "403 Forbidden", headers, json.dumps({"Message": message}).encode()
-    code = "AccessDenied" if facts.service == "sqs" else "AccessDeniedException"
-    status = "403 Forbidden" if facts.service == "sqs" else "400 Bad Request"
+    code, status = "AccessDeniedException", "400 Bad Request"
+    if facts.service == "sqs":
+        of_key = " perform: kms:" in message
+        code, status = ("KMS.AccessDeniedException", status) if of_key else ("AccessDenied", "403 Forbidden")
     body = json.dumps({"__type": code, "message": message, "Message": message})
     headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-query-error", f"{code};Sender")]
     return status, headers, body.encode()
