@@ -11,7 +11,7 @@ import pytest
 
 from tests.documented import OURS, Undocumented
 
-KINDS = ("unit", "contract", "integration", "e2e", "infra")
+KINDS = ("unit", "contract", "integration", "e2e", "infra", "browser")
 LOOPBACK = ["127.0.0.1", "::1"]
 
 

@@ -23,7 +23,7 @@ class ReportPorts:
 
     ledger: Ledger
     documents: Documents
-    gauges: Iterable[QueueGauge]
+    gauges: tuple[QueueGauge, ...]
     sweeps: Sweeps
     clock: Clock
 

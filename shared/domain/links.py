@@ -16,7 +16,7 @@ def resource_link(resource_id: str) -> str:
     whole = resource_id.partition("#")[0]
     if not whole.lower().startswith("/subscriptions/"):
         return ""
-    return f"https://portal.azure.com/#resource{quote(whole, safe=_OF_AN_ID)}"
+    return f"https://portal.azure.com/#resource{quote(whole, safe=_OF_AN_ID, errors='replace')}"
 
 
 def links_of(record: AccountRecord) -> dict[str, str]:
@@ -30,5 +30,5 @@ def links_of(record: AccountRecord) -> dict[str, str]:
             f"?region={STACK_SET_REGION}#/stacksets"
         )
     elif record.name:
-        links["project"] = f"https://console.cloud.google.com/welcome?project={quote(record.name)}"
+        links["project"] = f"https://console.cloud.google.com/welcome?project={quote(record.name, errors='replace')}"
     return links

@@ -23,8 +23,8 @@ def report_document(report: RollReport) -> dict[str, Any]:
 
 
 def report_json(report: RollReport) -> str:
-    """The same as text, without a blank."""
-    return json.dumps(report_document(report), ensure_ascii=False, separators=(",", ":"))
+    """The same as text of ASCII letters, without a blank."""
+    return json.dumps(report_document(report), separators=(",", ":"))
 
 
 def read_report(content: bytes) -> RollReport:

@@ -38,7 +38,7 @@ def ports(world: SweepWorld) -> ReportPorts:
     return ReportPorts(
         ledger=world.ledger,
         documents=world.documents,
-        gauges=[Gauge()],
+        gauges=(Gauge(),),
         sweeps=FakeSweepLog(Sweep(name="sweep", at=NOON, seen=14, failed=0)),
         clock=world.clock,
     )
