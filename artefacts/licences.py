@@ -18,6 +18,7 @@ _WORDS = {
 """Words of older metadata that mean one licence. `BSD License` is none of them: there are several."""
 
 READ_BY_HAND = {
+    "jinja2": "BSD-3-Clause",  # a classifier, `BSD License`; by the file LICENSE.txt
     "isodate": "BSD-3-Clause",  # the metadata has the text
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",  # `Dual License`; the file LICENSE says which parts are under both
     "pyasn1-modules": "BSD-2-Clause",  # `BSD`; by the file LICENSE.txt

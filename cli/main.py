@@ -18,6 +18,7 @@ from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, errors
 from cli.plan import plan
 from cli.policy import app as policy_app
 from cli.replay import app as replay_app
+from cli.report import report
 from cli.sandbox import app as sandbox_app
 from cli.status import status
 from cli.subscription import app as subscription_app
@@ -33,6 +34,7 @@ app.command()(offboard)
 app.command()(plan)
 app.command()(backfill)
 app.command()(sweep)
+app.command()(report)
 app.add_typer(replay_app, name="replay")
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
@@ -40,7 +42,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
 WORK_ON_A_DEPLOYMENT = frozenset(
-    {"status", "onboard", "plan", "backfill", "offboard", "replay", "subscription", "sweep"}
+    {"status", "onboard", "plan", "backfill", "offboard", "replay", "report", "subscription", "sweep"}
 )
 """Commands that need the settings of one; the others make or end a sandbox."""
 

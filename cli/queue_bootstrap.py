@@ -1,4 +1,4 @@
-"""What `rollcall replay`, `status` and `sweep` look at: queues and what the Function App keeps. See `bootstrap`."""
+"""What `rollcall replay`, `report`, `status`, `sweep` look at: queues, what the Function App keeps. See `bootstrap`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from cli import bootstrap, cloud_bootstrap
 from cli.output import progress
 from shared.adapters.clock import SystemClock
 from shared.application.replay_ports import GivenUpQueue, ReplayPorts
+from shared.application.report import ReportPorts
 from shared.application.status import QueueGauge
+from shared.domain.report.roll import RollReport
 
 if TYPE_CHECKING:
     from shared.adapters.ledger.sweep_documents import BlobDocuments
     from shared.adapters.ledger.sweep_log import TableSweepLog
     from shared.adapters.queue.sweep_queue import StorageSliceQueue
+    from shared.adapters.report.remote import RemoteReport
 
 
 def replay_ports(queue: str) -> ReplayPorts:
@@ -108,6 +111,36 @@ def sweep_log() -> TableSweepLog:
     if chosen is None:
         raise bootstrap.missing("ROLLCALL_LEDGER__TABLESERVICEURI")
     return TableSweepLog(bootstrap.credential(), table_endpoint=chosen.tableserviceuri)
+
+
+def report_ports() -> ReportPorts:
+    """What `rollcall report` works with, by the operator's own rights."""
+    return ReportPorts(
+        ledger=bootstrap.ledger(),
+        documents=sweep_documents(),
+        gauges=tuple(queue_gauges()),
+        sweeps=sweep_log(),
+        clock=SystemClock(),
+    )
+
+
+def remote_report(url: str) -> RemoteReport | None:
+    """The Function App's report: of `url`, or of the setting; None where neither names one."""
+    chosen = bootstrap.settings().report
+    if not (url or chosen.url):
+        return None
+    if not chosen.audience:
+        raise bootstrap.missing("ROLLCALL_REPORT__AUDIENCE")
+    from shared.adapters.report.remote import RemoteReport
+
+    return RemoteReport(bootstrap.credential(), url=url or chosen.url, audience=chosen.audience)
+
+
+def page_of(report: RollReport) -> bytes:
+    """The report as a page."""
+    from shared.adapters.report import page
+
+    return page.page_of(report).html.encode()
 
 
 def queue_gauges() -> Iterator[QueueGauge]:

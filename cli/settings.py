@@ -53,6 +53,15 @@ class SweepSettings(BaseModel):
     container: str = Field(pattern=r"^https://")
 
 
+class ReportSettings(BaseModel):
+    """`ROLLCALL_REPORT__*`: the Function App that makes the report, and the application that its tokens are for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: str = Field(default="", pattern=r"^$|^https://|^http://127\.0\.0\.1[:/]")  # the last is a sandbox
+    audience: str = ""
+
+
 class Settings(BaseSettings):
     """`ROLLCALL_*` of an operator's shell. Each command says which of those that have no default it needs."""
 
@@ -67,6 +76,7 @@ class Settings(BaseSettings):
     replay: ReplaySettings = Field(default_factory=ReplaySettings)
     queue: QueueSettings | None = None
     sweep: SweepSettings | None = None
+    report: ReportSettings = Field(default_factory=ReportSettings)
     gcp: GcpSettings = Field(default_factory=GcpSettings)
     stack_name: str = "rollcall"  # of infra/aws/template.yaml
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml

@@ -16,11 +16,12 @@ from rich.live import Live
 from cli import bootstrap, queue_bootstrap
 from cli.identifiers import known_key
 from cli.output import RefusedError, console, words, write_json
-from cli.status_output import Unbroken, all_page, links_of, one_page, roll_tables, summary
+from cli.status_output import Unbroken, all_page, one_page, roll_tables, summary
 from shared.application.documents import entry_document, record_document
 from shared.application.status import AccountStatus, RollStatus, Selected, account_status, roll_status
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, State
+from shared.domain.links import links_of
 from shared.errors import TransientError
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from urllib.parse import quote
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -12,9 +11,11 @@ from rich.text import Text
 
 from cli.output import words
 from cli.wording import age, moment, state_text
-from shared.application.status import AccountStatus, QueueDepth, RollStatus
+from shared.application.status import AccountStatus, RollStatus
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountRecord, HistoryEntry
+from shared.domain.links import links_of
+from shared.domain.queues import QueueDepth
 
 ID_WIDTH, STATE_WIDTH, TIME_WIDTH, GAP = 12, 13, 19, 2
 LEAST_ROOM = 6  # for reasons; a terminal narrower than that shows no times
@@ -160,24 +161,6 @@ _WHOLE = {"connector", "portal", "cloudformation", "project"}
 
 class Unbroken(Text):
     """Text that is copied as a whole: the terminal may fold it, we do not."""
-
-
-def links_of(record: AccountRecord) -> dict[str, str]:
-    """Where people look at the connector, and at the StackSet on AWS's side or the project on Google's."""
-    links = {}
-    if record.connector_id:
-        links["portal"] = f"https://portal.azure.com/#resource{record.connector_id}"
-    if record.key.provider is Provider.AWS:
-        links["cloudformation"] = (
-            f"https://{STACK_SET_REGION}.console.aws.amazon.com/cloudformation/home"
-            f"?region={STACK_SET_REGION}#/stacksets"
-        )
-    elif record.name:
-        links["project"] = f"https://console.cloud.google.com/welcome?project={quote(record.name)}"
-    return links
-
-
-STACK_SET_REGION = "us-east-1"
 
 
 def history_table(history: Sequence[HistoryEntry]) -> Table:

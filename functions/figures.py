@@ -10,10 +10,10 @@ from typing import Any
 
 from opentelemetry.metrics import Meter
 
+from shared.domain.arrival import NEW_FOR
 from shared.domain.sweep.report import Standing
 
-NEW_FOR_SECONDS = 3 * 24 * 3600.0
-"""An account that joined longer ago when its connector was made was there before Rollcall, and is not timed."""
+NEW_FOR_SECONDS = NEW_FOR.total_seconds()
 
 
 class Kind(StrEnum):

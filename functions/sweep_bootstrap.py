@@ -18,6 +18,7 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.defender.arc_machines import ArmMachines
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.ledger.sweep_documents import BlobDocuments
+from shared.adapters.ledger.sweep_log import TableSweepLog
 from shared.adapters.queue.depth import StorageQueueGauge
 from shared.adapters.queue.sweep_queue import SWEEP
 from shared.adapters.resource_graph.advice import GraphAdvice
@@ -25,6 +26,7 @@ from shared.adapters.resource_graph.prerequisites import GraphSubscriptions
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant
 from shared.adapters.resource_graph.swept_compliance import GraphCompliance
+from shared.application.report import ReportPorts
 from shared.application.sweep_ports import SweepPorts
 from shared.errors import ConfigurationError
 
@@ -75,6 +77,20 @@ def sweep_ports() -> SweepPorts:
         sweeps=bootstrap.rewrap_ports().sweeps,
         policy=onboarding.policy,
         clock=clock,
+    )
+
+
+@cache
+def report_ports() -> ReportPorts:
+    """What `report` works with. Raises ConfigurationError that names what is missing."""
+    ports = sweep_ports()
+    tables = bootstrap.settings().ledger.tableserviceuri
+    return ReportPorts(
+        ledger=ports.ledger,
+        documents=ports.documents,
+        gauges=ports.gauges,
+        sweeps=TableSweepLog(bootstrap.credential(), table_endpoint=tables),
+        clock=ports.clock,
     )
 
 

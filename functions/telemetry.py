@@ -20,9 +20,10 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from functions.figures import NEW_FOR_SECONDS, FigureHandler
+from functions.figures import FigureHandler
 from functions.structured_log import OURS
 from shared.application.outcome import Outcome
+from shared.domain.arrival import NEW_FOR
 from shared.domain.ledger import Result
 from shared.errors import RollcallError
 from shared.messages.connector_request import ConnectorRequest
@@ -132,7 +133,7 @@ def tell(span: Span, request: ConnectorRequest, outcome: Outcome, *, began: date
     if outcome.result in _FAILED:
         span.set_status(Status(StatusCode.ERROR, outcome.reason))
     joined, seconds = request.data.joined_at, outcome.seconds_since_joined
-    if joined is None or seconds is None or seconds > NEW_FOR_SECONDS:
+    if joined is None or seconds is None or seconds > NEW_FOR.total_seconds():
         return
     context = _propagator.extract({"traceparent": request.traceparent})
     sent = request.first_enqueued_at

@@ -14,7 +14,7 @@ from sandbox.admin import AdminApi
 from sandbox.aws.cloud import AwsCloud
 from sandbox.azure.cloud import AzureCloud
 from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
-from sandbox.azure.entra import HUB_AUDIENCE
+from sandbox.azure.entra import HUB_AUDIENCE, OPERATORS_AUDIENCE
 from sandbox.azure.seeding import PREPARED, plant
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
@@ -37,8 +37,6 @@ HUB_TEMPLATE = TEMPLATE.parent / "reader-hub.yaml"
 READER_ROLE = "OrganizationAccountAccessRole"
 """Moto gives it to every account; it stands for `rollcall-reader`, which the hub's template would bring."""
 _PUSH_AUDIENCE = "rollcall-project-events"
-OPERATORS_AUDIENCE = "api://5d9f3c1e-7a44-4b0e-9b6c-2f1d8e6a7c30"
-"""The application of the HTTP functions: whom their callers' tokens are for."""
 QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events", "reconcile-accounts")
 
 

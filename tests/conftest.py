@@ -15,7 +15,7 @@ from tests.documented import OURS, Undocumented
 settings.register_profile("rollcall", deadline=None)  # how long a computer takes says nothing about the code
 settings.load_profile("rollcall")
 
-KINDS = ("unit", "contract", "integration", "e2e", "infra")
+KINDS = ("unit", "contract", "integration", "e2e", "infra", "browser")
 LOOPBACK = ["127.0.0.1", "::1"]
 
 

@@ -25,6 +25,8 @@ ARM_AUDIENCES = (
     "https://management.core.windows.net",
     "https://management.core.windows.net/",
 )
+OPERATORS_AUDIENCE = "api://5d9f3c1e-7a44-4b0e-9b6c-2f1d8e6a7c30"
+"""The application of the HTTP functions: whom their callers' tokens are for."""
 HUB_AUDIENCE = "api://rollcall-aws"
 """An application whose tokens AWS takes: the Function App's way to the hub role."""
 GOOGLE_AUDIENCE = "api://rollcall-gcp"
@@ -66,7 +68,8 @@ class Entra:
         self._home = home
         self._tenants = {home.directory.tenant_id.lower(): home}
         self._authority_url = authority_url
-        self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES, HUB_AUDIENCE, GOOGLE_AUDIENCE, MONITOR_AUDIENCE}
+        applications = {OPERATORS_AUDIENCE, HUB_AUDIENCE, GOOGLE_AUDIENCE, MONITOR_AUDIENCE}
+        self.resources = {*ARM_AUDIENCES, *STORAGE_AUDIENCES, *applications}
 
     def add(self, tenant: Tenant) -> None:
         """Answers for another tenant, too."""

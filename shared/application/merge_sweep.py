@@ -12,6 +12,7 @@ from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, prune, put_latest
 from shared.domain.accounts import Provider
 from shared.domain.ledger import State
+from shared.domain.report.runs import StateCounts, summarized
 from shared.domain.sweep.kinds import SWEEP_KINDS
 from shared.domain.sweep.report import Standing, SweepReport, reported
 from shared.domain.sweeps import Sweep
@@ -47,8 +48,11 @@ def merge_if_last(run: str, ports: SweepPorts, *, just: int = 0) -> SweepReport 
     report = reported(facts, store.results(facts.slices), before if newest else None, ports.clock.now())
     if newest:
         report = delete_orphans(report, before, ports.policy.current(), ports)
+    states = _count_states(run, ports)
+    store.put_summary(summarized(report, states))
     store.put_report(report)
     _tell(report, ports, newest=newest)
+    _tell_states(run, states)
     if newest and not put_latest(ports.documents, report, version):
         made, _ = find_latest(ports.documents)
         if made is not None and made.run == run:  # the message that makes the report was delivered twice
@@ -72,7 +76,6 @@ def _tell(report: SweepReport, ports: SweepPorts, *, newest: bool) -> None:
     seconds = (report.ended_at - report.started_at).total_seconds()
     level = logging.INFO if report.complete else logging.ERROR
     logger.log(level, "sweep_finished", extra=facts | {"seconds": round(seconds, 1)})
-    _tell_states(report.run, ports)
     seen = sum(report.looked.values())
     if newest:
         ports.sweeps.record(
@@ -80,13 +83,22 @@ def _tell(report: SweepReport, ports: SweepPorts, *, newest: bool) -> None:
         )
 
 
-def _tell_states(run: str, ports: SweepPorts) -> None:
+def _count_states(run: str, ports: SweepPorts) -> StateCounts | None:
     """How many accounts are in each state by the ledger, which only remembers: without it the report stands."""
     try:
         counted = Counter((record.key.provider, record.state) for record in ports.ledger.list_records())
     except TransientError as error:
         logger.warning("accounts_not_counted", extra={"run": run, "reason": error.reason})
+        return None
+    return {
+        provider: {state: counted[provider, state] for state in State if counted[provider, state]}
+        for provider in Provider
+    }
+
+
+def _tell_states(run: str, states: StateCounts | None) -> None:
+    if states is None:
         return
     for provider, state in product(Provider, State):
-        facts = {"provider": str(provider), "state": str(state), "accounts": counted[provider, state]}
+        facts = {"provider": str(provider), "state": str(state), "accounts": states[provider].get(state, 0)}
         logger.info("accounts_by_state", extra={"run": run} | facts)

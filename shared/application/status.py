@@ -5,31 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from shared.application.ports import Ledger
 from shared.domain.accounts import Provider
-from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, State
+from shared.domain.ledger import UNDER_WAY, AccountKey, AccountRecord, HistoryEntry, State
+from shared.domain.queues import QueueDepth
 from shared.domain.sweeps import Sweep
 from shared.errors import RollcallError
-
-UNDER_WAY = frozenset({State.SEEN, State.DEPLOYING, State.DEPLOYED, State.CONNECTING, State.DEFERRED})
-"""States of accounts that are on their way to a connector."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class QueueDepth:
-    """How many messages a queue has, and since when the first of them waits; None where that cannot be told.
-
-    `given_up` says that a person has to see to them. `problem` is why the queue could not be asked.
-    """
-
-    name: str
-    waiting: int | None = None
-    oldest_at: datetime | None = None
-    given_up: bool = False
-    problem: str = ""
 
 
 class Sweeps(Protocol):

@@ -1,4 +1,7 @@
-"""Where the documents of a sweep lie: `runs/<run>/…` while it goes on, `reports/<run>.json` and `latest.json` after."""
+"""Where the documents of a sweep lie: `runs/<run>/…` while it goes on, then `reports/<run>.json` and `latest.json`.
+
+`summaries/<run>.json` has each report in a few lines.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import logging
 from collections.abc import Iterator
 
 from shared.application.sweep_ports import Documents
+from shared.domain.report.runs import RunSummary
 from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
 from shared.domain.sweep.slices import Slice
 from shared.messages.faults import faults_of
-from shared.messages.sweep_documents import FACTS, REPORT, RESULT, SLICE
+from shared.messages.sweep_documents import FACTS, REPORT, RESULT, SLICE, SUMMARY
 
 logger = logging.getLogger(__name__)
 
 LATEST = "latest.json"
+REPORTS, SUMMARIES = "reports/", "summaries/"
 GROUP = 100
 """Results of so many slices lie in a folder: whether all are there is asked without listing all."""
 
@@ -107,6 +112,19 @@ class SweepStore:
         """Writes the run's report."""
         self._documents.put(f"reports/{self.run}.json", REPORT.dump_json(report))
 
+    def put_summary(self, summary: RunSummary) -> None:
+        """Writes the report in short."""
+        self._documents.put(f"{SUMMARIES}{self.run}.json", SUMMARY.dump_json(summary))
+
+    def find_summary(self) -> RunSummary | None:
+        """The report in short; None where there is none, or a newer version of ours wrote what cannot be read."""
+        found = self._documents.find(f"{SUMMARIES}{self.run}.json")
+        try:
+            return SUMMARY.validate_json(found.content) if found is not None else None
+        except ValueError as error:
+            logger.warning("summary_unreadable", extra={"run": self.run, "reason": faults_of(error)})
+            return None
+
 
 def find_latest(documents: Documents) -> tuple[SweepReport | None, str]:
     """The newest report and its version; None and nothing where there was no sweep yet.
@@ -131,7 +149,8 @@ def put_latest(documents: Documents, report: SweepReport, over: str) -> bool:
 def prune(documents: Documents, oldest: str) -> int:
     """Deletes what is left of runs whose names sort before `oldest`; how many documents that were."""
     old = [name for run in list_runs(documents) if run < oldest for name in documents.list_names(f"runs/{run}/")]
-    old += [name for name in documents.list_names("reports/") if name < f"reports/{oldest}"]
+    for folder in (REPORTS, SUMMARIES):
+        old += [name for name in documents.list_names(folder) if name < f"{folder}{oldest}"]
     for name in old:
         documents.delete(name)
     return len(old)
@@ -139,7 +158,16 @@ def prune(documents: Documents, oldest: str) -> int:
 
 def list_reported(documents: Documents) -> frozenset[str]:
     """The runs that have their report."""
-    return frozenset(name.removeprefix("reports/").removesuffix(".json") for name in documents.list_names("reports/"))
+    return _runs_in(documents, REPORTS)
+
+
+def list_summarized(documents: Documents) -> frozenset[str]:
+    """The runs that have a summary."""
+    return _runs_in(documents, SUMMARIES)
+
+
+def _runs_in(documents: Documents, folder: str) -> frozenset[str]:
+    return frozenset(name.removeprefix(folder).removesuffix(".json") for name in documents.list_names(folder))
 
 
 def list_runs(documents: Documents) -> tuple[str, ...]:

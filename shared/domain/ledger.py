@@ -29,6 +29,9 @@ class State(StrEnum):
 LEFT = frozenset({State.EXCLUDED, State.DEPARTED})
 """States of accounts that AWS's side says take no part; their connector may still be there."""
 
+UNDER_WAY = frozenset({State.SEEN, State.DEPLOYING, State.DEPLOYED, State.CONNECTING, State.DEFERRED})
+"""States of accounts that are on their way to a connector."""
+
 TOLD = frozenset({State.SEEN, State.DEPLOYING, State.DEPLOY_FAILED, State.DEPLOYED})
 """States that are only reported: such a state is so since its report was written."""
 

@@ -1,9 +1,10 @@
-"""The documents of a sweep as JSON: its facts, slices, results and report. Unknown fields are ignored."""
+"""The documents of a sweep as JSON: its facts, slices, results, report and summary. Unknown fields are ignored."""
 
 from __future__ import annotations
 
 from pydantic import TypeAdapter
 
+from shared.domain.report.runs import RunSummary
 from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
 from shared.domain.sweep.slices import Slice
 
@@ -11,3 +12,4 @@ FACTS: TypeAdapter[RunFacts] = TypeAdapter(RunFacts)
 SLICE: TypeAdapter[Slice] = TypeAdapter(Slice)
 RESULT: TypeAdapter[SliceResult] = TypeAdapter(SliceResult)
 REPORT: TypeAdapter[SweepReport] = TypeAdapter(SweepReport)
+SUMMARY: TypeAdapter[RunSummary] = TypeAdapter(RunSummary)

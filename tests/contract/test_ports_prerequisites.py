@@ -19,13 +19,13 @@ from shared.adapters.policy.problems import parse_policy
 from shared.adapters.queue.depth import StorageQueueGauge
 from shared.adapters.resource_graph.prerequisites import GraphSubscriptions
 from shared.adapters.resource_graph.query import ResourceGraph
-from shared.application.status import QueueDepth
 from shared.application.sweep_ports import Rights, SweptSubscriptions
 from shared.domain.connectors import Connector, ConnectorId, desired_body, desired_project_body
 from shared.domain.gcp_connector_api import Project
 from shared.domain.policy import Policy
 from shared.domain.prechecks import ASSIGN_ROLES, NEEDED_PLANS, Permission
 from shared.domain.profiles import Plan, Profile
+from shared.domain.queues import QueueDepth
 from shared.domain.sweep.rights import missing_rights
 from shared.domain.targets import Target
 from shared.errors import ConfigurationError, TransientError

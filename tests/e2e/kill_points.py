@@ -68,6 +68,7 @@ EXCUSED_PORTS = {
     "RolePorts": _BY_HAND,
     "RewrapPorts": "a timer runs it beside the path; tests/unit/test_rewrap.py ends it between both steps",
     "ReplayPorts": "a person runs it; tests/e2e/test_replay.py kills it between both queues",
+    "ReportPorts": "a person asks; it only reads",
     "ReconcilePorts": "no step of the path: it asks for its steps, which are killed there, and begins again at its "
     "cursor; tests/e2e/test_backfill.py kills it while it sends",
     "SweepPorts": "beside the path; tests/e2e/test_sweep.py kills it while it looks and while it reports",

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from sandbox.azure.directory import FUNCTIONS
-from sandbox.cloud import OPERATORS_AUDIENCE
+from sandbox.azure.entra import OPERATORS_AUDIENCE
 from sandbox.faults import Hold
 from tests.e2e.burst import connected
 from tests.e2e.given_up import (

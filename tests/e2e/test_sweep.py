@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from sandbox.azure.directory import FUNCTIONS
+from sandbox.azure.entra import OPERATORS_AUDIENCE
 from sandbox.azure.governance_rules import TYPE as RULES
 from sandbox.azure.machines import TYPE as MACHINES
 from sandbox.cloud import HUB_TEMPLATE, READER_ROLE
@@ -135,6 +138,48 @@ def test_what_is_planted_is_found_and_what_may_be_is_mended(world: World, plante
     assert mended["properties"]["rulePriority"] == 100
     assert found(second, "still") == expected - resolved
     assert world.sweep("--last")["run"] == second["run"]
+
+
+def test_the_report_says_what_was_found_here_and_over_http(world: World, planted: Planted, tmp_path: Path) -> None:
+    newest = world.sweep("--last")
+    here = Command(world.folder, "report", "--json")
+    assert here.code == 0, here.err
+    document = here.document
+    assert document["schema"] == "roll-report/1"
+    assert document["sweep"]["run"] == newest["run"]
+    assert document["runs"][0]["complete"]
+    assert Counter((each["key"], each["account"]) for each in document["findings"]) == Counter(
+        (each["finding"]["key"], each["finding"]["account"]) for each in newest["findings"]
+    )
+    repaired = {planted.accounts[name] for name in ("lost-a-plan", "lost-its-connector")}
+    assert {each["account"] for each in document["accounts"] if each["group"] == "connected"} >= repaired
+    assert sum(sum(states.values()) for states in document["days"][-1]["states"].values()) > 0
+    assert "Coverage by unit and folder" in Command(world.folder, "report").out
+
+    urls = json.loads((world.roll.sandbox.folder / "endpoints.json").read_bytes())
+    file = tmp_path / "roll.html"
+    there = Command(
+        *(world.folder, "report", "--json", "--output", str(file), "--url", urls["functions"]),
+        ROLLCALL_REPORT__AUDIENCE=OPERATORS_AUDIENCE,
+    )
+    assert there.code == 0, there.err
+    assert there.document["findings"] == document["findings"]
+    page = unescape(file.read_text(encoding="utf-8"))
+    assert page.startswith("<!doctype html>")
+    shown = [each["reason"] for each in document["findings"] if each["standing"] != "resolved"]
+    assert shown
+    assert [reason for reason in shown if reason not in page] == []
+    answers = [
+        requests.get(f"{urls['functions']}/api/report", headers=headers, timeout=30) for headers in strangers(world)
+    ]
+    assert {(each.status_code, each.content) for each in answers} == {(401, b"")}
+
+
+def strangers(world: World) -> list[dict[str, str]]:
+    """Nobody, and two who have a token for something else."""
+    azure = world.roll.sandbox.azure
+    tokens = azure.mint("operator", "https://management.azure.com"), azure.mint(FUNCTIONS, OPERATORS_AUDIENCE)
+    return [{}, *({"Authorization": f"Bearer {token}"} for token in tokens)]
 
 
 def failing(**where: Any) -> Fault:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.application.plan_sweep import ask_for_sweep
-from shared.application.status import QueueDepth
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice
 from shared.domain.accounts import Account, Provider
@@ -15,6 +14,7 @@ from shared.domain.connectors import Connector
 from shared.domain.gcp_identities import services_of
 from shared.domain.placement import place
 from shared.domain.policy import Policy, decide
+from shared.domain.queues import QueueDepth
 from shared.domain.roles import AUDIENCE_OF
 from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.health import HealthIssue, HealthReport

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
+from packaging.utils import canonicalize_name
 from referencing import Registry, Resource
 
 from artefacts.__main__ import main, refused
@@ -136,7 +137,7 @@ def test_a_licence_outside_the_list_is_refused(expression: str, allowed: bool) -
 def test_what_was_read_by_hand_is_what_the_licence_files_say() -> None:
     marks = {"BSD-3-Clause": "Neither the name", "Apache-2.0": "Apache License", "ISC": "ISC License"}
     for found in pinned("requirements.txt"):
-        expression = READ_BY_HAND.get(str(found.metadata["Name"]))
+        expression = READ_BY_HAND.get(canonicalize_name(found.metadata["Name"]))
         if expression is None:
             continue
         [name] = [path for path in found.files or () if path.name.startswith("LICENSE")]

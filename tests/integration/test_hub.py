@@ -18,7 +18,7 @@ from sandbox.journal import Journal
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge
 from shared.adapters.aws.instances import Ec2Instances
-from shared.application.status import QueueDepth
+from shared.domain.queues import QueueDepth
 from shared.domain.sweep.machines import InstanceState
 from shared.errors import ConfigurationError, PermanentError, RollcallError
 from tests.fakes.clock import FakeClock

@@ -17,7 +17,7 @@ from sandbox.config import SandboxSettings
 from sandbox.faults import Fault, FaultKind
 from sandbox.journal import Journal
 from shared.adapters.aws.queue_gauge import SqsGauge
-from shared.application.status import QueueDepth
+from shared.domain.queues import QueueDepth
 from tests.fakes.clock import FakeClock
 
 NAMES = ("account-events", "account-events-dead-letters")

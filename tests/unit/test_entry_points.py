@@ -253,13 +253,17 @@ def test_the_function_app_registers_its_triggers() -> None:
     }
     assert bindings.keys() == {
         *("create_connector", "gcp_project_events", "health_sweep"),
-        *("replay_queue", "rewrap_poison", "sweep_slice"),
+        *("replay_queue", "report", "rewrap_poison", "sweep_slice"),
     }
-    for name, methods in (("replay_queue", ["GET", "POST"]), ("gcp_project_events", ["POST"])):
+    for name, route, methods in (
+        ("replay_queue", "replay/{identifier?}", ["GET", "POST"]),
+        ("report", "report", ["GET"]),
+        ("gcp_project_events", "gcp/project-events", ["POST"]),
+    ):
         [http] = [found for found in bindings[name] if found["type"] == "httpTrigger"]
         assert [str(each) for each in http["methods"]] == methods
         assert http["authLevel"] is func.AuthLevel.ANONYMOUS  # a key would be a secret; the token is verified in code
-    assert http["route"] == "gcp/project-events"
+        assert http["route"] == route
     [timer] = bindings["rewrap_poison"]
     assert (str(timer["type"]), timer["schedule"]) == ("timerTrigger", "0 30 4 * * *")
     [daily] = bindings["health_sweep"]

@@ -10,7 +10,8 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 
-from functions.figures import FIGURES, NEW_FOR_SECONDS, FigureHandler
+from functions.figures import FIGURES, FigureHandler
+from shared.domain.arrival import NEW_FOR
 
 logger = logging.getLogger("shared.test_figures")
 
@@ -61,7 +62,7 @@ def test_requests_are_counted_by_what_became_of_them(reader: InMemoryMetricReade
 
 def test_an_account_that_is_new_is_timed_and_one_that_was_there_before_is_not(reader: InMemoryMetricReader) -> None:
     handled(outcome="created", seconds_since_joined=240.5)
-    handled(outcome="created", seconds_since_joined=NEW_FOR_SECONDS + 1)
+    handled(outcome="created", seconds_since_joined=NEW_FOR.total_seconds() + 1)
     handled(outcome="unchanged")
     assert read(reader)["rollcall.time_to_connected"] == [({"provider": "aws"}, 240.5)]
 

@@ -13,9 +13,10 @@ from cli import status_output
 from cli.demo.trace import Step, Trace
 from cli.demo.view import connector_table, walk_table
 from cli.output import words
-from shared.application.status import AccountStatus, QueueDepth, RollStatus
+from shared.application.status import AccountStatus, RollStatus
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
+from shared.domain.queues import QueueDepth
 from tests.fixtures.read import ACCOUNT_ID
 
 KEY = AccountKey(provider=Provider.AWS, hierarchy_identifier=ACCOUNT_ID)

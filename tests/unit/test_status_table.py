@@ -12,12 +12,14 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from cli.status import status
-from cli.status_output import all_page, links_of, one_page, roll_table, summary, swept, waited
+from cli.status_output import all_page, one_page, roll_table, summary, swept, waited
 from cli.wording import age
 from shared.application.ports import Ledger
-from shared.application.status import AccountStatus, QueueDepth, RollStatus, Selected, roll_status
+from shared.application.status import AccountStatus, RollStatus, Selected, roll_status
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
+from shared.domain.links import links_of
+from shared.domain.queues import QueueDepth
 from shared.domain.sweeps import Sweep
 from shared.errors import TransientError
 from tests.fakes.clock import NOON

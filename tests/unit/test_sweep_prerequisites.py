@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from shared.application.status import QueueDepth
 from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector
 from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
 from shared.domain.policy import Deletions, Mode, OnMissingOwner, OnMissingPlan, Policy, Prechecks, Rule
 from shared.domain.prechecks import ASSIGN_ROLES, Permission
 from shared.domain.profiles import FOUNDATIONAL, RECOMMENDED, GovernanceRule
+from shared.domain.queues import QueueDepth
 from shared.domain.sweep.paid_plans import PlanUse, added_up, use_of
 from shared.domain.sweep.report import Standing, SweepReport
 from shared.domain.sweep.rights import DELETE_MACHINES, GOVERNANCE, READS, STANDARDS, WRITES, missing_rights, scopes_of

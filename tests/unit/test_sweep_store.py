@@ -67,9 +67,11 @@ def test_runs_are_listed_and_forgotten_without_a_look_at_what_the_others_hold() 
         for number in range(1, 51):
             SweepStore(documents, run).put_result(SliceResult(number=number))
         documents.put(f"reports/{run}.json", b"{}")
+        documents.put(f"summaries/{run}.json", b"{}")
     assert list_runs(documents) == tuple(runs)
     assert documents.listed == []
-    assert prune(documents, runs[2]) == 2 * 51
-    assert documents.listed == [50, 50, 10]
+    assert prune(documents, runs[2]) == 2 * 52
+    assert documents.listed == [50, 50, 10, 10]
     assert list_runs(documents) == tuple(runs[2:])
-    assert sorted(documents.list_names("reports/")) == [f"reports/{run}.json" for run in runs[2:]]
+    for folder in ("reports/", "summaries/"):
+        assert sorted(documents.list_names(folder)) == [f"{folder}{run}.json" for run in runs[2:]]

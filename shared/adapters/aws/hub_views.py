@@ -10,8 +10,8 @@ from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.queue_gauge import SqsGauge
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.application.ports import Clock
-from shared.application.status import QueueDepth
 from shared.domain.accounts import Account
+from shared.domain.queues import QueueDepth
 from shared.domain.stack_sets import InstanceState
 from shared.errors import RollcallError
 

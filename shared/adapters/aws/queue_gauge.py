@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from shared.adapters.aws.errors import translated
 from shared.adapters.aws.queue_urls import OUTPUTS, queue_urls
 from shared.application.ports import Clock
-from shared.application.status import QueueDepth
+from shared.domain.queues import QueueDepth
 from shared.errors import RollcallError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from shared.adapters.azure.errors import translated
 from shared.adapters.queue.storage_queue import queue_client
-from shared.application.status import QueueDepth
+from shared.domain.queues import QueueDepth
 from shared.errors import RollcallError
 
 

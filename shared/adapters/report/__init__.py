@@ -1,0 +1,1 @@
+"""The operator's report as one page of HTML that needs nothing else."""

@@ -1,0 +1,58 @@
+"""How values are written on the page. `page.js` writes what it shows by the same rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import urlencode
+
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""What is not seen, or turns round what is: control characters, marks of direction, halves of letters.
+
+What joins an emoji of several is left.
+"""
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def shown(text: str) -> str:
+    """Text from outside as people may see it: what would be hidden is written as its escape."""
+    return _HIDDEN.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text)
+
+
+def moment(at: datetime | None) -> str:
+    """A time to the minute."""
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else "–"
+
+
+def duration(seconds: float | None) -> str:
+    """A span in its two largest units."""
+    if seconds is None:
+        return "–"
+    left = round(seconds)
+    parts = []
+    for size, name in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size} {name}")
+            left %= size
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share; one that is not all is never called 100 %, nor one that is something 0 %."""
+    if not whole:
+        return "–"
+    exact = 100 * part / whole
+    if part < whole:
+        exact = min(exact, 99.0)
+    return f"{max(round(exact), 1 if part else 0)} %"
+
+
+def query(values: Mapping[str, str]) -> str:
+    """What a link to a filter says. Half a letter, which no address can have, is a question mark there."""
+    return urlencode(values, errors="replace")

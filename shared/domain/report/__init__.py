@@ -1,0 +1,1 @@
+"""What the operator's report says, as values made by pure functions."""
