@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import azure.functions as func
 import pytest
@@ -77,7 +78,8 @@ def test_what_cannot_be_read_is_answered_with_its_reason(
 
     monkeypatch.setattr("functions.bootstrap.operator_verifier", Knows)
     monkeypatch.setattr("functions.sweep_bootstrap.report_ports", fails)
-    found = report(asked())
+    context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=""))
+    found = report(asked(), context)
     assert found.status_code == status
     assert json.loads(found.get_body())["error"]["reason"] == str(error.args[0])
     assert [line.message for line in caplog.records] == ["report_failed"]
