@@ -34,7 +34,6 @@ def deploy(root: Path, settings: Settings, *, apply: bool) -> None:
         act("az", "deployment", "sub", "create", *where, *inputs, "--output", "json")
     made = _outputs(root)
     if made is None:
-        say("not deployed yet: Reader at the tenant root and the package follow with APPLY=1")
         return
     if azure.tenant_reader:
         _assign_reader(root, azure, made, apply=apply)
@@ -127,10 +126,15 @@ def _ensure_principal(application: str) -> None:
 
 
 def _outputs(root: Path) -> dict[str, Any] | None:
-    """What the present deployment gave, kept for the next steps; None where there is none."""
-    ended = f"[?name=='{DEPLOYMENT}' && properties.provisioningState=='Succeeded'].name"
-    if not ask("az", "deployment", "sub", "list", "--query", ended, "--output", "json"):
+    """What the present deployment gave, kept for the next steps; None, which is said, where it gave nothing."""
+    state = f"[?name=='{DEPLOYMENT}'].properties.provisioningState"
+    found = ask("az", "deployment", "sub", "list", "--query", state, "--output", "json")
+    if not found:
         outputs.forget(root, outputs.Step.AZURE)
+        say("not deployed yet: Reader at the tenant root and the package follow with APPLY=1")
+        return None
+    if found != ["Succeeded"]:  # an earlier one may have succeeded: what is known of it is true still
+        say(f"the last deployment is {found[0]}: what is known of one before it stays, APPLY=1 deploys anew")
         return None
     query = ("--query", "properties.outputs", "--output", "json")
     found = ask("az", "deployment", "sub", "show", "--name", DEPLOYMENT, *query)
