@@ -14,6 +14,7 @@ from deploy.settings import Azure, Settings
 
 DEPLOYMENT = "rollcall"
 PACKAGE = Path("build", "FunctionApp.zip")
+_AS_READER = ("--validation-level", "ProviderNoRbac")
 PROVIDERS = ("App", "Insights", "ManagedIdentity", "Network", "OperationalInsights", "Security", "Storage", "Web")
 
 
@@ -29,7 +30,8 @@ def deploy(root: Path, settings: Settings, *, apply: bool) -> None:
     file = outputs.write(root, "azure.parameters.json", _parameters_file(parameters))
     where = ("--name", DEPLOYMENT, "--location", azure.location, "--template-file", str(root / Place.MAIN))
     inputs = ("--parameters", str(file))
-    show("az", "deployment", "sub", "what-if", *where, *inputs)
+    # Whoever only looks need not be one who may write: the pull requests' identity has Reader.
+    show("az", "deployment", "sub", "what-if", *where, *inputs, *(() if apply else _AS_READER))
     if apply:
         act("az", "deployment", "sub", "create", *where, *inputs, "--output", "json")
     made = _outputs(root)
@@ -150,7 +152,7 @@ def _assign_reader(root: Path, azure: Azure, made: dict[str, Any], *, apply: boo
         *("--name", "rollcall-tenant-reader", "--location", azure.location),
         *("--template-file", str(root / Place.TENANT_READER)),
         *("--parameters", *(f"{name}={value}" for name, value in inputs.items())),
-        *(("--output", "none") if apply else ()),
+        *(("--output", "none") if apply else _AS_READER),
         told=apply,
     )
 

@@ -13,8 +13,8 @@ from typing import Any
 from deploy.refusal import RefusedError
 
 _HOW_TO_GET: dict[str, str] = {
-    "aws": "Install the AWS CLI, version 2: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
-    "az": "Install the Azure CLI, 2.60 or later: https://learn.microsoft.com/cli/azure/install-azure-cli",
+    "aws": "Install the AWS CLI, version 2 of November 2025 or later: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
+    "az": "Install the Azure CLI, 2.76 or later: https://learn.microsoft.com/cli/azure/install-azure-cli",
     "terraform": "Install Terraform, 1.9 or later: https://developer.hashicorp.com/terraform/install",
 }
 _REFUSAL = re.compile(r"\((\w+)\)")  # the code in "An error occurred (AccessDenied) when calling …"

@@ -111,6 +111,16 @@ def test_azure_is_applied_in_order_and_its_package_is_the_built_zip(tools: Comma
     assert "build/FunctionApp.zip --build-remote false" in package
 
 
+def test_a_what_if_of_azure_asks_for_no_right_to_write_and_one_before_a_deployment_does(tools: CommandLines) -> None:
+    tools.reaches(Step.AZURE)
+    shown = [each for each in tools.calls if " what-if " in each]
+    assert {each.split()[2] for each in shown} == {"sub", "mg"}
+    assert all("--validation-level ProviderNoRbac" in each for each in shown)
+    tools.forget()
+    assert tools.run("azure", "--apply").code == 0
+    assert not any("--validation-level" in each for each in tools.calls)
+
+
 def test_aws_is_applied_with_artefacts_by_their_hashes_before_the_stack(tools: CommandLines) -> None:
     tools.answers(
         "aws s3api head-object", err="An error occurred (404) when calling the HeadObject operation", code=254
