@@ -208,6 +208,7 @@ def test_readers_that_are_not_there_are_told_account_by_account(tools: CommandLi
 def test_a_deployment_of_azure_that_failed_leaves_what_is_known(tools: CommandLines) -> None:
     known = tools.kept("azure.json")
     tools.answers("az deployment sub list", ["Failed"])
+    tools.answers("az deployment sub show", {"functionAppName": {"value": "of what failed"}})
     done = tools.run("azure")
     assert (done.code, "the last deployment is Failed" in done.out, "not deployed yet" in done.out) == (0, True, False)
     assert tools.kept("azure.json") == known
