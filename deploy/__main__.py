@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         print(f"deploy {given.step}: {error}", file=sys.stderr)
         return 1
     if not given.apply:
-        say(f"nothing was changed; `make deploy-{given.step} APPLY=1` does it")
+        say(f"nothing that is deployed was changed; `make deploy-{given.step} APPLY=1` does it")
     return 0
 
 

@@ -14,6 +14,7 @@ from deploy.settings import Azure, Settings
 
 DEPLOYMENT = "rollcall"
 PACKAGE = Path("build", "FunctionApp.zip")
+_AS_READER = ("--validation-level", "ProviderNoRbac")
 PROVIDERS = ("App", "Insights", "ManagedIdentity", "Network", "OperationalInsights", "Security", "Storage", "Web")
 
 
@@ -29,12 +30,12 @@ def deploy(root: Path, settings: Settings, *, apply: bool) -> None:
     file = outputs.write(root, "azure.parameters.json", _parameters_file(parameters))
     where = ("--name", DEPLOYMENT, "--location", azure.location, "--template-file", str(root / Place.MAIN))
     inputs = ("--parameters", str(file))
-    show("az", "deployment", "sub", "what-if", *where, *inputs)
+    # Whoever only looks need not be one who may write: the pull requests' identity has Reader.
+    show("az", "deployment", "sub", "what-if", *where, *inputs, *(() if apply else _AS_READER))
     if apply:
         act("az", "deployment", "sub", "create", *where, *inputs, "--output", "json")
     made = _outputs(root)
     if made is None:
-        say("not deployed yet: Reader at the tenant root and the package follow with APPLY=1")
         return
     if azure.tenant_reader:
         _assign_reader(root, azure, made, apply=apply)
@@ -127,10 +128,15 @@ def _ensure_principal(application: str) -> None:
 
 
 def _outputs(root: Path) -> dict[str, Any] | None:
-    """What the present deployment gave, kept for the next steps; None where there is none."""
-    ended = f"[?name=='{DEPLOYMENT}' && properties.provisioningState=='Succeeded'].name"
-    if not ask("az", "deployment", "sub", "list", "--query", ended, "--output", "json"):
+    """What the present deployment gave, kept for the next steps; None, which is said, where it gave nothing."""
+    state = f"[?name=='{DEPLOYMENT}'].properties.provisioningState"
+    found = ask("az", "deployment", "sub", "list", "--query", state, "--output", "json")
+    if not found:
         outputs.forget(root, outputs.Step.AZURE)
+        say("not deployed yet: Reader at the tenant root and the package follow with APPLY=1")
+        return None
+    if found != ["Succeeded"]:  # an earlier one may have succeeded: what is known of it is true still
+        say(f"the last deployment is {found[0]}: what is known of one before it stays, APPLY=1 deploys anew")
         return None
     query = ("--query", "properties.outputs", "--output", "json")
     found = ask("az", "deployment", "sub", "show", "--name", DEPLOYMENT, *query)
@@ -146,7 +152,7 @@ def _assign_reader(root: Path, azure: Azure, made: dict[str, Any], *, apply: boo
         *("--name", "rollcall-tenant-reader", "--location", azure.location),
         *("--template-file", str(root / Place.TENANT_READER)),
         *("--parameters", *(f"{name}={value}" for name, value in inputs.items())),
-        *(("--output", "none") if apply else ()),
+        *(("--output", "none") if apply else _AS_READER),
         told=apply,
     )
 

@@ -11,12 +11,18 @@ from typing import Any
 from deploy.aws_account import REGION
 from deploy.programs import act, ask, say, text_of
 from deploy.refusal import RefusedError
+from deploy.stacks import called, check_done, check_status, outputs_of
 
 _MADE = re.compile(r"arn:\S+:changeSet/\S+")
 _NAMED = "CAPABILITY_NAMED_IAM"
-_NO_STACK = ("ValidationError",)
-_NEVER_EXECUTED = "REVIEW_IN_PROGRESS"
-"""The status of a stack for which there was a change set, and no more."""
+_KEPT = {
+    "AWS::CloudFormation::StackSet",
+    "AWS::IAM::Role",
+    "AWS::KMS::Key",
+    "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+}
+"""What is not lost by a perhaps: roles of all accounts, messages, trust, and what they are read with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +41,25 @@ def change(stack: Stack, *, apply: bool, replace: bool) -> dict[str, str] | None
     Returns the stack's outputs, or None where there is no such stack yet. Raises RefusedError where something would
     be deleted or replaced and `replace` does not allow it.
     """
-    made = _change_set(stack)
+    check_status(stack.name)
+    made = _change_set(stack, apply=apply)
     if made is None:
         say(f"{stack.name}: nothing to change")
         return outputs_of(stack.name)
-    changes = ask(*_called("describe-change-set", "--change-set-name", made))["Changes"]
+    changes = ask(*called("describe-change-set", "--change-set-name", made))["Changes"]
     for line in sorted(shown(changes)):
         say(f"{stack.name}: {line}")
     losses = sorted(lost(changes))
     if not apply or (losses and not replace):
-        ask(*_called("delete-change-set", "--change-set-name", made))
+        ask(*called("delete-change-set", "--change-set-name", made))
     if apply and losses and not replace:
         raise RefusedError(
             f"{stack.name}: {', '.join(losses)} would be deleted or replaced",
             remedy="See the changelog whether that is meant; REPLACE=1 allows it.",
         )
     if apply:
-        _execute(stack.name, made)
+        act(*called("execute-change-set", "--change-set-name", made))
+        check_done(stack.name)
     return outputs_of(stack.name)
 
 
@@ -67,42 +75,26 @@ def lost(changes: list[dict[str, Any]]) -> Iterator[str]:
     for each in (found["ResourceChange"] for found in changes):
         if each["Action"] == "Remove" or each.get("Replacement") == "True":
             yield each["LogicalResourceId"]
+        elif each["ResourceType"] in _KEPT and (
+            each["Action"] == "Dynamic" or each.get("Replacement") == "Conditional"
+        ):
+            yield f"{each['LogicalResourceId']} (perhaps)"
 
 
-def _change_set(stack: Stack) -> str | None:
-    """Its ARN; None where there is nothing to change."""
+def _change_set(stack: Stack, *, apply: bool) -> str | None:
+    """Its ARN; None where there is nothing to change.
+
+    A template's place is named by its MD5, and the AWS CLI leaves what lies there. Whoever may only look writes below
+    a prefix of its own, and what is carried out is uploaded anew.
+    """
+    place = ("--s3-bucket", stack.bucket, "--s3-prefix", "deploy" if apply else "preview", "--force-upload")
     parameters = [f"{name}={value}" for name, value in sorted(stack.parameters.items())]
     printed = text_of(
         *("aws", "cloudformation", "deploy", "--region", REGION, "--stack-name", stack.name),
         *("--template-file", str(stack.template)),
-        *(("--s3-bucket", stack.bucket, "--s3-prefix", "deploy") if stack.bucket else ()),
+        *(place if stack.bucket else ()),
         *("--capabilities", _NAMED, "--no-execute-changeset", "--no-fail-on-empty-changeset"),
         *("--parameter-overrides", *parameters),
     )
     found = _MADE.search(printed)
     return found[0] if found else None
-
-
-def _execute(name: str, change_set: str) -> None:
-    status = _stack(name)["StackStatus"]
-    act(*_called("execute-change-set", "--change-set-name", change_set))
-    waited = "stack-create-complete" if status == _NEVER_EXECUTED else "stack-update-complete"
-    text_of("aws", "cloudformation", "wait", waited, "--stack-name", name, "--region", REGION)
-    say(f"{name}: {_stack(name)['StackStatus']}")
-
-
-def _stack(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = ask(*_called("describe-stacks", "--stack-name", name))["Stacks"][0]
-    return found
-
-
-def outputs_of(name: str) -> dict[str, str] | None:
-    """What a stack gave; None where there is no such stack."""
-    found = ask(*_called("describe-stacks", "--stack-name", name), unless=_NO_STACK)
-    if found is None or found["Stacks"][0]["StackStatus"] == _NEVER_EXECUTED:
-        return None
-    return {each["OutputKey"]: each["OutputValue"] for each in found["Stacks"][0].get("Outputs", [])}
-
-
-def _called(*words: str) -> tuple[str, ...]:
-    return ("aws", "cloudformation", *words, "--region", REGION, "--output", "json")

@@ -7,14 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from typing import Any
 
 from deploy.refusal import RefusedError
 
 _HOW_TO_GET: dict[str, str] = {
-    "aws": "Install the AWS CLI, version 2: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
-    "az": "Install the Azure CLI, 2.60 or later: https://learn.microsoft.com/cli/azure/install-azure-cli",
+    "aws": "Install the AWS CLI, version 2 of November 2025 or later: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
+    "az": "Install the Azure CLI, 2.76 or later: https://learn.microsoft.com/cli/azure/install-azure-cli",
     "terraform": "Install Terraform, 1.9 or later: https://developer.hashicorp.com/terraform/install",
 }
 _REFUSAL = re.compile(r"\((\w+)\)")  # the code in "An error occurred (AccessDenied) when calling …"
@@ -31,12 +31,17 @@ def need(program: str) -> None:
         raise RefusedError(f"{program} is not on PATH", remedy=_HOW_TO_GET[program])
 
 
-def ask(*command: str, unless: Container[str] = ()) -> Any:
-    """What a command that changes nothing answers, from JSON; None where it refuses with one of the codes `unless`."""
+def ask(*command: str, unless: Container[str] = (), remedies: Mapping[str, str] | None = None) -> Any:
+    """What a command that changes nothing answers, from JSON; None where it refuses with one of the codes `unless`.
+
+    Raises RefusedError where it refuses with another, with that code's own remedy where there is one.
+    """
     done = _run(command)
-    if done.returncode and (code := _REFUSAL.search(done.stderr)) and code[1] in unless:
+    refused = _REFUSAL.search(done.stderr) if done.returncode else None
+    if refused and refused[1] in unless:
         return None
-    return _document(_good(command, done))
+    answer = _document(_good(command, done, (remedies or {}).get(refused[1]) if refused else None))
+    return {} if answer is None and unless else answer  # an answer without fields is printed as nothing
 
 
 def act(*command: str) -> Any:
@@ -83,11 +88,13 @@ def _found(command: tuple[str, ...]) -> list[str]:
     return [shutil.which(command[0]) or command[0], *command[1:]]
 
 
-def _good(command: tuple[str, ...], done: subprocess.CompletedProcess[str]) -> str:
+def _good(command: tuple[str, ...], done: subprocess.CompletedProcess[str], remedy: str | None = None) -> str:
     if done.returncode:
         sys.stdout.flush()
         print(done.stderr.strip() or done.stdout.strip(), file=sys.stderr)
-        raise RefusedError(f"`{_shown(command)}` ended with {done.returncode}", remedy="Its own words are above.")
+        raise RefusedError(
+            f"`{_shown(command)}` ended with {done.returncode}", remedy=remedy or "Its own words are above."
+        )
     return done.stdout
 
 

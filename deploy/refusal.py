@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class RefusedError(Exception):
-    """Nothing was changed by the step that raises it; `remedy` says what to do."""
+    """What a step did before it raises this stays done; `remedy` says what to do."""
 
     def __init__(self, reason: str, *, remedy: str) -> None:
         super().__init__(f"{reason}. {remedy}")

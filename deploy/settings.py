@@ -17,7 +17,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     "aws.bucket": (re.compile(r"([a-z0-9][a-z0-9-]{1,61}[a-z0-9])?"), "a bucket's name without dots"),
     "aws.management_account": (re.compile(r"\d{12}"), "twelve digits, in quotes"),
-    "aws.stack": (re.compile(r"[A-Za-z][A-Za-z0-9-]{0,50}"), "letters, digits and dashes"),
+    "aws.stack": (re.compile(r"[A-Za-z][A-Za-z0-9-]{0,37}"), "at most 38 letters, digits and dashes"),
     "azure.location": (re.compile(r"[a-z0-9]+"), "a region's short name, such as westeurope"),
     "azure.subscription": (_GUID, "a GUID in small letters"),
     "azure.tenant": (_GUID, "a GUID in small letters"),

@@ -5,6 +5,8 @@ Whatever no answer is for ends with 97, so that a call nobody thought of is seen
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 ANSWERS = ROOT / "tests" / "fixtures" / "deploy" / "answers.json"
 TOOLS = ("aws", "az", "terraform")
+FUNCTIONS = ("AccountEventsFunction", "StackEventsFunction", "ReconcileAccountsFunction")
 _FOREIGN = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "ROLLCALL_")
 _PROGRAM = """#!{python} -IS
 import json, pathlib, sys
@@ -61,17 +64,21 @@ class CommandLines:
         (folder / "infra").symlink_to(ROOT / "infra")
         shutil.copy(ROOT / "docs" / "samples" / "deploy.toml", folder / "deploy.toml")
         (folder / "build").mkdir()
-        for name in ("AccountEventsFunction", "StackEventsFunction", "ReconcileAccountsFunction", "FunctionApp"):
+        for name in (*FUNCTIONS, "FunctionApp"):
             (folder / "build" / f"{name}.zip").write_bytes(name.encode())
         self._answers: list[dict[str, Any]] = []
         for words, document in json.loads(ANSWERS.read_text(encoding="utf-8")).items():
             self.answers(words, document)
+        for name in FUNCTIONS:
+            self.has(f"artefacts/{hashlib.sha256(name.encode()).hexdigest()}.zip", name.encode())
+        reader = (ROOT / "infra" / "aws" / "reader-role.yaml").read_bytes()
+        self.has(f"artefacts/reader-role-{hashlib.sha256(reader).hexdigest()}.yaml", reader)
         self.answers("aws cloudformation deploy", _MADE)
         self.answers("aws configure get region", "us-east-1\n")
-        for said in ("execute-change-set", "delete-change-set", "wait"):
+        for said in ("execute-change-set", "delete-change-set"):
             self.answers(f"aws cloudformation {said}")
         for said in (
-            "aws s3 cp",
+            "aws s3api put-object",
             "az deployment sub what-if",
             "az deployment sub create",
             "az deployment mg",
@@ -99,6 +106,11 @@ class CommandLines:
         }
         self._answers.insert(0, answer)
         (self.folder / "answers").write_text(json.dumps(self._answers), encoding="utf-8")
+
+    def has(self, key: str, content: bytes) -> None:
+        """What lies in the bucket, as S3 tells it."""
+        checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        self.answers("aws s3api head-object", {"ChecksumSHA256": checksum}, besides=key)
 
     def says(self, before: str, after: str) -> None:
         """Changes a line of deploy.toml."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -23,7 +26,7 @@ def steps(job: str) -> list[dict[str, Any]]:
 def test_every_action_is_pinned_by_a_commit_and_says_its_version() -> None:
     lines = [line for line in TEXT.splitlines() if "uses:" in line]
     assert len(lines) == 10
-    pinned = [re.fullmatch(r" +- uses: [\w-]+/[\w-]+@([0-9a-f]{40}) # v\d+\.\d+\.\d+", line) for line in lines]
+    pinned = [re.fullmatch(r" +(?:- )?uses: [\w-]+/[\w-]+@([0-9a-f]{40}) # v\d+\.\d+\.\d+", line) for line in lines]
     assert all(pinned), lines
     by_action: dict[str, set[str]] = {}
     for line in lines:
@@ -68,11 +71,63 @@ def test_what_was_built_is_compared_before_every_step_is_shown_or_done_in_an_env
     assert job["env"]["APPLY"] == "${{ github.event_name == 'push' && '1' || '' }}"
     assert job["env"]["BUILT"] == "1"
     assert WORKFLOW[True]["push"] == {"branches": ["main"]}  # YAML takes `on` for true
-    runs = [each["run"] for each in steps("deploy") if "run" in each]
-    assert runs == ["sha256sum --check --strict artefacts.sha256", *(f"make deploy-{step}" for step in Step)]
+    compare, *runs = [each["run"] for each in steps("deploy") if "run" in each]
+    assert "sha256sum --check --strict" in compare
+    assert runs == [f"make deploy-{step}" for step in Step]
     assert [each["run"] for each in steps("build") if "run" in each][0] == "make build-twice"
+
+
+def shell(run: str, folder: Path, **environment: str) -> int:
+    """How a step's commands end, as a runner calls them."""
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", run],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode
+
+
+def test_digests_go_beside_the_artefacts_and_not_among_them(tmp_path: Path) -> None:
+    [digests] = [each for each in steps("build") if each.get("id") == "digests"]
+    [compare] = [each for each in steps("deploy") if "sha256sum" in each.get("run", "")]
+    assert compare["env"] == {"DIGESTS": "${{ needs.build.outputs.digests }}"}
+    assert JOBS["build"]["outputs"] == {"digests": "${{ steps.digests.outputs.digests }}"}
+    [uploaded] = [
+        each["with"] for each in steps("build") if each.get("uses", "").startswith("actions/upload-artifact@")
+    ]
+    assert "sha256" not in uploaded["path"]
+    (tmp_path / "A.zip").write_bytes(b"a")
+    (tmp_path / "B.zip").write_bytes(b"b")
+    assert shell(digests["run"], tmp_path, GITHUB_OUTPUT=str(tmp_path / "output")) == 0
+    head, *lines, end = (tmp_path / "output").read_text(encoding="utf-8").splitlines()
+    assert (head, end, len(lines)) == ("digests<<END", "END", 2)
+    assert shell(compare["run"], tmp_path, DIGESTS="\n".join(lines)) == 0
+    assert shell(compare["run"], tmp_path, DIGESTS="") != 0
+    (tmp_path / "B.zip").write_bytes(b"exchanged")
+    (tmp_path / "artefacts.sha256").unlink()
+    assert shell(compare["run"], tmp_path, DIGESTS="\n".join(lines)) != 0
+
+
+def test_a_pull_request_does_not_enter_google_whose_trust_admits_production_alone() -> None:
+    google = [
+        each for each in steps("deploy") if re.search(r"google|terraform|-gcp", f"{each.get('uses')}{each.get('run')}")
+    ]
+    assert len(google) == 3
+    assert all(each["if"] == "github.event_name == 'push'" for each in google)
+    assert not any("if" in each for each in steps("deploy") if each not in google)
+
+
+def test_a_pull_request_that_waits_keeps_no_deployment_waiting() -> None:
+    assert "concurrency" not in WORKFLOW
+    assert JOBS["deploy"]["concurrency"] == {
+        "group": "rollcall-${{ github.event_name == 'push' && 'production' || github.ref }}",
+        "cancel-in-progress": "${{ github.event_name == 'pull_request' }}",
+    }
 
 
 def test_the_guide_pins_trust_to_one_repository_and_environment() -> None:
     assert GUIDE.count("repo:OWNER/REPOSITORY:environment:production") == 3
+    assert GUIDE.count("repo:OWNER/REPOSITORY:environment:preview") == 2
     assert '"StringLike"' not in GUIDE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,8 @@ from cli.main import app
 from deploy.feeds import FEEDS, Place
 from deploy.outputs import Step
 from deploy.settings import read_settings
+from shared.adapters.aws.account_events import read_account_event
+from shared.adapters.aws.events import Ignored
 from shared.adapters.policy.problems import check_policy, parse_policy
 from shared.domain.accounts import Account, AccountState
 from shared.domain.policy import Verdict, decide
@@ -153,12 +156,41 @@ def test_the_policy_that_ends_it_is_one_and_excludes_everybody() -> None:
     assert decide(policy, replace(account, ou_path="/")).verdict is Verdict.EXCLUDE
 
 
+def test_the_event_that_is_sent_to_see_one_arrive_is_taken_by_the_rule_and_asks_nothing() -> None:
+    [entries] = re.findall(r"put-events .*--entries '(.*)'", GUIDE)
+    [entry] = json.loads(entries)
+    resources = load(ROOT / "infra" / "aws" / "template.yaml")["Resources"]
+    rules = [body["Properties"]["EventPattern"] for body in resources.values() if body["Type"] == "AWS::Events::Rule"]
+    taken = [each for pattern in rules for each in pattern.get("$or", [pattern]) if entry["Source"] in each["source"]]
+    assert len(taken) == 1
+    assert set(taken[0]) == {"source", "account"}
+    sent = {
+        "id": "00000000-0000-4000-8000-00000000e1e1",
+        "source": entry["Source"],
+        "detail-type": entry["DetailType"],
+        "detail": json.loads(entry["Detail"]),
+        "time": "2026-01-01T00:00:00Z",
+        "account": "123456789012",
+        "region": "us-east-1",
+        "resources": [],
+        "version": "0",
+    }
+    assert isinstance(read_account_event(json.dumps(sent)), Ignored)
+
+
+def test_whoever_previews_writes_where_nothing_is_deployed_from() -> None:
+    assert re.findall(r"`s3:PutObject` on `([^`]+)`", GUIDE) == ["preview/*"]
+    assert "A second role for `preview`" in GUIDE
+    assert "two applications, not one with two credentials" in GUIDE
+    assert re.search(r"^\| `production` \| `main` only \| yes \|", GUIDE, re.MULTILINE)
+
+
 def test_what_stays_on_purpose_is_what_the_templates_retain() -> None:
     kept = {
         name
         for file in ("bucket.yaml", "template.yaml", "reader-hub.yaml")
         for name, body in load(ROOT / "infra" / "aws" / file)["Resources"].items()
-        if body.get("DeletionPolicy") == "Retain"
+        if str(body.get("DeletionPolicy")).startswith("Retain")
     }
     assert kept == {"Bucket", "QueueKey"}
     assert "Two things stay on purpose (`DeletionPolicy: Retain`): the bucket" in GUIDE

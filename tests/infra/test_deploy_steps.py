@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.infra.gcp_module import blocks
 
 ISSUER = "https://00000000-0000-4000-8000-000000000001.tokens.sts.global.api.aws"
 CHANGES = re.compile(
-    r"^aws (iam enable|cloudformation (execute|activate)|s3 cp)|^terraform \S+ apply"
+    r"^aws (iam enable|cloudformation (execute|activate)|s3api put)|^terraform \S+ apply"
     r"|^az (provider register|ad \w+ create|deployment \w+ create|functionapp)"
 )
 
@@ -81,7 +82,7 @@ def test_the_stacks_get_azure_s_outputs_and_only_parameters_that_they_declare(to
     assert "OrganizationId=o-exampleorg1" in hub
     assert "OrganizationRootId=r-ex01" in hub
     assert re.search(
-        r"ReaderTemplateUrl=https://rollcall-123456789012-us-east-1\.s3\.us-east-1\.amazonaws\.com/deploy/", hub
+        r"ReaderTemplateUrl=https://rollcall-123456789012-us-east-1\.s3\.us-east-1\.amazonaws\.com/artefacts/", hub
     )
 
 
@@ -110,6 +111,16 @@ def test_azure_is_applied_in_order_and_its_package_is_the_built_zip(tools: Comma
     assert "build/FunctionApp.zip --build-remote false" in package
 
 
+def test_a_what_if_of_azure_asks_for_no_right_to_write_and_one_before_a_deployment_does(tools: CommandLines) -> None:
+    tools.reaches(Step.AZURE)
+    shown = [each for each in tools.calls if " what-if " in each]
+    assert {each.split()[2] for each in shown} == {"sub", "mg"}
+    assert all("--validation-level ProviderNoRbac" in each for each in shown)
+    tools.forget()
+    assert tools.run("azure", "--apply").code == 0
+    assert not any("--validation-level" in each for each in tools.calls)
+
+
 def test_aws_is_applied_with_artefacts_by_their_hashes_before_the_stack(tools: CommandLines) -> None:
     tools.answers(
         "aws s3api head-object", err="An error occurred (404) when calling the HeadObject operation", code=254
@@ -118,21 +129,89 @@ def test_aws_is_applied_with_artefacts_by_their_hashes_before_the_stack(tools: C
     assert tools.run("aws", "--apply").code == 0
     [bucket, *order] = [re.sub(r" --.*", "", each) for each in changing(tools)]
     assert bucket == "aws cloudformation execute-change-set"
-    uploads = [each for each in order if each.startswith("aws s3 cp")]
+    uploads = [each for each in tools.calls if each.startswith("aws s3api put-object")]
     names = ("AccountEventsFunction", "StackEventsFunction", "ReconcileAccountsFunction")
     hashes = [hashlib.sha256(name.encode()).hexdigest() for name in names]
-    *uploaded, reader = [each.rpartition("/")[2] for each in uploads]
-    assert uploaded == [*(f"{each}.zip" for each in hashes), "member-roles.yaml"]
-    assert re.fullmatch(r"reader-role-[0-9a-f]{12}.yaml", reader)
+    *uploaded, reader = [re.findall(r"--key (\S+)", each)[0] for each in uploads]
+    assert uploaded == [*(f"artefacts/{each}.zip" for each in hashes), "member-roles.yaml"]
+    assert re.fullmatch(r"artefacts/reader-role-[0-9a-f]{64}.yaml", reader)
     assert order[len(uploads) :] == ["aws cloudformation execute-change-set"] * 2
     template = (tools.folder / ".deploy" / "template.yaml").read_text(encoding="utf-8")
     assert re.findall(r"CodeUri: s3://rollcall-123456789012-us-east-1/artefacts/(\w+).zip", template) == hashes
 
 
-def test_what_lies_in_the_bucket_already_is_not_uploaded_again(tools: CommandLines) -> None:
+def uploaded(tools: CommandLines) -> list[str]:
+    """The keys that were written to."""
+    return [re.findall(r"--key (\S+)", each)[0] for each in tools.calls if " put-object " in each]
+
+
+def test_what_lies_in_the_bucket_counts_by_its_content_and_not_by_its_name(tools: CommandLines) -> None:
+    name = "AccountEventsFunction"
+    key = f"artefacts/{hashlib.sha256(name.encode()).hexdigest()}.zip"
     tools.forget()
     assert tools.run("aws", "--apply").code == 0
-    assert [each for each in tools.calls if " s3 cp " in each] == []
+    assert uploaded(tools) == []
+    tools.has(key, b"other")
+    tools.has("member-roles.yaml", b"other")  # `rollcall template publish` brought it there, and it stays
+    assert tools.run("aws", "--apply").code == 0
+    assert uploaded(tools) == [key]
+    [call] = [each for each in tools.calls if " put-object " in each]
+    checksum = base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+    assert f"--checksum-algorithm SHA256 --checksum-sha256 {checksum}" in call
+
+
+def test_every_word_to_the_bucket_names_its_owner(tools: CommandLines) -> None:
+    tools.answers("aws s3api head-object", err="An error occurred (404) when calling the HeadObject …", code=254)
+    tools.run("aws", "--apply")
+    calls = [each for each in tools.calls if each.startswith(("aws s3api ", "aws s3 "))]
+    assert {each.split()[2] for each in calls} == {"head-bucket", "head-object", "put-object"}
+    assert all("--expected-bucket-owner 123456789012" in each for each in calls)
+
+
+def test_what_is_only_shown_is_written_beside_what_is_deployed(tools: CommandLines) -> None:
+    tools.reaches(Step.AWS)
+    shown = [each for each in tools.calls if "--s3-bucket" in each]
+    assert len(shown) == 2
+    assert all("--s3-prefix preview --force-upload" in each for each in shown)
+    assert uploaded(tools) == []
+    tools.forget()
+    tools.answers("aws s3api head-object", err="An error occurred (404) when calling the HeadObject …", code=254)
+    tools.run("aws", "--apply")
+    applied = [each for each in tools.calls if "--s3-bucket" in each]
+    assert len(applied) == 2
+    assert all("--s3-prefix deploy --force-upload" in each for each in applied)
+    assert not any(key.startswith(("deploy/", "preview/")) for key in uploaded(tools))
+
+
+def test_a_change_is_waited_for_before_and_after_however_long_it_takes(tools: CommandLines) -> None:
+    for status in ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"):
+        under_way = {"Stacks": [{"StackName": "rollcall-reader-hub", "StackStatus": status}]}
+        tools.answers("aws cloudformation describe-stacks", under_way, besides="rollcall-reader-hub", once=True)
+    done = tools.run("aws", "--apply")
+    assert done.code == 0, done.err
+    assert "rollcall-reader-hub: UPDATE_COMPLETE_CLEANUP_IN_PROGRESS" in done.out
+    assert not any("cloudformation wait" in each for each in tools.calls)
+
+
+def test_readers_that_are_not_there_are_told_account_by_account(tools: CommandLines) -> None:
+    instances = [
+        {"Account": "210987654321", "Status": "CURRENT"},
+        {"Account": "210987654322", "Status": "OUTDATED", "StatusReason": "a policy denies iam:CreateRole"},
+    ]
+    tools.answers("aws cloudformation list-stack-instances", {"Summaries": instances})
+    done = tools.run("aws", "--apply")
+    assert "rollcall-reader: 210987654322 OUTDATED: a policy denies iam:CreateRole" in done.out
+    assert "1 of 2 accounts" in done.out
+    assert "210987654321" not in done.out
+
+
+def test_a_deployment_of_azure_that_failed_leaves_what_is_known(tools: CommandLines) -> None:
+    known = tools.kept("azure.json")
+    tools.answers("az deployment sub list", ["Failed"])
+    tools.answers("az deployment sub show", {"functionAppName": {"value": "of what failed"}})
+    done = tools.run("azure")
+    assert (done.code, "the last deployment is Failed" in done.out, "not deployed yet" in done.out) == (0, True, False)
+    assert tools.kept("azure.json") == known
 
 
 def test_the_template_that_is_deployed_is_ours_but_for_the_places_of_the_code() -> None:
