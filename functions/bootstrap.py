@@ -33,6 +33,7 @@ from shared.adapters.tokens.verifier import TokenVerifier, keys_address, operato
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.replay_ports import ReplayPorts
 from shared.application.rewrap import RewrapPorts
+from shared.errors import ConfigurationError
 
 
 @cache
@@ -41,7 +42,10 @@ def settings() -> Settings:
     send_fields()
     chosen = read_settings(Settings)
     if chosen.monitor:
-        telemetry.begin(chosen.monitor, make_credential(chosen.credential, client_id=chosen.client_id))
+        try:
+            telemetry.begin(chosen.monitor, make_credential(chosen.credential, client_id=chosen.client_id))
+        except ValueError as error:
+            raise ConfigurationError(str(error), setting="APPLICATIONINSIGHTS_CONNECTION_STRING") from error
     return chosen
 
 

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from functions import bootstrap
 from functions.queue_entry import handle_request
 from functions.settings import Settings
 from functions.telemetry import WithoutQueries, following, invocation, tell
@@ -185,3 +186,20 @@ def test_what_is_no_connection_string_is_named(text: str, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match="APPLICATIONINSIGHTS_CONNECTION_STRING"):
         read_settings(Settings)
+
+
+def test_a_connection_string_that_the_exporter_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "ROLLCALL_POLICY": "policy.yaml",
+        "ROLLCALL_QUEUE__QUEUESERVICEURI": "https://a.queue.core.windows.net",
+        "ROLLCALL_LEDGER__TABLESERVICEURI": "https://a.table.core.windows.net",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=00000000-0000-4000-8000-000000000000;nonsense",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+        "OTEL_SPAN_EVENT_COUNT_LIMIT": "128",  # so that it is as it was after this
+    }.items():
+        monkeypatch.setenv(name, value)
+    bootstrap.settings.cache_clear()
+    with pytest.raises(ConfigurationError) as refused:
+        bootstrap.settings()
+    assert refused.value.setting == "APPLICATIONINSIGHTS_CONNECTION_STRING"
