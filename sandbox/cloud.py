@@ -14,7 +14,7 @@ from sandbox.admin import AdminApi
 from sandbox.aws.cloud import AwsCloud
 from sandbox.azure.cloud import AzureCloud
 from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
-from sandbox.azure.entra import HUB_AUDIENCE, OPERATORS_AUDIENCE
+from sandbox.azure.entra import HUB_AUDIENCE
 from sandbox.azure.seeding import PREPARED, plant
 from sandbox.certificates import Certificates
 from sandbox.config import SandboxSettings
@@ -22,7 +22,7 @@ from sandbox.deployment import ARTEFACT_BUCKET, TEMPLATE, Deployment, deploy
 from sandbox.endpoints import FILE, Endpoints
 from sandbox.faults import Faults
 from sandbox.functions_app import FunctionHost
-from sandbox.gcp.cloud import ADMINISTRATOR, GcpCloud
+from sandbox.gcp.cloud import GcpCloud
 from sandbox.gcp.defender import deploy_defender, inspect_project
 from sandbox.gcp.deployment import deploy as deploy_google
 from sandbox.gcp.pubsub import PushSettings
@@ -30,13 +30,16 @@ from sandbox.journal import Journal
 from sandbox.lambda_service.service import LambdaService
 from sandbox.policy_upload import publish_policy, sample_policy
 from sandbox.trust import trusting
+from sandbox.variables import (
+    OPERATOR_ENVIRONMENT,
+    PUSH_AUDIENCE,
+    READER_ROLE,
+    REGION,
+    function_settings,
+    write_operator_environment,
+)
 
-REGION = "us-east-1"
-OPERATOR_ENVIRONMENT = "operator.env"
 HUB_TEMPLATE = TEMPLATE.parent / "reader-hub.yaml"
-READER_ROLE = "OrganizationAccountAccessRole"
-"""Moto gives it to every account; it stands for `rollcall-reader`, which the hub's template would bring."""
-_PUSH_AUDIENCE = "rollcall-project-events"
 QUEUE_SENDER_FUNCTIONS = ("account-events", "stack-events", "reconcile-accounts")
 
 
@@ -85,7 +88,7 @@ class Sandbox:
         self._trust_lambdas(deployment)
         self._start_lambdas(session)
         arm = self.settings.arm_endpoint or self.azure.arm_url
-        self._start_hosts(settings, self._function_settings(arm, policy_url))
+        self._start_hosts(settings, function_settings(self, arm, policy_url))
         self._push_project_events()
         admin = AdminApi(self)
         self._stack.callback(admin.stop)
@@ -104,7 +107,7 @@ class Sandbox:
             tenant_id=self.settings.tenant_id,
             subscription_id=self.settings.subscription_id,
         )
-        self._write_operator_environment(arm, policy_url, f"s3://{deployment.bucket}/policy.yaml")
+        write_operator_environment(self, arm, policy_url, f"s3://{deployment.bucket}/policy.yaml")
         endpoints.write(self.folder)
         return endpoints
 
@@ -157,7 +160,7 @@ class Sandbox:
         self.gcp.push_to(
             PushSettings(
                 url=f"{self.function_hosts[0].url}/api/gcp/project-events",
-                audience=_PUSH_AUDIENCE,
+                audience=PUSH_AUDIENCE,
                 service_account=self.google.push_account,
                 first_pause_seconds=self.settings.gcp_push_pause_seconds,
                 most_deliveries=100,
@@ -254,88 +257,3 @@ class Sandbox:
         )
         self._stack.callback(self.lambdas.stop)
         self.lambdas.start()
-
-    def _identity(self, who: str) -> dict[str, str]:
-        """Settings of whoever reaches Azure through a managed identity's endpoint."""
-        return {
-            "IDENTITY_ENDPOINT": self.azure.identity_endpoint,
-            "IDENTITY_HEADER": self.azure.identity_headers[who],
-            "REQUESTS_CA_BUNDLE": str(self.certificates.bundle_path),
-            "ROLLCALL_CREDENTIAL": "managed-identity",
-        }
-
-    def _function_settings(self, arm: str, policy_url: str) -> dict[str, str]:
-        client_id = self.azure.directory.get(FUNCTIONS).client_id
-        return (
-            self._identity("functions")
-            | self._telemetry()
-            | {
-                "ROLLCALL_ARM_ENDPOINT": arm,
-                "ROLLCALL_POLICY": policy_url,
-                "ROLLCALL_CLIENT_ID": client_id,
-                "ROLLCALL_TENANT_ID": self.settings.tenant_id,
-                "ROLLCALL_AUTHORITY_HOST": self.azure.authority_url,
-                "ROLLCALL_OPERATORS__AUDIENCE": OPERATORS_AUDIENCE,
-                "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
-                "ROLLCALL_QUEUE__credential": "managedidentity",
-                "ROLLCALL_QUEUE__clientId": client_id,
-                "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
-                "AzureWebJobsStorage__blobServiceUri": self.azure.blob_url,
-                "AzureWebJobsStorage__credential": "managedidentity",
-                "AzureWebJobsStorage__clientId": client_id,
-                "ROLLCALL_RETRY__FIRST_SECONDS": str(self.settings.retry_first_seconds),
-                "ROLLCALL_RETRY__LONGEST_SECONDS": str(self.settings.retry_longest_seconds),
-                "ROLLCALL_RETRY__CONTENDED_SECONDS": str(self.settings.retry_contended_seconds),
-                "ROLLCALL_RETRY__CLAIM_SECONDS": str(self.settings.retry_claim_seconds),
-                "ROLLCALL_PACING__WRITES_PER_SECOND": str(self.settings.pacing_writes_per_second),
-                "ROLLCALL_PACING__BURST": str(self.settings.pacing_burst),
-                "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
-                "ROLLCALL_SWEEP__SCHEDULE": "0 0 5 * * *",
-                "ROLLCALL_HUB__ROLE_ARN": f"arn:aws:iam::{self.aws.management_account_id}:role/rollcall-reader-hub",
-                "ROLLCALL_HUB__AUDIENCE": HUB_AUDIENCE,
-                "ROLLCALL_READER_ROLE": READER_ROLE,
-                "AWS_ENDPOINT_URL": self.aws.url,
-                "ROLLCALL_GCP__AUDIENCE": self.google.audience,
-                "ROLLCALL_GCP__SERVICE_ACCOUNT": self.google.service_account,
-                "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
-                "ROLLCALL_GCP__PUSH_AUDIENCE": _PUSH_AUDIENCE,
-                "ROLLCALL_GCP__PUSH_SERVICE_ACCOUNT": self.google.push_account,
-                "ROLLCALL_GCP__CERTS_URL": self.gcp.certs_url,
-            }
-        )
-
-    def _telemetry(self) -> dict[str, str]:
-        """What `infra/azure` sets, where it is wanted: every test would carry it otherwise."""
-        if not self.settings.telemetry:
-            return {}
-        return {
-            "APPLICATIONINSIGHTS_CONNECTION_STRING": self.azure.monitor_connection,
-            "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
-            "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
-            "PYTHON_ENABLE_OPENTELEMETRY": "true",
-            "OTEL_BSP_SCHEDULE_DELAY": "500",  # milliseconds; the exporter's own are five seconds and a minute
-            "OTEL_METRIC_EXPORT_INTERVAL": "2000",
-        }
-
-    def _write_operator_environment(self, arm: str, policy_url: str, policy_object: str) -> None:
-        """What `rollcall` needs to work on this sandbox as it would on the real clouds."""
-        values = self._identity("operator") | {
-            "AWS_ENDPOINT_URL": self.aws.url,
-            "AWS_ACCESS_KEY_ID": "sandbox",
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "ROLLCALL_ARM_ENDPOINT": arm,
-            "ROLLCALL_POLICY": policy_url,
-            "ROLLCALL_PUBLISH__S3": policy_object,
-            "ROLLCALL_PUBLISH__BLOB": policy_url,
-            "ROLLCALL_QUEUE__queueServiceUri": self.azure.queue_url,
-            "ROLLCALL_LEDGER__tableServiceUri": self.azure.table_url,
-            "ROLLCALL_READER_ROLE": READER_ROLE,
-            "ROLLCALL_SWEEP__CONTAINER": f"{self.azure.blob_url}/sweeps",
-            "ROLLCALL_GCP__ENDPOINT": self.gcp.url,
-            "GOOGLE_OAUTH_ACCESS_TOKEN": self.gcp.token_of(ADMINISTRATOR),
-        }
-        path = self.folder / OPERATOR_ENVIRONMENT
-        path.write_text("".join(f"{key}={value}\n" for key, value in values.items()), encoding="utf-8")
-        path.chmod(0o600)

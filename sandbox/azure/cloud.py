@@ -83,13 +83,13 @@ class AzureCloud:
         }
         self._add_providers(settings, inspect_account, list_accounts)
         self.resource_manager = self._resource_manager()
-        self.monitor = MonitorIngestion(self.tokens, settings.subscription_id)
         self.storage = Storage(journal, certificates, settings.folder / "azure", self.tokens, self.faults)
         self._services: dict[str, Service] = {}
 
     def _add_providers(
         self, settings: SandboxSettings, inspect_account: InspectAccount, list_accounts: ListAccounts
     ) -> None:
+        self.monitor = MonitorIngestion(self.tokens, settings.subscription_id)
         self.connectors = SecurityConnectors(self.resources, settings, inspect_account)
         self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
         self.pricings = Pricings(self.resources, gap_seconds=settings.pricing_gap_seconds)

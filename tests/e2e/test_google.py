@@ -10,6 +10,7 @@ import requests
 
 from sandbox.azure.directory import FUNCTIONS
 from sandbox.endpoints import Endpoints
+from sandbox.variables import function_settings
 from shared.adapters.azure.credential_kind import CredentialKind
 from shared.adapters.azure.credentials import make_credential
 from shared.adapters.clock import SystemClock
@@ -52,7 +53,7 @@ def test_whoever_has_the_administrator_s_token_sees_what_was_planted(roll: Roll)
 
 def test_the_function_app_s_identity_gets_in_by_its_settings(roll: Roll, monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox = roll.sandbox
-    variables = sandbox._function_settings(sandbox.azure.arm_url, "policy")
+    variables = function_settings(sandbox, sandbox.azure.arm_url, "policy")
     for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE"):
         monkeypatch.setenv(name, variables[name])
     prefix = "ROLLCALL_GCP__"

@@ -21,9 +21,10 @@ from sandbox.azure.directory import FUNCTIONS
 from sandbox.azure.entra import OPERATORS_AUDIENCE
 from sandbox.azure.governance_rules import TYPE as RULES
 from sandbox.azure.machines import TYPE as MACHINES
-from sandbox.cloud import HUB_TEMPLATE, READER_ROLE
+from sandbox.cloud import HUB_TEMPLATE
 from sandbox.faults import Fault, FaultKind, Hold
 from sandbox.policy_upload import publish_policy, sample_policy
+from sandbox.variables import READER_ROLE
 from shared.adapters.clock import SystemClock
 from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.queue.sweep_queue import StorageSliceQueue

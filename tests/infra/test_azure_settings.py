@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from functions.settings import Settings
 from sandbox.azure.storage import CONTAINERS, QUEUES, TABLES
-from sandbox.cloud import Sandbox
 from sandbox.deployment import REPOSITORY
+from sandbox.variables import function_settings
 from shared.adapters.ledger.pacing import PACING
 from shared.adapters.ledger.parked_bodies import PARKED
 from shared.adapters.ledger.sweep_log import SWEEPS
@@ -99,7 +99,7 @@ def test_every_setting_that_the_code_reads_is_set_and_every_one_that_is_set_is_r
 
 
 def test_every_setting_of_the_sandboxs_function_app_is_set_in_azure_too() -> None:
-    said = re.findall(r'"((?:ROLLCALL|AzureWebJobs)\w+)"', inspect.getsource(Sandbox._function_settings))
+    said = re.findall(r'"((?:ROLLCALL|AzureWebJobs)\w+)"', inspect.getsource(function_settings))
     set_here = {name.upper() for name in environment(*SECTIONS)}
     assert {name for name in said if name.upper() not in set_here | NOT_SET} == set()
 

@@ -12,9 +12,10 @@ import pytest
 
 from sandbox.aws.cloud import AwsCloud
 from sandbox.certificates import Certificates
-from sandbox.cloud import HUB_TEMPLATE, READER_ROLE
+from sandbox.cloud import HUB_TEMPLATE
 from sandbox.config import SandboxSettings
 from sandbox.journal import Journal
+from sandbox.variables import READER_ROLE
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge
 from shared.adapters.aws.instances import Ec2Instances
