@@ -15,7 +15,10 @@ from deploy.settings import Azure, Settings
 DEPLOYMENT = "rollcall"
 PACKAGE = Path("build", "FunctionApp.zip")
 _AS_READER = ("--validation-level", "ProviderNoRbac")
-PROVIDERS = ("App", "Insights", "ManagedIdentity", "Network", "OperationalInsights", "Security", "Storage", "Web")
+PROVIDERS = (
+    *("App", "Insights", "KeyVault", "ManagedIdentity", "Network", "OperationalInsights", "Security", "Storage"),
+    "Web",
+)
 
 
 def deploy(root: Path, settings: Settings, *, apply: bool) -> None:

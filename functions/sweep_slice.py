@@ -1,22 +1,33 @@
-"""ƒ sweep_slice: a message on `sweep` plans a sweep, or does one slice of it; the last one makes the report."""
+"""ƒ sweep_slice: a message on `sweep` plans a sweep, or does one slice of it, or tells somebody of its report.
+
+The last slice makes the report.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Annotated
 
 import azure.functions as func
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from functions import telemetry
 from functions.queue_entry import LAST_TRY
+from shared.application.notify import NotifyPorts, notify
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_slice import sweep_slice as sweep_one
 from shared.errors import RollcallError
 from shared.messages.faults import faults_of
+from shared.messages.sweep_notice import SweepNotice
 from shared.messages.sweep_slice import SweepSlice
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
+
+_MESSAGE: TypeAdapter[SweepSlice | SweepNotice] = TypeAdapter(
+    Annotated[SweepSlice | SweepNotice, Field(discriminator="schema_id")]
+)
 
 
 @blueprint.function_name("sweep_slice")
@@ -27,16 +38,23 @@ def sweep_slice(message: func.QueueMessage, context: func.Context) -> None:
 
     ports = sweep_bootstrap.sweep_ports()
     with telemetry.invocation(context):
-        handle_slice(message.get_body(), message.dequeue_count or 1, ports)
+        handle_message(message.get_body(), message.dequeue_count or 1, ports, sweep_bootstrap.notify_ports)
 
 
-def handle_slice(body: bytes, dequeue_count: int, ports: SweepPorts) -> None:
+def handle_message(body: bytes, dequeue_count: int, ports: SweepPorts, notify_ports: Callable[[], NotifyPorts]) -> None:
     """Does what the message asks and says so in one line. Raises what the queue has to try again."""
     try:
-        asked = SweepSlice.from_json(body)
+        asked = _MESSAGE.validate_json(body)
     except ValidationError as error:  # nobody but us puts messages here, so nothing is lost
         logger.error("slice_unreadable", extra={"reason": faults_of(error)})  # noqa: TRY400 - one line
         return
+    if isinstance(asked, SweepNotice):
+        notify(asked, notify_ports())
+    else:
+        _handle_slice(asked, dequeue_count, ports)
+
+
+def _handle_slice(asked: SweepSlice, dequeue_count: int, ports: SweepPorts) -> None:
     facts: dict[str, object] = {"run": asked.run, "slice": asked.slice, "dequeue_count": dequeue_count}
     try:
         report = sweep_one(asked, ports, tries_left=max(LAST_TRY - dequeue_count, 0))

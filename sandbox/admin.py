@@ -82,6 +82,7 @@ class AdminApi:
         app = Flask("admin")
         app.add_url_rule("/journal", view_func=self._journal, methods=["GET"])
         app.add_url_rule("/seed", view_func=self._seed, methods=["POST"])
+        app.add_url_rule("/notices", view_func=self._notices, methods=["GET"])
         app.add_url_rule("/seek", view_func=self._seek, methods=["POST"])
         app.add_url_rule("/token", view_func=self._token, methods=["POST"])
         app.add_url_rule("/stop", view_func=self._stop, methods=["POST"])
@@ -131,6 +132,10 @@ class AdminApi:
             self._sandbox.gcp.folder_at(path)
         projects = [plant_project(self._sandbox.gcp, project) for project in seed.projects]
         return jsonify({"accounts": planted, "projects": projects})
+
+    def _notices(self) -> Response:
+        receivers = self._sandbox.azure.receivers
+        return jsonify({name: receivers.taken(name) for name in ("teams", "webhook")})
 
     def _seek(self) -> Response:
         return jsonify({"messages": self._sandbox.gcp.seek()})

@@ -24,7 +24,8 @@ LONGEST_HOLD_SECONDS = 120.0
 SERVICES = (
     *("cloudformation", "ec2", "events", "iam", "lambda", "lambda-runtime", "monitoring", "oidc-issuer"),
     *("organizations", "s3", "sqs", "sts"),
-    *("arm", "blob", "entra", "functions", "managed-identity", "monitor", "queue", "table"),
+    *("arm", "blob", "entra", "functions", "managed-identity", "monitor", "queue"),
+    *("receivers", "table"),
     "gcp",
 )
 """Every simulated service, as the journal names it."""

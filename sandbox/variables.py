@@ -1,4 +1,4 @@
-"""What the processes of a sandbox, and an operator's shell, are told: environment variables, none of them a secret."""
+"""What the processes of a sandbox, and an operator's shell, are told: environment variables, no secret of yours."""
 
 from __future__ import annotations
 
@@ -67,7 +67,18 @@ def function_settings(sandbox: Sandbox, arm: str, policy_url: str) -> dict[str, 
             "ROLLCALL_GCP__PUSH_SERVICE_ACCOUNT": sandbox.google.push_account,
             "ROLLCALL_GCP__CERTS_URL": sandbox.gcp.certs_url,
         }
+        | _receivers(sandbox)
     )
+
+
+def _receivers(sandbox: Sandbox) -> dict[str, str]:
+    """What Key Vault references come to once the platform has resolved them."""
+    receivers, url = sandbox.azure.receivers, sandbox.azure.receivers_url
+    return {
+        "ROLLCALL_NOTIFY__TEAMS": f"{url}{receivers.teams_path}",
+        "ROLLCALL_NOTIFY__WEBHOOK": f"{url}{receivers.webhook_path}",
+        "ROLLCALL_NOTIFY__WEBHOOK_KEY": receivers.webhook_key,
+    }
 
 
 def _telemetry(sandbox: Sandbox) -> dict[str, str]:

@@ -55,6 +55,12 @@ param operatorsAudience string = ''
 @description('Object id of an Entra group whose members operate Rollcall from a shell; empty: no rights are given.')
 param operatorsGroupId string = ''
 
+@description('Whether a channel of Teams is told of sweeps; its address is the secret notify-teams of the key vault.')
+param notifyTeams bool = false
+
+@description('Whether a webhook is told of sweeps; its address and key are the secrets notify-webhook and notify-webhook-key.')
+param notifyWebhook bool = false
+
 @description('When the daily sweep begins: six fields, UTC.')
 param sweepSchedule string = '0 0 5 * * *'
 
@@ -175,6 +181,17 @@ module intakeStorage 'modules/intake-storage.bicep' = {
   }
 }
 
+module notifyVault 'modules/notify-vault.bicep' = if (notifyTeams || notifyWebhook) {
+  name: 'rollcall-notify-vault'
+  scope: group
+  params: {
+    location: location
+    name: '${name}-${unique}'
+    functionsPrincipalId: identities.outputs.functionsPrincipalId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
 module functionApp 'modules/function-app.bicep' = {
   name: 'rollcall-function-app'
   scope: group
@@ -194,6 +211,9 @@ module functionApp 'modules/function-app.bicep' = {
     alwaysReady: alwaysReady
     sweepSchedule: sweepSchedule
     operatorsAudience: operatorsAudience
+    notifyTeams: notifyTeams
+    notifyWebhook: notifyWebhook
+    vaultUri: notifyTeams || notifyWebhook ? notifyVault!.outputs.uri : ''
     awsManagementAccountId: awsManagementAccountId
     awsAudience: awsAudience
     awsStackName: awsStackName

@@ -26,6 +26,7 @@ from sandbox.azure.native_members import NativeMembers
 from sandbox.azure.pricing_routes import PricingOperations
 from sandbox.azure.pricings import Pricings
 from sandbox.azure.provider_routes import ConnectorOperations, graph_routes
+from sandbox.azure.receivers import Receivers, receivers_fault
 from sandbox.azure.resource_graph import ResourceGraph
 from sandbox.azure.resource_manager import ResourceManager
 from sandbox.azure.resources import Resources
@@ -90,6 +91,7 @@ class AzureCloud:
         self, settings: SandboxSettings, inspect_account: InspectAccount, list_accounts: ListAccounts
     ) -> None:
         self.monitor = MonitorIngestion(self.tokens, settings.subscription_id)
+        self.receivers = Receivers()
         self.connectors = SecurityConnectors(self.resources, settings, inspect_account)
         self.graph = ResourceGraph(self.resources, self.directory, lag_seconds=settings.resource_graph_lag_seconds)
         self.pricings = Pricings(self.resources, gap_seconds=settings.pricing_gap_seconds)
@@ -139,6 +141,7 @@ class AzureCloud:
         self._serve("managed-identity", self._identities.answer, managed_identity_fault, tls=False)
         self._serve("arm", self.resource_manager.answer, resource_manager_fault)
         self._serve("monitor", self.monitor.answer, monitor_fault)
+        self._serve("receivers", self.receivers.answer, receivers_fault)
         if self.native_members is not None:
             self.native_members.start()
         return self
@@ -182,6 +185,11 @@ class AzureCloud:
     def monitor_connection(self) -> str:
         """Its connection string; no secret, since keys are switched off."""
         return f"InstrumentationKey={INSTRUMENTATION_KEY};IngestionEndpoint={self.monitor_url}"
+
+    @property
+    def receivers_url(self) -> str:
+        """Where the receivers of notices are."""
+        return self._services["receivers"].url
 
     @property
     def identity_endpoint(self) -> str:

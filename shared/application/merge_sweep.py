@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import product
 
 from shared.application.delete_machines import delete_orphans
+from shared.application.notify import ask_for_notices
 from shared.application.sweep_ports import SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, prune, put_latest
 from shared.domain.accounts import Provider
@@ -53,6 +54,8 @@ def merge_if_last(run: str, ports: SweepPorts, *, just: int = 0) -> SweepReport 
     store.put_report(report)
     _tell(report, ports, newest=newest)
     _tell_states(run, states)
+    if newest:
+        ask_for_notices(report, ports)
     if newest and not put_latest(ports.documents, report, version):
         made, _ = find_latest(ports.documents)
         if made is not None and made.run == run:  # the message that makes the report was delivered twice

@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TypeVar
 
+from shared.application.notify import undelivered_notices
 from shared.application.plan import mode_switch_among
 from shared.application.ports import Clock
 from shared.application.sweep_ports import SliceSender, SweepPorts
@@ -263,3 +264,4 @@ def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[Swee
     if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:
         hours = (message.asked_at - latest.started_at).total_seconds() / 3600
         yield SWEEP_MISSED.about("sweep", f"the sweep before began {hours:.0f} hours earlier")
+    yield from undelivered_notices(ports)

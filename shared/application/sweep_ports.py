@@ -12,6 +12,7 @@ from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
 from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector, ConnectorId
+from shared.domain.notice import Receiver
 from shared.domain.prechecks import Permission
 from shared.domain.profiles import Plan
 from shared.domain.stack_sets import InstanceState as StackState
@@ -22,6 +23,7 @@ from shared.domain.sweep.identity import IdentitySeen
 from shared.domain.sweep.machines import ArcMachine, InstanceState
 from shared.domain.sweep.slices import MachineRef
 from shared.domain.sweep.templates import InstanceSeen
+from shared.messages.sweep_notice import SweepNotice
 from shared.messages.sweep_slice import SweepSlice
 
 JsonBody = Mapping[str, Any]
@@ -56,10 +58,13 @@ class Documents(Protocol):
 
 
 class SliceSender(Protocol):
-    """The queue `sweep`."""
+    """The queue `sweep`, of slices and of notices about a sweep."""
 
     def send_slice(self, message: SweepSlice) -> None:
         """Puts a message. Raises TransientError, ConfigurationError."""
+
+    def send_notice(self, message: SweepNotice, *, delay_seconds: float = 0.0) -> None:
+        """Puts a message, visible after `delay_seconds`. Raises TransientError, ConfigurationError."""
 
 
 class SweptTenant(Protocol):
@@ -203,7 +208,7 @@ class Instances(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPorts:
-    """What the sweep works with."""
+    """What the sweep works with. `receivers` are told of it afterwards."""
 
     documents: Documents
     slices: SliceSender
@@ -228,3 +233,4 @@ class SweepPorts:
     sweeps: SweepLog
     policy: PolicySource
     clock: Clock
+    receivers: frozenset[Receiver] = frozenset()

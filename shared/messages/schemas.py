@@ -9,9 +9,14 @@ from pydantic import BaseModel
 
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
+from shared.messages.roll_notice import RollNotice
 
 FOLDER = Path(__file__).with_name("schemas")
-_MODELS: dict[str, type[BaseModel]] = {"connector-request-1": ConnectorRequest, "parked-request-1": ParkedRequest}
+_MODELS: dict[str, type[BaseModel]] = {
+    "connector-request-1": ConnectorRequest,
+    "parked-request-1": ParkedRequest,
+    "roll-notice-1": RollNotice,
+}
 
 
 def rendered() -> dict[str, str]:

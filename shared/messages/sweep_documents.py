@@ -1,9 +1,13 @@
-"""The documents of a sweep as JSON: its facts, slices, results, report and summary. Unknown fields are ignored."""
+"""The documents of a sweep as JSON: its facts, slices, results, report and summary, and what its receivers know.
+
+Unknown fields are ignored.
+"""
 
 from __future__ import annotations
 
 from pydantic import TypeAdapter
 
+from shared.domain.notice import Delivery
 from shared.domain.report.runs import RunSummary
 from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
 from shared.domain.sweep.slices import Slice
@@ -13,3 +17,4 @@ SLICE: TypeAdapter[Slice] = TypeAdapter(Slice)
 RESULT: TypeAdapter[SliceResult] = TypeAdapter(SliceResult)
 REPORT: TypeAdapter[SweepReport] = TypeAdapter(SweepReport)
 SUMMARY: TypeAdapter[RunSummary] = TypeAdapter(RunSummary)
+DELIVERY: TypeAdapter[Delivery] = TypeAdapter(Delivery)

@@ -28,6 +28,7 @@ from sandbox.variables import READER_ROLE
 from shared.adapters.clock import SystemClock
 from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.queue.sweep_queue import StorageSliceQueue
+from shared.application.notify import MOST_TRIES
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import find_latest, put_latest
 from tests.e2e.planting import Planted, Planter
@@ -327,3 +328,40 @@ def test_stopped_while_it_waits_the_command_says_that_the_sweep_goes_on(world: W
     world.roll.sandbox.faults.release()
     assert code == 1
     assert "goes on; see its end with `rollcall sweep --last`" in (world.folder / "stderr").read_text()
+
+
+def notices(world: World, receiver: str) -> list[Any]:
+    return world.roll.sandbox.azure.receivers.taken(receiver)
+
+
+def test_receivers_are_told_what_changed_and_none_of_them_holds_up_or_fails_a_sweep(world: World) -> None:
+    faults, dead = world.roll.sandbox.faults, world.roll.outputs["AccountEventsDeadLetterQueueUrl"]
+    first = notices(world, "webhook")[0]
+    assert (first["schema"], first["since"], first["resolved"]) == ("roll-notice/1", "", 0)
+    assert first["new"] == sum(each["new"] for each in first["causes"]) > 10
+    titles = [each["attachments"][0]["content"]["fallbackText"] for each in notices(world, "teams")]
+    assert titles[0] == f"Rollcall: {first['new']} new, 0 resolved"
+    world.sweep()
+    world.roll.wait_until_drained("sweep")
+    told = len(notices(world, "webhook"))
+
+    faults.plant(Fault(kind=FaultKind.THROTTLE, retry_after=1, rate=1.0, service="receivers", operation="PostToTeams"))
+    faults.plant(Fault(kind=FaultKind.LATENCY, seconds=6, service="receivers", operation="PostToWebhook"))
+    world.roll.client("sqs").send_message(QueueUrl=dead, MessageBody="{}")
+    report = world.sweep()
+    assert report["complete"]
+    assert ("messages-given-up", "") in found(report, "new")
+    assert len(notices(world, "webhook")) == told, "the report was there first"
+    wait_until(lambda: len(notices(world, "webhook")) == told + 1, "the slow one was told")
+    assert [each["key"] for each in notices(world, "webhook")[-1]["causes"]] == ["messages-given-up"]
+    wait_until(lambda: any(each["struck"] == MOST_TRIES for each in faults.planted()), "all tries were spent")
+    world.roll.wait_until_drained("sweep")
+    assert len(notices(world, "teams")) == len(titles)
+    faults.clear()
+
+    later = world.sweep()
+    assert ("notice-undelivered", "") in found(later, "new")
+    wait_until(lambda: len(notices(world, "teams")) == len(titles) + 1, "the other was told what it had missed")
+    assert notices(world, "teams")[-1]["attachments"][0]["content"]["fallbackText"] == "Rollcall: 2 new, 0 resolved"
+    world.roll.client("sqs").purge_queue(QueueUrl=dead)
+    assert set(found(world.sweep(), "resolved")) == {("messages-given-up", ""), ("notice-undelivered", "")}

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from shared.application.sweep_ports import Document
+from shared.messages.sweep_notice import SweepNotice
 from shared.messages.sweep_slice import SweepSlice
 from tests.fakes.failures import Failures
 
@@ -55,9 +56,15 @@ class FakeSliceQueue:
 
     def __init__(self) -> None:
         self.messages: deque[SweepSlice] = deque()
+        self.notices: deque[tuple[SweepNotice, float]] = deque()
         self.failures = Failures()
 
     def send_slice(self, message: SweepSlice) -> None:
         """Puts a message."""
         self.failures.strike("send_slice")
         self.messages.append(SweepSlice.from_json(message.to_json()))
+
+    def send_notice(self, message: SweepNotice, *, delay_seconds: float = 0.0) -> None:
+        """Puts a message, with the delay that was asked for."""
+        self.failures.strike("send_notice")
+        self.notices.append((SweepNotice.from_json(message.to_json()), delay_seconds))

@@ -193,4 +193,5 @@ def test_the_scopes_of_a_diagnostic_setting_are_all_that_keep_logs() -> None:
         "modules/intake-storage.bicep:queueService": {*changes, "StorageRead"},
         "modules/intake-storage.bicep:tableService": changes,
         "modules/monitoring.bicep:workspace": {"Audit"},
+        "modules/notify-vault.bicep:vault": {"AuditEvent"},
     }

@@ -17,7 +17,8 @@ from shared.domain.sweep.rights import DELETE_MACHINES, missing_rights
 from tests.infra.azure_module import FILES, MODULE, of_kind, parsed, the, variable, words
 
 IDS = {role.id: name for name, role in ROLES.items()} | {
-    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher"  # Azure built-in roles
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",  # Azure built-in roles
+    "4633458b-17de-408a-874b-0445c86b69e6": "Key Vault Secrets User",
 }
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 READER = Permission(actions=("*/read",))
@@ -72,6 +73,7 @@ def test_nobody_is_given_more_than_this() -> None:
     queue_roles = {"Storage Queue Data Contributor", "Storage Table Data Contributor"}
     assert grants() == {
         (FUNCTIONS, "Reader", "tenant-reader"),
+        (FUNCTIONS, "Key Vault Secrets User", "vault"),
         (FUNCTIONS, "Security Admin", "connectors"),
         (FUNCTIONS, "registrationRole", "connectors"),
         ("principalId", "roleDefinitionId", "group-assignment"),  # the role of connectors, in their resource group

@@ -18,7 +18,7 @@ import pytest
 from functions.gcp_project_events import answer
 from functions.queue_entry import handle_request
 from functions.replay_queue import answer as answer_replay
-from functions.sweep_slice import handle_slice
+from functions.sweep_slice import handle_message
 from lambdas.batch import logged, run_batch
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.events import read_reconcile_event, read_stack_event
@@ -146,8 +146,13 @@ def test_a_message_that_is_no_request_is_not_quoted(name: str, azure: AzureSide,
 
 def test_neither_is_a_slice_nor_a_report_that_cannot_be_read(log: Callable[[], str]) -> None:
     ports: Any = None  # nothing is asked of them
-    for body in (PERSON, json.dumps({"schema": "sweep-slice/1", "run": PERSON, "slice": PERSON, "asked_at": PERSON})):
-        handle_slice(body.encode(), 1, ports)
+    for body in (
+        PERSON,
+        json.dumps({"schema": PERSON}),
+        json.dumps({"schema": "sweep-slice/1", "run": PERSON, "slice": PERSON, "asked_at": PERSON}),
+        json.dumps({"schema": "sweep-notice/1", "run": PERSON, "receiver": PERSON, "asked_at": PERSON}),
+    ):
+        handle_message(body.encode(), 1, ports, lambda: ports)
     documents = FakeDocuments()
     documents.put("latest.json", json.dumps({"run": PERSON, "findings": PERSON}).encode())
     assert find_latest(documents)[0] is None

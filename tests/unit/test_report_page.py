@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 
 from shared.adapters.report import charts, page
 from shared.adapters.report.page import MOST_BYTES, MOST_UNITS, WITHOUT_SCRIPT, page_of
-from shared.adapters.report.shown import duration, moment, percent, shown
+from shared.adapters.report.shown import duration, moment, percent
 from shared.domain.report.accounts import Counts
 from shared.domain.report.roll import RollReport, Seen, roll_report
+from shared.domain.visible import shown
 from shared.messages.roll_report import report_document
 from tests.fakes.clock import NOON
 from tests.fakes.roll import HOSTILE, newest, record, roll

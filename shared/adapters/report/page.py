@@ -18,9 +18,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.adapters.report import charts
-from shared.adapters.report.shown import duration, moment, percent, query, shown
+from shared.adapters.report.shown import duration, moment, percent, query
 from shared.domain.report.accounts import Unit
 from shared.domain.report.roll import RollReport
+from shared.domain.visible import shown
 from shared.messages.roll_report import report_json
 
 MOST_BYTES = 5_000_000

@@ -283,6 +283,13 @@ SWEEP_MISSED = SweepKind(
     link="https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer",
     remedy="See whether the Function App was stopped, and whether ROLLCALL_SWEEP__SCHEDULE asks for a sweep each day.",
 )
+NOTICE_UNDELIVERED = SweepKind(
+    key="notice-undelivered",
+    area=Area.SWEEP,
+    severity=Severity.MEDIUM,
+    link="https://learn.microsoft.com/azure/app-service/app-service-key-vault-references",
+    remedy="See whether the receiver takes messages, then run `rollcall sweep`: it is told all that it has missed.",
+)
 
 SWEEP_KINDS = (*(found for found in list(vars().values()) if isinstance(found, SweepKind)), *PROJECT_KINDS)
 """Every kind, in the order above; last what keeps Defender out of GCP projects."""

@@ -1,0 +1,1 @@
+"""Receivers of notices: a channel of Microsoft Teams, and any webhook."""

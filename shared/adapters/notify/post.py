@@ -1,0 +1,108 @@
+"""One POST to a receiver. Its address may be a secret: nothing here says more of it than the host.
+
+A redirect is not followed, and what the receiver says beside its status is not read: both are strangers' words.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.rest import HttpRequest
+
+from shared.errors import ConfigurationError, PermanentError, TransientError
+
+_CONNECT_SECONDS, _READ_SECONDS = 5, 15
+_UNRESOLVED = "@microsoft.keyvault("
+_PASSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_GONE = frozenset({401, 403, 404, 410})
+
+
+def keep_addresses_out_of_the_log() -> None:
+    """The HTTP library writes the path of each request at level DEBUG, and the path may be a secret."""
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+
+class Receiving:
+    """An address that takes JSON, in the setting `setting`."""
+
+    def __init__(self, address: str, *, setting: str) -> None:
+        """Nothing is asked, and nothing refused, before `post`."""
+        self._address = address.strip()
+        self._setting = setting
+
+    def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Sends it; any 2xx means that it was taken.
+
+        Raises:
+            ConfigurationError: the address is none, or not one that takes messages any more.
+            TransientError: no answer, 429 or a failure of the receiver's; with its `Retry-After`, if it named seconds.
+            PermanentError: it does not take this message.
+        """
+        host = self._host()
+        kind = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "rollcall"}
+        request = HttpRequest("POST", self._address, content=body, headers=kind | dict(headers or {}))
+        client: PipelineClient[Any, Any] = PipelineClient(self._address, policies=[])
+        try:
+            with client:
+                answer = client.send_request(
+                    request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS
+                )
+                status, wait = answer.status_code, _seconds(answer.headers.get("Retry-After"))
+                answer.close()
+        except AzureError as error:  # its own words would tell the whole address
+            raise TransientError(f"{host} gave no answer ({type(error).__name__})") from None
+        except ValueError:
+            raise ConfigurationError("the receiver's address is no https address", setting=self._setting) from None
+        self._judge(host, status, wait)
+
+    def _host(self) -> str:
+        """The host of the address. Raises ConfigurationError where it is no https address."""
+        if self._address.lower().startswith(_UNRESOLVED):
+            raise ConfigurationError(
+                "the Key Vault reference is not resolved",
+                setting=self._setting,
+                remedy=f"Give the Function App's identity Key Vault Secrets User on the secret that {self._setting} "
+                "names, see that the secret is there and enabled, then restart the app.",
+            )
+        try:
+            parts = urlsplit(self._address)
+            host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        except ValueError:
+            parts, host = urlsplit(""), None
+        if parts.scheme != "https" or not host:
+            raise ConfigurationError("the receiver's address is no https address", setting=self._setting)
+        return host
+
+    def _judge(self, host: str, status: int, wait: float | None) -> None:
+        if 200 <= status < 300:
+            return
+        if status in _PASSES:
+            raise TransientError(f"{host} answered {status}", retry_after_seconds=wait)
+        if status in _GONE:
+            raise ConfigurationError(
+                f"{host} answered {status}: it does not take messages at this address",
+                setting=self._setting,
+                remedy=f"Put the receiver's present address into the secret that {self._setting} names, restart the "
+                "app, then run `rollcall sweep`.",
+            )
+        if 300 <= status < 400:
+            raise PermanentError(
+                f"{host} answered {status}; a redirect is not followed",
+                remedy=f"Put the address that it leads to into the secret that {self._setting} names.",
+            )
+        raise PermanentError(f"{host} answered {status}: it does not take this message")
+
+
+def _seconds(value: str | None) -> float | None:
+    """The seconds of a `Retry-After`; None where it is missing, a date, or nothing sensible."""
+    try:
+        seconds = float(value) if value else math.nan
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None

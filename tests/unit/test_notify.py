@@ -1,0 +1,356 @@
+"""Telling of a sweep: only what changed since it was told last, each receiver alone, and never at the sweep's cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from shared.application.notify import MOST_TRIES, NotifyPorts, Outcome, find_delivery, notify
+from shared.application.sweep_store import SweepStore, prune
+from shared.domain.accounts import Provider
+from shared.domain.ledger import AccountKey, HistoryEntry, Result
+from shared.domain.notice import SHOW_ALL, Notice, Receiver, changes_between
+from shared.domain.sweep.findings import SweepFinding
+from shared.domain.sweep.kinds import CONNECTOR_MISSING, MESSAGES_GIVEN_UP, NOTICE_UNDELIVERED, SWEEP_MISSED
+from shared.domain.sweep.report import Standing, SweepReport
+from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
+from shared.messages.sweep_notice import SweepNotice
+from tests.fakes.clock import NOON
+from tests.fakes.roll import about, newest
+from tests.fakes.sweep import SweepWorld
+from tests.unit.test_sweep import IDS, world
+
+__all__ = ["world"]
+
+TEAMS, WEBHOOK = Receiver.TEAMS, Receiver.WEBHOOK
+
+
+@dataclass
+class FakeNotifier:
+    """Keeps what it is told, and fails as planned before."""
+
+    told: list[Notice] = field(default_factory=list)
+    failures: list[RollcallError] = field(default_factory=list)
+
+    def tell(self, notice: Notice) -> None:
+        """Keeps it."""
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append(notice)
+
+
+class Told:
+    """A sweep's world with both receivers."""
+
+    def __init__(self, world: SweepWorld) -> None:
+        self.world = world
+        world.receivers = frozenset(Receiver)
+        self.notifiers = {receiver: FakeNotifier() for receiver in Receiver}
+
+    @property
+    def ports(self) -> NotifyPorts:
+        """What telling works with."""
+        world = self.world
+        return NotifyPorts(
+            documents=world.documents,
+            ledger=world.ledger,
+            slices=world.queue,
+            notifiers=self.notifiers,
+            clock=world.clock,
+        )
+
+    def sweep(self) -> SweepReport:
+        """A sweep of the next day, and nobody told of it yet."""
+        report = self.world.sweep()
+        self.world.clock.advance(86_000)
+        assert report is not None
+        return report
+
+    def deliver(self, receiver: Receiver = TEAMS) -> list[Outcome]:
+        """Every message for the receiver, with those that come of it; the others' stay."""
+        outcomes = []
+        while mine := [each for each in self.world.queue.notices if each[0].receiver is receiver]:
+            self.world.queue.notices.remove(mine[0])
+            outcomes.append(notify(mine[0][0], self.ports))
+        return outcomes
+
+    def last(self, receiver: Receiver = TEAMS) -> Notice:
+        """What it was told last."""
+        return self.notifiers[receiver].told[-1]
+
+
+@pytest.fixture
+def told(world: SweepWorld) -> Told:
+    return Told(world)
+
+
+def lose(world: SweepWorld, account_id: str) -> None:
+    """The account's connector is gone."""
+    world.tenant.connectors = [each for each in world.tenant.connectors if each.hierarchy_identifier != account_id]
+
+
+def report_of(*findings: SweepFinding) -> SweepReport:
+    return newest([about(each) for each in findings], 10)
+
+
+def test_each_receiver_is_told_what_is_new(told: Told) -> None:
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    for receiver in Receiver:
+        assert told.deliver(receiver) == [Outcome.TOLD]
+        notice = told.last(receiver)
+        assert (notice.run, notice.since, notice.new, notice.resolved) == (report.run, "", 1, 0)
+        [cause] = notice.causes
+        assert (cause.key, cause.new, cause.resolved) == (CONNECTOR_MISSING.key, 1, 0)
+        assert cause.examples[0].account == IDS[0]
+        assert cause.command == notice.command == f"rollcall status {IDS[0]}"
+
+
+def test_what_is_still_there_is_not_told_again_and_what_went_is(told: Told) -> None:
+    kept = told.world.tenant.connectors
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.deliver()
+    second = told.sweep()
+    assert told.deliver() == [Outcome.NOTHING_NEW]
+    assert len(told.notifiers[TEAMS].told) == 1
+
+    told.world.tenant.connectors = kept
+    third = told.sweep()
+    assert told.deliver() == [Outcome.TOLD]
+    notice = told.last()
+    assert (notice.run, notice.since, notice.new, notice.resolved) == (third.run, second.run, 0, 1)
+    assert [(each.key, each.command) for each in notice.causes] == [(CONNECTOR_MISSING.key, "")]
+    assert notice.command == SHOW_ALL
+
+
+def test_what_a_receiver_missed_comes_with_the_next_sweep(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.notifiers[TEAMS].failures = [PermanentError("410", remedy="Put the new address there.")]
+    assert told.deliver() == [Outcome.GIVEN_UP]
+    assert told.deliver(WEBHOOK) == [Outcome.TOLD]
+
+    lose(told.world, IDS[1])
+    second = told.sweep()
+    assert told.deliver() == [Outcome.TOLD]
+    assert (told.last().since, told.last().new) == ("", 3), "two connectors, and that the first was not told"
+    told.deliver(WEBHOOK)
+    assert told.last(WEBHOOK).new == 2, "the other knows the first already"
+    found = [each.finding for each in second.findings if each.finding.key == NOTICE_UNDELIVERED.key]
+    assert [(each.subject, "410" in each.reason) for each in found] == [("notice/teams", True)]
+    assert found[0].remedy.startswith("Put the new address there.")
+
+    third = told.sweep()
+    [gone] = [each for each in third.findings if each.finding.key == NOTICE_UNDELIVERED.key]
+    assert gone.standing is Standing.RESOLVED
+    assert told.deliver() == [Outcome.TOLD]
+    assert (told.last().new, told.last().resolved) == (0, 1)
+
+
+def test_a_receiver_that_fails_for_a_while_is_tried_again_within_bounds(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    busy, slower = TransientError("503"), TransientError("429", retry_after_seconds=77)
+    told.notifiers[TEAMS].failures = [busy, busy, slower]
+    delays = []
+    outcome = Outcome.PUT_OFF
+    while outcome is Outcome.PUT_OFF:
+        [(message, delay)] = [each for each in told.world.queue.notices if each[0].receiver is TEAMS]
+        delays.append(delay)
+        told.world.queue.notices.remove((message, delay))
+        outcome = notify(message, told.ports)
+    assert outcome is Outcome.TOLD
+    assert delays == [0, 30, 60, 77]
+
+
+def test_the_tries_end(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.notifiers[TEAMS].failures = [TransientError("no answer")] * 50
+    assert told.deliver() == [Outcome.PUT_OFF] * (MOST_TRIES - 1) + [Outcome.GIVEN_UP]
+    delivery, _ = find_delivery(told.world.documents, TEAMS)
+    assert delivery.failing is not None
+    assert (delivery.failing.tries, delivery.failing.reason) == (MOST_TRIES, "no answer")
+
+
+def test_a_wrong_setting_is_not_tried_again(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.notifiers[TEAMS].failures = [ConfigurationError("no address", setting="ROLLCALL_NOTIFY__TEAMS")]
+    assert told.deliver() == [Outcome.GIVEN_UP]
+    assert [each[0].receiver for each in told.world.queue.notices] == [WEBHOOK]
+
+
+def test_an_hour_is_the_longest_that_a_receiver_can_ask_to_wait(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.notifiers[TEAMS].failures = [TransientError("429", retry_after_seconds=1e9)]
+    message = next(each[0] for each in told.world.queue.notices if each[0].receiver is TEAMS)
+    told.world.queue.notices.clear()
+    assert notify(message, told.ports) is Outcome.PUT_OFF
+    assert told.world.queue.notices[0][1] == 3600
+
+
+def test_the_same_message_twice_tells_once(told: Told) -> None:
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    message = SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON)
+    assert notify(message, told.ports) is Outcome.TOLD
+    assert notify(message, told.ports) is Outcome.DROPPED
+    assert len(told.notifiers[TEAMS].told) == 1
+
+
+def test_a_late_message_of_an_older_sweep_tells_nothing(told: Told) -> None:
+    lose(told.world, IDS[0])
+    first = told.sweep()
+    told.world.queue.notices.clear()
+    told.sweep()
+    told.deliver()
+    assert notify(SweepNotice(run=first.run, receiver=TEAMS, asked_at=NOON), told.ports) is Outcome.DROPPED
+    assert len(told.notifiers[TEAMS].told) == 1
+
+
+def test_a_receiver_that_is_no_more_is_left_alone_and_no_finding(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.notifiers[TEAMS].failures = [PermanentError("gone")]
+    told.deliver()
+    told.world.receivers = frozenset({WEBHOOK})
+    del told.notifiers[TEAMS]
+    report = told.sweep()
+    assert [each[0].receiver for each in told.world.queue.notices] == [WEBHOOK] * 2
+    assert NOTICE_UNDELIVERED.key not in {each.finding.key for each in report.open}
+    assert notify(SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON), told.ports) is Outcome.DROPPED
+
+
+def test_nobody_is_asked_for_where_nobody_is_to_be_told(world: SweepWorld) -> None:
+    lose(world, IDS[0])
+    assert world.sweep() is not None
+    assert not world.queue.notices
+
+
+def test_the_report_is_there_whether_or_not_the_message_could_be_put(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.world.queue.failures.plan("send_notice", TransientError("busy"))
+    report = told.sweep()
+    assert report.complete
+    assert {each[0].receiver for each in told.world.queue.notices} == set(Receiver)
+    assert {each[0].run for each in told.world.queue.notices} == {report.run}
+
+
+def test_our_own_storage_failing_is_raised_and_forgets_nothing(told: Told) -> None:
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    message = SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON)
+    told.world.documents.failures.plan("find", TransientError("storage is busy"))
+    with pytest.raises(TransientError):
+        notify(message, told.ports)
+    assert notify(message, told.ports) is Outcome.TOLD
+
+
+def test_killed_after_it_was_sent_it_is_sent_once_more_under_the_same_name(told: Told) -> None:
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    message = SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON)
+    told.world.documents.failures.plan("put", TransientError("killed here"))
+    with pytest.raises(TransientError):
+        notify(message, told.ports)
+    assert notify(message, told.ports) is Outcome.TOLD
+    first, second = told.notifiers[TEAMS].told
+    assert first == second
+
+
+def test_a_name_comes_from_the_ledger_and_its_absence_stops_nothing(told: Told) -> None:
+    key = AccountKey(provider=Provider.AWS, hierarchy_identifier=IDS[0])
+    entry = HistoryEntry(
+        key=key,
+        at=NOON,
+        step="connect",
+        result=Result.CREATED,
+        message_id="m",
+        attempt=0,
+        correlation_id="c",
+        name="payments-prod",
+    )
+    told.world.ledger.record(entry)
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.deliver()
+    assert told.last().causes[0].examples[0].name == "payments-prod"
+
+    told.world.ledger.failures.plan("find", TransientError("busy"))
+    assert told.deliver(WEBHOOK) == [Outcome.TOLD]
+    assert told.last(WEBHOOK).causes[0].examples[0].name == ""
+
+
+def test_a_report_of_before_that_is_pruned_makes_everything_new(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.deliver()
+    told.world.queue.notices.clear()
+    told.world.clock.advance(100 * 86_400)
+    prune(told.world.documents, f"{told.world.clock.now():%Y%m%dT%H%M%SZ}")
+    told.sweep()
+    assert told.deliver() == [Outcome.TOLD]
+    assert (told.last().since, told.last().new) == ("", 2), "the connector that is missing still, and the late sweep"
+
+
+def test_a_state_that_cannot_be_read_begins_anew(told: Told) -> None:
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.world.documents.put("notices/teams.json", b"{")
+    assert told.deliver() == [Outcome.TOLD]
+    assert find_delivery(told.world.documents, TEAMS)[0].told
+
+
+def changes(before: SweepReport | None, after: SweepReport) -> Sequence[tuple[str, int, int]]:
+    return [(each.key, len(each.new), len(each.resolved)) for each in changes_between(before, after)]
+
+
+MISSING = [CONNECTOR_MISSING.about(account, "none") for account in IDS[:3]]
+GIVEN_UP = MESSAGES_GIVEN_UP.about("queue/onboarding-poison", "3 messages")
+MISSED = SWEEP_MISSED.about("sweep", "late")
+
+
+def test_changes_are_grouped_by_cause_the_gravest_first_and_what_is_only_resolved_last() -> None:
+    before, after = report_of(GIVEN_UP), report_of(MISSED, *MISSING)
+    assert changes(before, after) == [
+        (CONNECTOR_MISSING.key, 3, 0),
+        (SWEEP_MISSED.key, 1, 0),
+        (MESSAGES_GIVEN_UP.key, 0, 1),
+    ]
+
+
+def test_of_one_cause_some_may_come_while_others_go() -> None:
+    assert changes(report_of(*MISSING[:2]), report_of(*MISSING[1:])) == [(CONNECTOR_MISSING.key, 1, 1)]
+
+
+def test_what_was_not_looked_at_is_neither_new_nor_resolved() -> None:
+    [found] = report_of(MISSING[0]).findings
+    unseen = replace(report_of(), findings=(replace(found, standing=Standing.UNSEEN),))
+    assert changes(report_of(MISSING[0]), unseen) == []
+
+
+def test_what_came_and_went_between_two_that_were_told_is_not_told() -> None:
+    [found] = report_of(MISSING[0]).findings
+    after = replace(report_of(), findings=(replace(found, standing=Standing.RESOLVED),))
+    assert changes(report_of(), after) == []
+
+
+def test_a_finding_of_another_day_with_another_reason_is_the_same() -> None:
+    later = replace(report_of(CONNECTOR_MISSING.about(IDS[0], "another reason")), ended_at=NOON + timedelta(days=1))
+    assert changes(report_of(MISSING[0]), later) == []
+
+
+def test_the_store_knows_nothing_of_notices_by_mistake(told: Told) -> None:
+    """Deliveries lie outside of what is pruned: else a quiet quarter would tell everything anew."""
+    lose(told.world, IDS[0])
+    told.sweep()
+    told.deliver()
+    prune(told.world.documents, "99991231T000000Z")
+    assert find_delivery(told.world.documents, TEAMS)[0].told
+    assert SweepStore(told.world.documents, find_delivery(told.world.documents, TEAMS)[0].told).find_report() is None
