@@ -1,11 +1,11 @@
-"""The settings of the Function App, from environment variables.
+"""The settings of the Function App, from environment variables; none of them is a secret.
 
-None of them is a secret but those of `NotifySettings`, which the platform fetches from Key Vault.
+What the policy's `notifications` name is read where it is used (functions/receivers.py): the platform fetches it.
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.adapters.azure.credential_kind import CredentialKind
@@ -91,19 +91,6 @@ class HubSettings(BaseModel):
     audience: str = Field(default="api://rollcall-aws", min_length=1)
 
 
-class NotifySettings(BaseModel):
-    """`ROLLCALL_NOTIFY__*`: who is told of sweeps; each is a Key Vault reference, and empty where nobody is.
-
-    Nothing is checked here: a wrong one must not keep the Function App from its work.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    teams: SecretStr = SecretStr("")
-    webhook: SecretStr = SecretStr("")
-    webhook_key: SecretStr = SecretStr("")
-
-
 class Settings(BaseSettings):
     """`ROLLCALL_*` of the Function App."""
 
@@ -121,7 +108,6 @@ class Settings(BaseSettings):
     retry: RetrySettings = Field(default_factory=RetrySettings)
     sweep: SweepSettings | None = None
     hub: HubSettings | None = None
-    notify: NotifySettings = Field(default_factory=NotifySettings)
     gcp: GcpSettings = Field(default_factory=GcpSettings)
     reader_role: str = "rollcall-reader"
     stack_name: str = "rollcall"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions import bootstrap, telemetry
+from functions import bootstrap, receivers
 from shared.adapters.aws.account_identity import IamIdentities
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge, HubStackStates
@@ -19,9 +19,6 @@ from shared.adapters.defender.arc_machines import ArmMachines
 from shared.adapters.defender.subscriptions import ArmSubscriptions
 from shared.adapters.ledger.sweep_documents import BlobDocuments
 from shared.adapters.ledger.sweep_log import TableSweepLog
-from shared.adapters.notify.post import keep_addresses_out_of_the_log
-from shared.adapters.notify.teams import TeamsChannel
-from shared.adapters.notify.webhook import Webhook
 from shared.adapters.queue.depth import StorageQueueGauge
 from shared.adapters.queue.sweep_queue import SWEEP
 from shared.adapters.resource_graph.advice import GraphAdvice
@@ -29,10 +26,9 @@ from shared.adapters.resource_graph.prerequisites import GraphSubscriptions
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.adapters.resource_graph.swept import GraphHealth, GraphTenant
 from shared.adapters.resource_graph.swept_compliance import GraphCompliance
-from shared.application.notify import Notifier, NotifyPorts
+from shared.application.notify import NotifyPorts
 from shared.application.report import ReportPorts
 from shared.application.sweep_ports import SweepPorts
-from shared.domain.notice import Notice, Receiver
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,7 +78,6 @@ def sweep_ports() -> SweepPorts:
         sweeps=bootstrap.rewrap_ports().sweeps,
         policy=onboarding.policy,
         clock=clock,
-        receivers=frozenset(_notifiers()),
     )
 
 
@@ -91,40 +86,13 @@ def notify_ports() -> NotifyPorts:
     """What a notice works with. Raises ConfigurationError that names what is missing."""
     ports = sweep_ports()
     return NotifyPorts(
-        documents=ports.documents, ledger=ports.ledger, slices=ports.slices, notifiers=_notifiers(), clock=ports.clock
+        documents=ports.documents,
+        ledger=ports.ledger,
+        slices=ports.slices,
+        policy=ports.policy,
+        notifier=receivers.notifier_of,
+        clock=ports.clock,
     )
-
-
-class Unseen:
-    """A receiver that is called without a span."""
-
-    def __init__(self, notifier: Notifier) -> None:
-        """`notifier` is the receiver itself."""
-        self._notifier = notifier
-
-    def tell(self, notice: Notice) -> None:
-        """Sends it. Raises TransientError, PermanentError, ConfigurationError."""
-        with telemetry.unseen():
-            self._notifier.tell(notice)
-
-
-@cache
-def _notifiers() -> Mapping[Receiver, Notifier]:
-    """Those that the settings name."""
-    keep_addresses_out_of_the_log()
-    chosen, found = bootstrap.settings().notify, dict[Receiver, Notifier]()
-    if address := chosen.teams.get_secret_value():
-        found[Receiver.TEAMS] = Unseen(TeamsChannel(address, setting="ROLLCALL_NOTIFY__TEAMS"))
-    if address := chosen.webhook.get_secret_value():
-        webhook = Webhook(
-            address,
-            chosen.webhook_key.get_secret_value(),
-            setting="ROLLCALL_NOTIFY__WEBHOOK",
-            key_setting="ROLLCALL_NOTIFY__WEBHOOK_KEY",
-            clock=SystemClock(),
-        )
-        found[Receiver.WEBHOOK] = Unseen(webhook)
-    return found
 
 
 @cache

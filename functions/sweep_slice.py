@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Annotated
 
 import azure.functions as func
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from functions import telemetry
 from functions.queue_entry import LAST_TRY
@@ -25,9 +24,8 @@ from shared.messages.sweep_slice import SweepSlice
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
 
-_MESSAGE: TypeAdapter[SweepSlice | SweepNotice] = TypeAdapter(
-    Annotated[SweepSlice | SweepNotice, Field(discriminator="schema_id")]
-)
+_MESSAGE: TypeAdapter[SweepSlice | SweepNotice] = TypeAdapter(SweepSlice | SweepNotice)
+"""Without a discriminator: pydantic would quote a wrong one, and the log is no place for texts of others."""
 
 
 @blueprint.function_name("sweep_slice")

@@ -75,9 +75,9 @@ def _receivers(sandbox: Sandbox) -> dict[str, str]:
     """What Key Vault references come to once the platform has resolved them."""
     receivers, url = sandbox.azure.receivers, sandbox.azure.receivers_url
     return {
-        "ROLLCALL_NOTIFY__TEAMS": f"{url}{receivers.teams_path}",
-        "ROLLCALL_NOTIFY__WEBHOOK": f"{url}{receivers.webhook_path}",
-        "ROLLCALL_NOTIFY__WEBHOOK_KEY": receivers.webhook_key,
+        "ROLLCALL_NOTIFY_TEAMS": f"{url}{receivers.teams_path}",
+        "ROLLCALL_NOTIFY_WEBHOOK": f"{url}{receivers.webhook_path}",
+        "ROLLCALL_NOTIFY_WEBHOOK_KEY": receivers.webhook_key,
     }
 
 

@@ -55,11 +55,8 @@ param operatorsAudience string = ''
 @description('Object id of an Entra group whose members operate Rollcall from a shell; empty: no rights are given.')
 param operatorsGroupId string = ''
 
-@description('Whether a channel of Teams is told of sweeps; its address is the secret notify-teams of the key vault.')
-param notifyTeams bool = false
-
-@description('Whether a webhook is told of sweeps; its address and key are the secrets notify-webhook and notify-webhook-key.')
-param notifyWebhook bool = false
+@description('Whether a key vault is made for the addresses of who is told of sweeps: docs/guides/notifications.md.')
+param notifyVault bool = false
 
 @description('When the daily sweep begins: six fields, UTC.')
 param sweepSchedule string = '0 0 5 * * *'
@@ -181,7 +178,7 @@ module intakeStorage 'modules/intake-storage.bicep' = {
   }
 }
 
-module notifyVault 'modules/notify-vault.bicep' = if (notifyTeams || notifyWebhook) {
+module vault 'modules/notify-vault.bicep' = if (notifyVault) {
   name: 'rollcall-notify-vault'
   scope: group
   params: {
@@ -211,9 +208,6 @@ module functionApp 'modules/function-app.bicep' = {
     alwaysReady: alwaysReady
     sweepSchedule: sweepSchedule
     operatorsAudience: operatorsAudience
-    notifyTeams: notifyTeams
-    notifyWebhook: notifyWebhook
-    vaultUri: notifyTeams || notifyWebhook ? notifyVault!.outputs.uri : ''
     awsManagementAccountId: awsManagementAccountId
     awsAudience: awsAudience
     awsStackName: awsStackName
@@ -283,6 +277,9 @@ output policyUri string = '${intakeStorage.outputs.blobServiceUri}/policy/policy
 
 @description('ROLLCALL_LEDGER__TABLESERVICEURI of an operator\'s shell.')
 output tableServiceUri string = intakeStorage.outputs.tableServiceUri
+
+@description('Where the secrets of notifications are set; empty: no key vault was asked for.')
+output notifyVaultName string = notifyVault ? vault!.outputs.name : ''
 
 @description('ROLLCALL_SWEEP__CONTAINER of an operator\'s shell.')
 output sweepsContainer string = '${intakeStorage.outputs.blobServiceUri}/sweeps'

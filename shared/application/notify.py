@@ -7,12 +7,12 @@ Nothing of it touches the sweep: the report is made before. A receiver that cann
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
-from shared.application.ports import Clock, Ledger
+from shared.application.ports import Clock, Ledger, PolicySource
 from shared.application.sweep_ports import Documents, SliceSender, SweepPorts
 from shared.application.sweep_store import SweepStore
 from shared.domain.accounts import Provider
@@ -22,11 +22,11 @@ from shared.domain.notice import (
     Delivery,
     Failing,
     Notice,
-    Receiver,
     changes_between,
     notice_of,
     undelivered,
 )
+from shared.domain.policy import Notification
 from shared.domain.retry import RetrySchedule
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.report import SweepReport
@@ -61,43 +61,44 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyPorts:
-    """What telling works with."""
+    """What telling works with. `notifier` is the receiver that the policy means."""
 
     documents: Documents
     ledger: Ledger
     slices: SliceSender
-    notifiers: Mapping[Receiver, Notifier]
+    policy: PolicySource
+    notifier: Callable[[Notification], Notifier]
     clock: Clock
     delays: RetrySchedule = field(default=DELAYS)
 
 
 def ask_for_notices(report: SweepReport, ports: SweepPorts) -> None:
-    """Puts a message for each receiver that there is. Raises TransientError, ConfigurationError."""
-    for receiver in sorted(ports.receivers):
-        ports.slices.send_notice(SweepNotice(run=report.run, receiver=receiver, asked_at=ports.clock.now()))
+    """Puts a message for each receiver of the policy. Raises TransientError, ConfigurationError."""
+    for receiver in ports.policy.current().notifications:
+        ports.slices.send_notice(SweepNotice(run=report.run, receiver=receiver.setting, asked_at=ports.clock.now()))
 
 
 def undelivered_notices(ports: SweepPorts) -> Iterator[SweepFinding]:
     """A finding for each receiver that could not be told. Raises TransientError, ConfigurationError."""
-    for receiver in sorted(ports.receivers):
-        delivery, _ = find_delivery(ports.documents, receiver)
-        if (found := undelivered(receiver, delivery)) is not None:
+    for receiver in ports.policy.current().notifications:
+        delivery, _ = find_delivery(ports.documents, receiver.setting)
+        if (found := undelivered(receiver.setting, delivery)) is not None:
             yield found
 
 
 def notify(message: SweepNotice, ports: NotifyPorts) -> Outcome:
     """Tells one receiver of one sweep, or puts it off. Raises TransientError, ConfigurationError of our own storage."""
-    notifier = ports.notifiers.get(message.receiver)
+    receiver = next((each for each in ports.policy.current().notifications if each.setting == message.receiver), None)
     delivery, version = find_delivery(ports.documents, message.receiver)
     report = SweepStore(ports.documents, message.run).find_report()
-    if notifier is None or report is None or delivery.told >= message.run:
+    if receiver is None or report is None or delivery.told >= message.run:
         return _logged(message, Outcome.DROPPED)
     before = SweepStore(ports.documents, delivery.told).find_report() if delivery.told else None
     changes = changes_between(before, report)
     if changes:
         notice = notice_of(report, changes, _records(changes, ports.ledger), since=before.run if before else "")
         try:
-            notifier.tell(notice)
+            ports.notifier(receiver).tell(notice)
         except RollcallError as error:
             return _missed(message, delivery, version, error, ports)
     told = Delivery(told=message.run, told_at=ports.clock.now())
@@ -122,7 +123,7 @@ def _missed(
 
 
 def _logged(message: SweepNotice, outcome: Outcome, more: Mapping[str, object] | None = None) -> Outcome:
-    facts = {"run": message.run, "receiver": str(message.receiver), "attempt": message.attempt, "outcome": str(outcome)}
+    facts = {"run": message.run, "receiver": message.receiver, "attempt": message.attempt, "outcome": str(outcome)}
     level = logging.ERROR if outcome is Outcome.GIVEN_UP else logging.INFO
     logger.log(level, "notice_handled", extra=facts | dict(more or {}))
     return outcome
@@ -145,7 +146,7 @@ def _keys(findings: Iterable[SweepFinding]) -> Iterator[AccountKey]:
     return (AccountKey(provider=provider, hierarchy_identifier=each) for each in accounts for provider in Provider)
 
 
-def find_delivery(documents: Documents, receiver: Receiver) -> tuple[Delivery, str]:
+def find_delivery(documents: Documents, receiver: str) -> tuple[Delivery, str]:
     """How far the receiver is, and the document's version; one that cannot be read begins anew."""
     found = documents.find(_name(receiver))
     if found is None:
@@ -153,14 +154,14 @@ def find_delivery(documents: Documents, receiver: Receiver) -> tuple[Delivery, s
     try:
         return DELIVERY.validate_json(found.content), found.version
     except ValueError as error:
-        logger.warning("delivery_unreadable", extra={"receiver": str(receiver), "reason": faults_of(error)})
+        logger.warning("delivery_unreadable", extra={"receiver": receiver, "reason": faults_of(error)})
         return Delivery(), found.version
 
 
-def _put_delivery(documents: Documents, receiver: Receiver, delivery: Delivery, version: str) -> None:
+def _put_delivery(documents: Documents, receiver: str, delivery: Delivery, version: str) -> None:
     """Where another message of the same receiver was faster, its word stands: both told what they knew."""
     documents.put(_name(receiver), DELIVERY.dump_json(delivery), over=version)
 
 
-def _name(receiver: Receiver) -> str:
+def _name(receiver: str) -> str:
     return f"notices/{receiver}.json"

@@ -12,7 +12,6 @@ from shared.application.rewrap import SweepLog
 from shared.application.status import QueueGauge
 from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector, ConnectorId
-from shared.domain.notice import Receiver
 from shared.domain.prechecks import Permission
 from shared.domain.profiles import Plan
 from shared.domain.stack_sets import InstanceState as StackState
@@ -208,7 +207,7 @@ class Instances(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPorts:
-    """What the sweep works with. `receivers` are told of it afterwards."""
+    """What the sweep works with."""
 
     documents: Documents
     slices: SliceSender
@@ -233,4 +232,3 @@ class SweepPorts:
     sweeps: SweepLog
     policy: PolicySource
     clock: Clock
-    receivers: frozenset[Receiver] = frozenset()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from shared.domain.ledger import AccountKey, AccountRecord
 from shared.domain.report.findings import commands_of, provider_of
@@ -17,13 +16,6 @@ EXAMPLES = 3
 """How many subjects of a cause are named."""
 SHOW_ALL = "rollcall report --open"
 """The command that shows everything that a notice counts."""
-
-
-class Receiver(StrEnum):
-    """Who can be told."""
-
-    TEAMS = "teams"
-    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +167,8 @@ def _name_of(finding: SweepFinding, records: Mapping[AccountKey, AccountRecord])
     return record.name if record is not None else ""
 
 
-def undelivered(receiver: Receiver, delivery: Delivery) -> SweepFinding | None:
-    """The finding that a receiver cannot be told; None where it can, as far as is known."""
+def undelivered(receiver: str, delivery: Delivery) -> SweepFinding | None:
+    """The finding that a receiver, by its setting, cannot be told; None where it can, as far as is known."""
     failing = delivery.failing
     if failing is None:
         return None

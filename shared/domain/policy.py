@@ -96,12 +96,27 @@ class Repairs:
     drifted_connectors: bool = True
 
 
+class ReceiverKind(StrEnum):
+    """What a receiver of notices is."""
+
+    TEAMS = "teams"
+    WEBHOOK = "webhook"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Notification:
-    """Where findings are told; `setting` names the setting that holds the address, which may be a secret."""
+    """Where sweeps are told; `setting` names the setting that holds the address, which may be a secret.
 
-    kind: str
+    A webhook's key is in the setting of that name with `_KEY` behind it.
+    """
+
+    kind: ReceiverKind
     setting: str
+
+    @property
+    def key_setting(self) -> str:
+        """The setting that holds a webhook's key."""
+        return f"{self.setting}_KEY"
 
 
 @dataclass(frozen=True, kw_only=True)

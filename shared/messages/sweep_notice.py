@@ -6,19 +6,17 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.domain.notice import Receiver
-
 SCHEMA: Literal["sweep-notice/1"] = "sweep-notice/1"
 
 
 class SweepNotice(BaseModel):
-    """Names a sweep and who is told of it. `attempt` counts the tries before this one."""
+    """Names a sweep and who is told of it, by the setting that the policy names. `attempt` counts the tries before."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True, populate_by_name=True)
 
     schema_id: Literal["sweep-notice/1"] = Field(default=SCHEMA, alias="schema")
     run: str = Field(pattern=r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$")
-    receiver: Receiver
+    receiver: str = Field(pattern=r"^ROLLCALL_NOTIFY_[A-Z0-9_]+$", max_length=100)
     attempt: int = Field(default=0, ge=0, le=1000)
     asked_at: AwareDatetime
 

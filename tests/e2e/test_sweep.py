@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from azure.storage.queue import QueueClient
 
 from sandbox.azure.directory import FUNCTIONS
 from sandbox.azure.entra import OPERATORS_AUDIENCE
@@ -27,7 +28,7 @@ from sandbox.policy_upload import publish_policy, sample_policy
 from sandbox.variables import READER_ROLE
 from shared.adapters.clock import SystemClock
 from shared.adapters.ledger.sweep_documents import BlobDocuments
-from shared.adapters.queue.sweep_queue import StorageSliceQueue
+from shared.adapters.queue.sweep_queue import SWEEP, StorageSliceQueue
 from shared.application.notify import MOST_TRIES
 from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import find_latest, put_latest
@@ -82,6 +83,12 @@ class World:
         """The queue `sweep`, as the operator."""
         azure = self.roll.sandbox.azure
         return StorageSliceQueue(Identity(self.roll.sandbox, "operator"), queue_endpoint=azure.queue_url)
+
+    def wait_until_told(self) -> None:
+        """Nothing is left on the queue `sweep`, what waits for its time included."""
+        sandbox = self.roll.sandbox
+        queue = QueueClient(sandbox.azure.queue_url, SWEEP, credential=Identity(sandbox, "operator"))
+        wait_until(lambda: queue.get_queue_properties().approximate_message_count == 0, "everybody is told")
 
     def machines(self) -> set[str]:
         """The names of all Arc machines, as Resource Manager lists them."""
@@ -342,7 +349,7 @@ def test_receivers_are_told_what_changed_and_none_of_them_holds_up_or_fails_a_sw
     titles = [each["attachments"][0]["content"]["fallbackText"] for each in notices(world, "teams")]
     assert titles[0] == f"Rollcall: {first['new']} new, 0 resolved"
     world.sweep()
-    world.roll.wait_until_drained("sweep")
+    world.wait_until_told()
     told = len(notices(world, "webhook"))
 
     faults.plant(Fault(kind=FaultKind.THROTTLE, retry_after=1, rate=1.0, service="receivers", operation="PostToTeams"))
@@ -355,7 +362,7 @@ def test_receivers_are_told_what_changed_and_none_of_them_holds_up_or_fails_a_sw
     wait_until(lambda: len(notices(world, "webhook")) == told + 1, "the slow one was told")
     assert [each["key"] for each in notices(world, "webhook")[-1]["causes"]] == ["messages-given-up"]
     wait_until(lambda: any(each["struck"] == MOST_TRIES for each in faults.planted()), "all tries were spent")
-    world.roll.wait_until_drained("sweep")
+    world.wait_until_told()
     assert len(notices(world, "teams")) == len(titles)
     faults.clear()
 

@@ -12,7 +12,6 @@ from shared.application.sweep_slice import sweep_slice
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import Connector
 from shared.domain.gcp_identities import services_of
-from shared.domain.notice import Receiver
 from shared.domain.placement import place
 from shared.domain.policy import Policy, decide
 from shared.domain.queues import QueueDepth
@@ -230,7 +229,6 @@ class SweepWorld:
     log: FakeSweepLog = field(default_factory=FakeSweepLog)
     directory: FakeAccountDirectory = field(default_factory=FakeAccountDirectory)
     google: FakeGoogle = field(default_factory=FakeGoogle)
-    receivers: frozenset[Receiver] = frozenset()
 
     def __post_init__(self) -> None:
         self.listing = FakeAccountListing(self.directory)
@@ -269,7 +267,6 @@ class SweepWorld:
             sweeps=self.log,
             policy=self.source,
             clock=self.clock,
-            receivers=self.receivers,
         )
 
     def add(self, account: Account, *, connected: bool = True) -> None:

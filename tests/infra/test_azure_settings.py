@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
-from functions.settings import NotifySettings, Settings
+from functions.settings import Settings
 from sandbox.azure.storage import CONTAINERS, QUEUES, TABLES
 from sandbox.deployment import REPOSITORY
 from sandbox.variables import function_settings
@@ -32,7 +32,6 @@ GIVEN = {
     "intakeName": "rollcallintake0",
     "sweepSchedule": "0 0 5 * * *",
     "operatorsAudience": "0fedcba9-8765-4321-8fed-cba987654322",
-    "vaultUri": "https://rollcall-0.vault.azure.net/",
     "awsManagementAccountId": "111122223333",
     "awsAudience": "api://rollcall-aws",
     "awsStackName": "rollcall",
@@ -44,7 +43,7 @@ GIVEN = {
     "gcpPushAudience": "rollcall-project-events",
     "environment().suffixes.storage": "core.windows.net",
 }
-SECTIONS = ("always", "ofAws", "ofGoogle", "ofOperators", "ofTeams", "ofWebhook")
+SECTIONS = ("always", "ofAws", "ofGoogle", "ofOperators")
 THE_HOSTS = {  # read by the Functions host: the schedule, and the identities of its connections
     "ROLLCALL_QUEUE__CLIENTID",
     "ROLLCALL_QUEUE__CREDENTIAL",
@@ -149,13 +148,7 @@ def test_without_aws_google_and_operators_there_are_no_such_settings(monkeypatch
         for each in the(APP, "settings").body["properties"]["function"]["parameters"].values()
         if isinstance(each, dict)
     ]
-    asked_for = {each["true_value"]: each["condition"] for each in operands if isinstance(each["condition"], str)}
-    assert asked_for == {"ofTeams": "notifyTeams", "ofWebhook": "notifyWebhook"}
-    conditions = {
-        each["false_value"]: each["condition"]["function"]["parameters"]["item_to_test"]
-        for each in operands
-        if not isinstance(each["condition"], str)
-    }
+    conditions = {each["false_value"]: each["condition"]["function"]["parameters"]["item_to_test"] for each in operands}
     assert conditions == {
         "ofAws": "awsManagementAccountId",
         "ofGoogle": "gcpManagementProjectNumber",
@@ -247,24 +240,5 @@ def test_every_parameter_of_the_app_comes_from_one_of_the_deployment_or_from_a_m
         "intakeName",
         "connectionString",
         "workspaceId",
-        "vaultUri",
     }
     assert {name for name, given in params.items() if given != name} == {"name", "subnetId"} | made
-
-
-def test_what_is_secret_is_a_reference_to_a_vault_that_the_apps_identity_may_read() -> None:
-    assert {field.annotation for field in NotifySettings.model_fields.values()} == {SecretStr}
-    found = environment("ofTeams", "ofWebhook")
-    assert set(found) == set(names(NotifySettings, "ROLLCALL_NOTIFY__"))
-    secrets = {
-        name: re.fullmatch(r"@Microsoft\.KeyVault\(SecretUri=(\S+/secrets/[a-z-]+)/\)", found[name]) for name in found
-    }
-    assert {name: match and match[1].rpartition("/")[2] for name, match in secrets.items()} == {
-        name: name.removeprefix("ROLLCALL_").lower().replace("__", "-").replace("_", "-") for name in found
-    }
-    assert the(APP, "app").properties["keyVaultReferenceIdentity"] == "identityId"
-    guide = (REPOSITORY / "docs" / "guides" / "notifications.md").read_text(encoding="utf-8")
-    for name, match in secrets.items():
-        assert match is not None
-        assert f"`{name}`" in guide
-        assert f"--name {match[1].rpartition('/')[2]} " in guide

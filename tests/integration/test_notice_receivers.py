@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from werkzeug import Response
 
-from functions.sweep_bootstrap import Unseen
+from functions.receivers import Unseen
 from sandbox.azure.exchange import Endpoint, Exchange
 from sandbox.azure.receivers import Receivers, receivers_fault
 from sandbox.certificates import Certificates
@@ -33,7 +33,7 @@ from shared.adapters.notify.webhook import Webhook
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
 from tests.unit.test_notice_bodies import ORDINARY
 
-SETTING = "ROLLCALL_NOTIFY__TEAMS"
+SETTING = "ROLLCALL_NOTIFY_TEAMS"
 
 
 class World:
@@ -59,8 +59,8 @@ class World:
         return Webhook(
             f"{self.service.url}{self.receivers.webhook_path}",
             key or self.receivers.webhook_key,
-            setting="ROLLCALL_NOTIFY__WEBHOOK",
-            key_setting="ROLLCALL_NOTIFY__WEBHOOK_KEY",
+            setting="ROLLCALL_NOTIFY_WEBHOOK",
+            key_setting="ROLLCALL_NOTIFY_WEBHOOK_KEY",
             clock=SystemClock(),
         )
 

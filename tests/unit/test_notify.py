@@ -12,7 +12,8 @@ from shared.application.notify import MOST_TRIES, NotifyPorts, Outcome, find_del
 from shared.application.sweep_store import SweepStore, prune
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, HistoryEntry, Result
-from shared.domain.notice import SHOW_ALL, Notice, Receiver, changes_between
+from shared.domain.notice import SHOW_ALL, Notice, changes_between
+from shared.domain.policy import Notification, ReceiverKind
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import CONNECTOR_MISSING, MESSAGES_GIVEN_UP, NOTICE_UNDELIVERED, SWEEP_MISSED
 from shared.domain.sweep.report import Standing, SweepReport
@@ -25,7 +26,11 @@ from tests.unit.test_sweep import IDS, world
 
 __all__ = ["world"]
 
-TEAMS, WEBHOOK = Receiver.TEAMS, Receiver.WEBHOOK
+TEAMS, WEBHOOK = "ROLLCALL_NOTIFY_TEAMS", "ROLLCALL_NOTIFY_SIEM"
+RECEIVERS = (
+    Notification(kind=ReceiverKind.TEAMS, setting=TEAMS),
+    Notification(kind=ReceiverKind.WEBHOOK, setting=WEBHOOK),
+)
 
 
 @dataclass
@@ -47,8 +52,12 @@ class Told:
 
     def __init__(self, world: SweepWorld) -> None:
         self.world = world
-        world.receivers = frozenset(Receiver)
-        self.notifiers = {receiver: FakeNotifier() for receiver in Receiver}
+        self.receive(*RECEIVERS)
+        self.notifiers = {each.setting: FakeNotifier() for each in RECEIVERS}
+
+    def receive(self, *receivers: Notification) -> None:
+        """The policy names these."""
+        self.world.source.policy = replace(self.world.source.policy, notifications=receivers)
 
     @property
     def ports(self) -> NotifyPorts:
@@ -58,7 +67,8 @@ class Told:
             documents=world.documents,
             ledger=world.ledger,
             slices=world.queue,
-            notifiers=self.notifiers,
+            policy=world.source,
+            notifier=lambda receiver: self.notifiers[receiver.setting],
             clock=world.clock,
         )
 
@@ -69,15 +79,15 @@ class Told:
         assert report is not None
         return report
 
-    def deliver(self, receiver: Receiver = TEAMS) -> list[Outcome]:
+    def deliver(self, receiver: str = TEAMS) -> list[Outcome]:
         """Every message for the receiver, with those that come of it; the others' stay."""
         outcomes = []
-        while mine := [each for each in self.world.queue.notices if each[0].receiver is receiver]:
+        while mine := [each for each in self.world.queue.notices if each[0].receiver == receiver]:
             self.world.queue.notices.remove(mine[0])
             outcomes.append(notify(mine[0][0], self.ports))
         return outcomes
 
-    def last(self, receiver: Receiver = TEAMS) -> Notice:
+    def last(self, receiver: str = TEAMS) -> Notice:
         """What it was told last."""
         return self.notifiers[receiver].told[-1]
 
@@ -99,7 +109,7 @@ def report_of(*findings: SweepFinding) -> SweepReport:
 def test_each_receiver_is_told_what_is_new(told: Told) -> None:
     lose(told.world, IDS[0])
     report = told.sweep()
-    for receiver in Receiver:
+    for receiver in (TEAMS, WEBHOOK):
         assert told.deliver(receiver) == [Outcome.TOLD]
         notice = told.last(receiver)
         assert (notice.run, notice.since, notice.new, notice.resolved) == (report.run, "", 1, 0)
@@ -141,7 +151,7 @@ def test_what_a_receiver_missed_comes_with_the_next_sweep(told: Told) -> None:
     told.deliver(WEBHOOK)
     assert told.last(WEBHOOK).new == 2, "the other knows the first already"
     found = [each.finding for each in second.findings if each.finding.key == NOTICE_UNDELIVERED.key]
-    assert [(each.subject, "410" in each.reason) for each in found] == [("notice/teams", True)]
+    assert [(each.subject, "410" in each.reason) for each in found] == [(f"notice/{TEAMS}", True)]
     assert found[0].remedy.startswith("Put the new address there.")
 
     third = told.sweep()
@@ -159,7 +169,7 @@ def test_a_receiver_that_fails_for_a_while_is_tried_again_within_bounds(told: To
     delays = []
     outcome = Outcome.PUT_OFF
     while outcome is Outcome.PUT_OFF:
-        [(message, delay)] = [each for each in told.world.queue.notices if each[0].receiver is TEAMS]
+        [(message, delay)] = [each for each in told.world.queue.notices if each[0].receiver == TEAMS]
         delays.append(delay)
         told.world.queue.notices.remove((message, delay))
         outcome = notify(message, told.ports)
@@ -180,7 +190,7 @@ def test_the_tries_end(told: Told) -> None:
 def test_a_wrong_setting_is_not_tried_again(told: Told) -> None:
     lose(told.world, IDS[0])
     told.sweep()
-    told.notifiers[TEAMS].failures = [ConfigurationError("no address", setting="ROLLCALL_NOTIFY__TEAMS")]
+    told.notifiers[TEAMS].failures = [ConfigurationError("no address", setting=TEAMS)]
     assert told.deliver() == [Outcome.GIVEN_UP]
     assert [each[0].receiver for each in told.world.queue.notices] == [WEBHOOK]
 
@@ -189,7 +199,7 @@ def test_an_hour_is_the_longest_that_a_receiver_can_ask_to_wait(told: Told) -> N
     lose(told.world, IDS[0])
     told.sweep()
     told.notifiers[TEAMS].failures = [TransientError("429", retry_after_seconds=1e9)]
-    message = next(each[0] for each in told.world.queue.notices if each[0].receiver is TEAMS)
+    message = next(each[0] for each in told.world.queue.notices if each[0].receiver == TEAMS)
     told.world.queue.notices.clear()
     assert notify(message, told.ports) is Outcome.PUT_OFF
     assert told.world.queue.notices[0][1] == 3600
@@ -219,8 +229,7 @@ def test_a_receiver_that_is_no_more_is_left_alone_and_no_finding(told: Told) -> 
     told.sweep()
     told.notifiers[TEAMS].failures = [PermanentError("gone")]
     told.deliver()
-    told.world.receivers = frozenset({WEBHOOK})
-    del told.notifiers[TEAMS]
+    told.receive(RECEIVERS[1])
     report = told.sweep()
     assert [each[0].receiver for each in told.world.queue.notices] == [WEBHOOK] * 2
     assert NOTICE_UNDELIVERED.key not in {each.finding.key for each in report.open}
@@ -238,7 +247,7 @@ def test_the_report_is_there_whether_or_not_the_message_could_be_put(told: Told)
     told.world.queue.failures.plan("send_notice", TransientError("busy"))
     report = told.sweep()
     assert report.complete
-    assert {each[0].receiver for each in told.world.queue.notices} == set(Receiver)
+    assert {each[0].receiver for each in told.world.queue.notices} == {TEAMS, WEBHOOK}
     assert {each[0].run for each in told.world.queue.notices} == {report.run}
 
 
@@ -302,7 +311,7 @@ def test_a_report_of_before_that_is_pruned_makes_everything_new(told: Told) -> N
 def test_a_state_that_cannot_be_read_begins_anew(told: Told) -> None:
     lose(told.world, IDS[0])
     told.sweep()
-    told.world.documents.put("notices/teams.json", b"{")
+    told.world.documents.put(f"notices/{TEAMS}.json", b"{")
     assert told.deliver() == [Outcome.TOLD]
     assert find_delivery(told.world.documents, TEAMS)[0].told
 

@@ -1,5 +1,4 @@
-// The Function App and all its settings. What functions/settings.py reads is set here; what is secret of it is a
-// reference to a key vault.
+// The Function App and all its settings; none is a secret. What functions/settings.py reads is set here.
 param location string
 param name string
 param identityId string
@@ -15,9 +14,6 @@ param instanceMemoryMB int
 param alwaysReady array
 param sweepSchedule string
 param operatorsAudience string
-param notifyTeams bool
-param notifyWebhook bool
-param vaultUri string
 param awsManagementAccountId string
 param awsAudience string
 param awsStackName string
@@ -78,13 +74,6 @@ var ofGoogle = {
 var ofOperators = {
   ROLLCALL_OPERATORS__AUDIENCE: operatorsAudience
 }
-var ofTeams = {
-  ROLLCALL_NOTIFY__TEAMS: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/notify-teams/)'
-}
-var ofWebhook = {
-  ROLLCALL_NOTIFY__WEBHOOK: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/notify-webhook/)'
-  ROLLCALL_NOTIFY__WEBHOOK_KEY: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/notify-webhook-key/)'
-}
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: '${name}-plan'
@@ -112,7 +101,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    keyVaultReferenceIdentity: identityId
+    keyVaultReferenceIdentity: identityId // of references among appSettings
     publicNetworkAccess: 'Enabled' // Pub/Sub pushes, and operators; each request's token is verified in code
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     siteConfig: {
@@ -154,7 +143,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(always, empty(awsManagementAccountId) ? {} : ofAws, empty(gcpManagementProjectNumber) ? {} : ofGoogle, empty(operatorsAudience) ? {} : ofOperators, notifyTeams ? ofTeams : {}, notifyWebhook ? ofWebhook : {}, appSettings)
+  properties: union(always, empty(awsManagementAccountId) ? {} : ofAws, empty(gcpManagementProjectNumber) ? {} : ofGoogle, empty(operatorsAudience) ? {} : ofOperators, appSettings)
 }
 
 // No passwords for publishing either.

@@ -63,6 +63,12 @@ class Receiving:
 
     def _host(self) -> str:
         """The host of the address. Raises ConfigurationError where it is no https address."""
+        if not self._address:
+            raise ConfigurationError(
+                "the setting of the receiver's address is missing",
+                setting=self._setting,
+                remedy=f"Set {self._setting} to a Key Vault reference, or take the receiver out of the policy.",
+            )
         if self._address.lower().startswith(_UNRESOLVED):
             raise ConfigurationError(
                 "the Key Vault reference is not resolved",

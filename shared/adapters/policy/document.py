@@ -21,6 +21,7 @@ from shared.domain.policy import (
     OrganizationConnector,
     Policy,
     Prechecks,
+    ReceiverKind,
     Repairs,
     Rule,
     SweepLimits,
@@ -143,11 +144,14 @@ class DeletionsDocument(Part):
 
 
 class NotificationDocument(Part):
-    """Where findings are told."""
+    """Who is told of sweeps: what came and went."""
 
-    kind: Literal["teams", "webhook"] = Field(description="a Teams workflow, or a plain JSON POST")
+    kind: Literal["teams", "webhook"] = Field(description="a Teams workflow, or a signed JSON POST")
     setting: str = Field(
-        pattern=r"^ROLLCALL_[A-Z0-9_]+$", description="the setting with the address: a Key Vault reference, no secret"
+        pattern=r"^ROLLCALL_NOTIFY_[A-Z0-9_]+$",
+        max_length=90,
+        description="the setting with the address, a Key Vault reference; a webhook's key is in the setting of that "
+        "name with `_KEY` behind it",
     )
 
 
@@ -209,7 +213,9 @@ class PolicyDocument(Part):
             sweep=self.sweep.to_domain(),
             repairs=Repairs(**self.repairs.model_dump()),
             deletions=Deletions(**self.deletions.model_dump()),
-            notifications=tuple(Notification(**each.model_dump()) for each in self.notifications),
+            notifications=tuple(
+                Notification(kind=ReceiverKind(each.kind), setting=each.setting) for each in self.notifications
+            ),
             content_hash=content_hash,
         )
         if self.gcp is None:

@@ -58,8 +58,21 @@ class _Semantics:
         yield from self._maximum()
         yield from self._deletions()
         yield from self._sweep()
+        yield from self._notifications()
         yield from self._unused()
         yield from gcp_problems(self.tree, self.known, self._chain)
+
+    def _notifications(self) -> Iterator[Problem]:
+        """A setting has one meaning, and what a receiver knows is kept under its name."""
+        receivers = [as_map(each) for each in as_list(self.document.get("notifications"))]
+        given = [(each.get("kind"), each.get("setting")) for each in receivers]
+        keys = {f"{setting}_KEY" for kind, setting in given if kind == "webhook"}
+        for index, (_, setting) in enumerate(given):
+            here = ("notifications", index, "setting")
+            if setting in [other for _, other in given[:index]]:
+                yield self.tree.error(here, f"{setting} is given twice")
+            elif setting in keys:
+                yield self.tree.error(here, f"{setting} is the key of another webhook")
 
     def _names(self) -> Iterator[Problem]:
         yield from self.section.names(self.known, known_targets(self.tree))
