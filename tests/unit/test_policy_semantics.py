@@ -47,6 +47,18 @@ def governed(*rules: str, plans: str = "[defender_cspm]") -> str:
 @pytest.mark.parametrize(
     ("rest", "problems"),
     [
+        # receivers of notices
+        (
+            "notifications:\n  - {kind: teams, setting: ROLLCALL_NOTIFY_A}\n"
+            "  - {kind: webhook, setting: ROLLCALL_NOTIFY_A}\n",
+            ["7:30 error: ROLLCALL_NOTIFY_A is given twice"],
+        ),
+        (
+            "notifications:\n  - {kind: webhook, setting: ROLLCALL_NOTIFY_A}\n"
+            "  - {kind: teams, setting: ROLLCALL_NOTIFY_A_KEY}\n",
+            ["7:28 error: ROLLCALL_NOTIFY_A_KEY is the key of another webhook"],
+        ),
+        ("notifications:\n  - {kind: teams, setting: ROLLCALL_NOTIFY_A_KEY}\n", []),
         # names
         ("default_profile: gold\n", ["5:18 error: profile 'gold' is not among foundational, maximum, recommended"]),
         (ONE_RULE, ["6:52 error: profile 'own' is not among foundational, maximum, recommended"]),

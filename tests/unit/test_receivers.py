@@ -1,0 +1,60 @@
+"""Which receiver a policy means, and that its settings are read when it is told, not before."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.receivers import notifier_of
+from shared.domain.policy import Notification, ReceiverKind
+from shared.errors import ConfigurationError
+from tests.unit.test_notice_bodies import KEY, ORDINARY
+
+TEAMS = Notification(kind=ReceiverKind.TEAMS, setting="ROLLCALL_NOTIFY_OPS")
+SIEM = Notification(kind=ReceiverKind.WEBHOOK, setting="ROLLCALL_NOTIFY_SIEM")
+REFERENCE = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/ops/)"
+
+
+@pytest.fixture
+def posted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Whom something was sent to, and the signature that it had."""
+    sent: list[tuple[str, str]] = []
+
+    def post(receiving: object, body: bytes, headers: dict[str, str] | None = None) -> None:
+        sent.append((vars(receiving)["_address"], (headers or {}).get("webhook-signature", "")[:3]))
+
+    monkeypatch.setattr("shared.adapters.notify.post.Receiving.post", post)
+    return sent
+
+
+def test_each_kind_goes_to_the_address_in_its_setting(
+    monkeypatch: pytest.MonkeyPatch, posted: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setenv("ROLLCALL_NOTIFY_OPS", "https://ops.example/workflow")
+    monkeypatch.setenv("ROLLCALL_NOTIFY_SIEM", "https://siem.example/hook")
+    monkeypatch.setenv("ROLLCALL_NOTIFY_SIEM_KEY", KEY)
+    notifier_of(TEAMS).tell(ORDINARY)
+    notifier_of(SIEM).tell(ORDINARY)
+    assert posted == [("https://ops.example/workflow", ""), ("https://siem.example/hook", "v1,")]
+
+
+@pytest.mark.parametrize("receiver", [TEAMS, SIEM])
+@pytest.mark.parametrize(("value", "words"), [("", "is missing"), (REFERENCE, "is not resolved")])
+def test_a_setting_that_is_missing_or_not_resolved_is_named_with_what_to_do(
+    receiver: Notification, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(receiver.setting, value)
+    monkeypatch.setenv(receiver.key_setting, KEY)
+    with pytest.raises(ConfigurationError, match=words) as refused:
+        notifier_of(receiver).tell(ORDINARY)
+    assert refused.value.setting == receiver.setting
+    assert receiver.setting in refused.value.remedy
+
+
+def test_a_webhook_without_its_key_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch, posted: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setenv("ROLLCALL_NOTIFY_SIEM", "https://siem.example/hook")
+    with pytest.raises(ConfigurationError) as refused:
+        notifier_of(SIEM).tell(ORDINARY)
+    assert refused.value.setting == "ROLLCALL_NOTIFY_SIEM_KEY"
+    assert posted == []
