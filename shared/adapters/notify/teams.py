@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.adapters.notify.post import Receiving
@@ -78,9 +79,14 @@ def _title(notice: Notice) -> str:
 
 
 def _about(notice: Notice) -> str:
-    since = "since the sweep before" if notice.since else "the first notice: all that is open is new"
+    since = f"since {_moment(notice.since)}" if notice.since else "the first notice: all that is open is new"
     counts = ", ".join(f"{count} {severity}" for severity, count in notice.open.items())
     return f"Sweep of {notice.ended_at:%Y-%m-%d %H:%M} UTC, {since}. Open now: {counts}."
+
+
+def _moment(run: str) -> str:
+    """When the sweep of that name was asked for."""
+    return f"{datetime.strptime(run[:16], '%Y%m%dT%H%M%SZ').replace(tzinfo=UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _cause(cause: Cause) -> Element:
