@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shared.application.notify import Outcome
 from shared.domain.ledger import Result
 from shared.domain.sweep.kinds import SWEEP_KINDS
 from shared.domain.sweep.report import Standing
@@ -72,9 +73,9 @@ def test_a_query_looks_for_lines_that_are_written_with_fields_that_they_have(nam
 
 def test_words_that_queries_compare_with_are_the_codes_own() -> None:
     compared = re.findall(r"outcome\)? (?:==|in) \(?('[^)|\n]+)", "\n".join(ASKED.values()))
-    outcomes = {word for each in compared for word in re.findall(r"'(\w+)'", each)}
-    assert outcomes == {"created", "deferred", "parked"}
-    assert outcomes <= set(Result)
+    outcomes = {word for each in compared for word in re.findall(r"'([\w-]+)'", each)}
+    assert outcomes == {"created", "deferred", "parked", "given-up"}
+    assert outcomes <= set(Result) | {str(Outcome.GIVEN_UP)}
     [key] = re.findall(r"fields\.key\) == '([^']+)'", ALERTS["connectors-unhealthy"])
     assert key in {kind.key for kind in SWEEP_KINDS}
     assert "ConfigurationError" in ALERTS["deployment-wrong"]

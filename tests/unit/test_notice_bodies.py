@@ -49,7 +49,7 @@ def notice(*findings: SweepFinding, before: tuple[SweepFinding, ...] | None = No
         AccountKey(provider=Provider.AWS, hierarchy_identifier=each): record(int(each) - 100_000_000_000, name=name)
         for each in accounts
     }
-    since = "20261125T050000Z-0123abcd" if before is not None else ""
+    since = "20261119T050000Z-0123abcd" if before is not None else ""
     return notice_of(after, changes_between(earlier, after), records, since=since)
 
 

@@ -46,6 +46,14 @@ var rules = [
     window: 'PT1H' // longer than its frequency: a row may come late
     query: loadTextContent('../alerts/deployment-wrong.kql')
   }
+  {
+    name: 'notices-undelivered'
+    text: 'Somebody who is to be told of sweeps could not be told: the line says who and why'
+    severity: 3
+    frequency: 'PT1H'
+    window: 'P2D'
+    query: loadTextContent('../alerts/notices-undelivered.kql')
+  }
 ]
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmail)) {
