@@ -90,10 +90,10 @@ def notify(message: SweepNotice, ports: NotifyPorts) -> Outcome:
     """Tells one receiver of one sweep, or puts it off. Raises TransientError, ConfigurationError of our own storage."""
     receiver = next((each for each in ports.policy.current().notifications if each.setting == message.receiver), None)
     delivery, version = find_delivery(ports.documents, message.receiver)
-    report = SweepStore(ports.documents, message.run).find_report()
+    report = _report(message.run, ports.documents)
     if receiver is None or report is None or delivery.told >= message.run:
         return _logged(message, Outcome.DROPPED)
-    before = SweepStore(ports.documents, delivery.told).find_report() if delivery.told else None
+    before = _report(delivery.told, ports.documents)
     changes = changes_between(before, report)
     if changes:
         notice = notice_of(report, changes, _records(changes, ports.ledger), since=before.run if before else "")
@@ -105,6 +105,15 @@ def notify(message: SweepNotice, ports: NotifyPorts) -> Outcome:
     _put_delivery(ports.documents, message.receiver, told, version)
     facts = {"causes": len(changes), "new": sum(len(each.new) for each in changes)}
     return _logged(message, Outcome.TOLD if changes else Outcome.NOTHING_NEW, facts)
+
+
+def _report(run: str, documents: Documents) -> SweepReport | None:
+    """The report of that run; None where there is none, or another version of ours wrote what cannot be read."""
+    try:
+        return SweepStore(documents, run).find_report() if run else None
+    except ValueError as error:
+        logger.warning("run_unreadable", extra={"run": run, "reason": faults_of(error)})
+        return None
 
 
 def _missed(

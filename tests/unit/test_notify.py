@@ -308,6 +308,18 @@ def test_a_report_of_before_that_is_pruned_makes_everything_new(told: Told) -> N
     assert (told.last().since, told.last().new) == ("", 2), "the connector that is missing still, and the late sweep"
 
 
+def test_a_report_that_cannot_be_read_counts_as_none(told: Told) -> None:
+    lose(told.world, IDS[0])
+    first = told.sweep()
+    told.deliver()
+    told.world.documents.put(f"reports/{first.run}.json", b'{"run": 1}')
+    second = told.sweep()
+    assert told.deliver() == [Outcome.TOLD]
+    assert (told.last().since, told.last().new) == ("", 1), "nothing is known of the one before"
+    told.world.documents.put(f"reports/{second.run}.json", b"[]")
+    assert notify(SweepNotice(run=second.run, receiver=WEBHOOK, asked_at=NOON), told.ports) is Outcome.DROPPED
+
+
 def test_a_state_that_cannot_be_read_begins_anew(told: Told) -> None:
     lose(told.world, IDS[0])
     told.sweep()
