@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,11 @@ class Roll:
 
     # Accounts
 
+    @cached_property
+    def organization(self) -> str:
+        """The organization's id."""
+        return str(self.client("organizations").describe_organization()["Organization"]["Id"])
+
     def ask_for_account(self, name: str, *, email: str = "") -> str:
         """CreateAccount; returns the id of the request."""
         answer = self.client("organizations").create_account(
@@ -198,7 +204,7 @@ class Roll:
             "first_enqueued_at": now(),
             "data": {
                 "provider": "aws",
-                "organization": self.client("organizations").describe_organization()["Organization"]["Id"],
+                "organization": self.organization,
                 "hierarchy_identifier": account_id,
                 "action": "disconnect",
                 "status": "offboarded",
