@@ -31,6 +31,7 @@ class ConnectionDroppedError(Exception):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together; the base class flushes after each answer
     timeout = 300
     server: _Server
 
@@ -51,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         if length and self.headers.get("Expect", "").lower() == "100-continue":
             self.send_response_only(100)
             self.end_headers()
+            self.wfile.flush()
         return self.rfile.read(length)
 
     def _environ(self, body: bytes) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from hypothesis import settings
 from tests.documented import OURS, Undocumented
 
 settings.register_profile("rollcall", deadline=None)  # how long a computer takes says nothing about the code
+settings.register_profile("few", deadline=None, max_examples=20)  # `--hypothesis-profile few`: .ci/run's second Python
 settings.load_profile("rollcall")
 
 KINDS = ("unit", "contract", "integration", "e2e", "infra", "browser")

@@ -64,7 +64,7 @@ def publish_two_profiles(roll: Roll, **rest: Any) -> None:
     settings = roll.sandbox.settings
     policy = {
         "version": 1,
-        "organization": roll.client("organizations").describe_organization()["Organization"]["Id"],
+        "organization": roll.organization,
         "tenant": settings.tenant_id,
         "target": {
             "subscription": settings.subscription_id,

@@ -301,11 +301,8 @@ def jobs_of(rows: Sequence[Row], columns: Sequence[str]) -> list[Job]:
     return sorted(jobs, key=lambda job: -(PATIENCE_SECONDS if job[1] == SILENCE else job[0].seconds))
 
 
-def run_table(
-    rows: Sequence[Row] = ROWS, columns: Sequence[str] = COLUMNS, *, workers: int = WORKERS, verbose: bool = False
-) -> list[Cell]:
-    """All cells, on a few sandboxes side by side: most of the time is waiting."""
-    jobs = jobs_of(rows, columns)
+def run_table(jobs: Sequence[Job], *, workers: int = WORKERS, verbose: bool = False) -> list[Cell]:
+    """These cells, on a few sandboxes side by side: most of the time is waiting."""
     workers = min(workers, len(jobs))
     context = multiprocessing.get_context("spawn")
     # On loopback: a test's process may open no other socket.
@@ -316,7 +313,7 @@ def run_table(
             common.put(job)
         parts = [pool.submit(run_jobs, common, verbose) for _ in range(workers)]
         found = {(cell.row, cell.column): cell for part in parts for cell in part.result()}
-    return [found[row.name, column] for row in rows for column in columns if (row.name, column) in found]
+    return [found[row.name, column] for row in ROWS for column in COLUMNS if (row.name, column) in found]
 
 
 def as_markdown(cells: Iterable[Cell]) -> str:
@@ -343,7 +340,7 @@ def main() -> int:
     rows = [row for row in ROWS if not arguments.rows or row.name in arguments.rows.split(",")]
     columns = [column for column in COLUMNS if not arguments.columns or column in arguments.columns.split(",")]
     started = time.monotonic()
-    cells = run_table(rows, columns, workers=arguments.workers, verbose=arguments.verbose)
+    cells = run_table(jobs_of(rows, columns), workers=arguments.workers, verbose=arguments.verbose)
     print(as_markdown(cells))
     bad = [cell for cell in cells if not cell.ended_well]
     print(f"\n{len(cells)} cells, {len(cells) - len(bad)} ended well, {time.monotonic() - started:.0f} s")

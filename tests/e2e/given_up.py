@@ -72,7 +72,7 @@ def request(roll: Roll, account_id: str) -> dict[str, Any]:
         "delays": 9,
         "data": {
             "provider": "aws",
-            "organization": roll.client("organizations").describe_organization()["Organization"]["Id"],
+            "organization": roll.organization,
             "hierarchy_identifier": account_id,
             "name": f"account {account_id}",
             "action": "connect",

@@ -30,7 +30,7 @@ from shared.domain.profiles import FOUNDATIONAL
 from shared.messages.parked_request import MOST_BYTES
 from tests.e2e.kill_points import HOST, INTAKE, KillPoint, hold_of, kill_points
 from tests.e2e.new_project import NewProject, effect_of
-from tests.e2e.roll import Roll, running
+from tests.e2e.roll import Roll, looked_at, running
 
 PATIENCE_SECONDS = 60.0
 WORKERS = 3
@@ -363,10 +363,9 @@ class _Scene:
 
 def _wait(done: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not done():
+    while not looked_at(done):
         if time.monotonic() > deadline:
             raise NotReachedError(f"not within {PATIENCE_SECONDS:g} s: {what}")
-        time.sleep(0.05)
 
 
 def run_points(points: Sequence[KillPoint], seeds: Sequence[int], most_others: int = MOST_OTHERS) -> list[Outcome]:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ QUICK: dict[str, Any] = {
 """Times that are minutes in the clouds."""
 
 PATIENCE_SECONDS = 90.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 THUMBPRINT = "626d44e704d1ceabe3bf0d53397464ac8080142c"
 STACK_SET_OPERATIONS = {"cloudformation:CreateStackInstances", "cloudformation:UpdateStackInstances"}
 CONNECTORS_API = "2024-08-01-preview"
@@ -58,10 +60,21 @@ CONNECTORS_API = "2024-08-01-preview"
 def wait_until(done: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Fails the test with `what` if it does not come true within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not done():
+    while not looked_at(done):
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what}")
-        time.sleep(0.1)
+
+
+def looked_at(done: Callable[[], bool]) -> bool:
+    """Whether it is true now; else a pause follows, in proportion to what a look at hundreds of accounts takes.
+
+    Without it the looking takes the processor from what is looked at.
+    """
+    started = time.monotonic()
+    if done():
+        return True
+    time.sleep(min(max(SHORTEST_PAUSE_SECONDS, 4 * (time.monotonic() - started)), LONGEST_PAUSE_SECONDS))
+    return False
 
 
 class Identity:
@@ -87,6 +100,7 @@ class Roll:
         self.poison = self._queue("onboarding-poison", stack)
         self.broken_events = 0  # how many that nobody can handle were put on AccountEventsQueue
         self._session = sandbox.management_session()
+        self._clients: dict[str, Any] = {}
         stacks = self.client("cloudformation").describe_stacks(StackName="rollcall")["Stacks"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
 
@@ -96,10 +110,18 @@ class Roll:
         return client
 
     def client(self, service: str) -> Any:
-        """A plain boto3 client of the management account's administrator."""
-        return self._session.client(service, endpoint_url=self.sandbox.aws.url)  # type: ignore[call-overload]  # by name
+        """A plain boto3 client of the management account's administrator; making one takes longer than asking."""
+        if service not in self._clients:
+            made = self._session.client(service, endpoint_url=self.sandbox.aws.url)  # type: ignore[call-overload]  # by name
+            self._clients[service] = made
+        return self._clients[service]
 
     # Accounts
+
+    @cached_property
+    def organization(self) -> str:
+        """The organization's id."""
+        return str(self.client("organizations").describe_organization()["Organization"]["Id"])
 
     def ask_for_account(self, name: str, *, email: str = "") -> str:
         """CreateAccount; returns the id of the request."""
@@ -182,7 +204,7 @@ class Roll:
             "first_enqueued_at": now(),
             "data": {
                 "provider": "aws",
-                "organization": self.client("organizations").describe_organization()["Organization"]["Id"],
+                "organization": self.organization,
                 "hierarchy_identifier": account_id,
                 "action": "disconnect",
                 "status": "offboarded",
