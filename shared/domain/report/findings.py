@@ -73,12 +73,13 @@ def finding_line(tracked: Tracked, records: Mapping[AccountKey, AccountRecord]) 
 
 
 def provider_of(finding: SweepFinding, records: Collection[AccountKey]) -> Provider | None:
-    """The cloud of a finding's account: by its marks, else by who of both is in the ledger.
+    """The cloud of a finding's account, as the finding says.
 
-    Twelve digits may be an account's and a project's; without a mark and with both in the ledger it is the account's.
+    A report of before that was kept does not say: there it is told by the finding's marks, else by who of both is in
+    the ledger. Twelve digits without a mark, and with both in the ledger, are then the account's.
     """
-    if not finding.account:
-        return None
+    if finding.provider is not None or not finding.account:
+        return finding.provider
     subject = finding.subject.lower()
     if subject.startswith("projects/") or finding.key.startswith("gcp-") or "/securityconnectors/gcp-" in subject:
         return Provider.GCP
