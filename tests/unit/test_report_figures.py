@@ -190,6 +190,17 @@ def test_a_finding_that_names_its_cloud_is_of_that_one_whatever_else_speaks(prov
     assert finding_line(about(finding), known).provider is provider
 
 
+def test_an_account_that_the_ledger_does_not_know_is_called_as_the_finding_says() -> None:
+    evidence = {"name": "acquired-shop", "unit": "/Workloads"}
+    finding = CONNECTOR_MISSING.about(
+        "012345678901", "r", account="012345678901", provider=Provider.AWS, evidence=evidence
+    )
+    line = finding_line(about(finding), {})
+    assert (line.name, line.ou_path) == ("acquired-shop", "/Workloads")
+    known = finding_line(about(finding), {AWS_KEY: AccountRecord(key=AWS_KEY, name="shop", ou_path="/")})
+    assert (known.name, known.ou_path) == ("shop", "/")
+
+
 def test_commands_are_those_of_the_remedy_made_ready_for_the_account() -> None:
     finding = CONNECTOR_MISSING.about("012345678901", "r", account="012345678901")
     assert finding_line(about(finding), {}).commands == (

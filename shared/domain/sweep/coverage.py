@@ -25,6 +25,8 @@ from shared.domain.sweep.kinds import (
 )
 from shared.domain.sweep.refused import is_parked
 
+NAME, UNIT = "name", "unit"
+"""Evidence about accounts that the ledger does not know."""
 SETTLING = timedelta(hours=1)
 """A new account is on its way for minutes; until then its connector is not missed."""
 _LONGEST = 200
@@ -60,6 +62,13 @@ class Looked:
     def provider(self) -> Provider:
         """Its cloud."""
         return self.subject.account.provider
+
+    @property
+    def introduced(self) -> dict[str, str]:
+        """What an account is called and where it is, as evidence; nothing where the ledger knows that."""
+        account = self.subject.account
+        told = {NAME: account.name, UNIT: account.ou_path} if self.record is None else {}
+        return {name: value for name, value in told.items() if value}
 
     def is_settled(self, now: datetime) -> bool:
         """Whether it has been in the organization for long enough to have everything."""
@@ -123,13 +132,13 @@ def role_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator[Swe
             f"its stack instance is {state}",
             account=looked.account_id,
             provider=looked.provider,
-            evidence={"instance": state},
+            evidence={"instance": state} | looked.introduced,
         )
 
 
 def _missing(looked: Looked) -> SweepFinding:
     record = looked.record
-    evidence = {"profile": looked.planned.profile}
+    evidence = {"profile": looked.planned.profile} | looked.introduced
     remedy = ""
     if record is not None:
         evidence |= {"state": str(record.state), "reason": record.reason}
