@@ -3,6 +3,7 @@
 #   make test [ARGS="-k pacing"]      sets up and runs every test
 #   make faults                       every fault on every service, as a table
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
+#   make pictures                     the README's pictures of the report, from the demo; needs Chromium
 #   make build                        artefacts, bills of materials, licences; build-twice compares two builds
 #   make check                        what CI runs: format, lint, types, import rules, requirements, tests
 #   make deploy-federation, then -azure, -aws, -gcp    shows what would change; APPLY=1 changes it: docs/deploy.md
@@ -27,7 +28,7 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills check static format lint types imports requirements bench bench-sweep build build-twice lock clean \
+.PHONY: setup demo test faults kills pictures check static format lint types imports requirements bench bench-sweep build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -45,6 +46,10 @@ faults: setup
 
 kills: setup
 	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)
+
+# The browser and what drives it are in no requirement file: docs/guides/report.md.
+pictures: setup
+	@$(BIN)/python -m tests.browser.pictures $(ARGS)
 
 check: static test
 

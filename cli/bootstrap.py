@@ -99,8 +99,19 @@ def policy_destination(url: str) -> PolicyDestination:
     from shared.adapters.policy.blob_destination import BlobPolicyDestination
 
     if url.startswith("s3://"):
-        return S3PolicyDestination(boto3.client("s3", config=aws_config()), url)
+        return S3PolicyDestination(boto3.client("s3", config=aws_config()), url, owner=bucket_owner)
     return BlobPolicyDestination(credential(), url)
+
+
+@cache
+def bucket_owner() -> str:
+    """Whose the bucket has to be that is written to: the account that the setting names, else this shell's own."""
+    import boto3
+
+    from shared.adapters.aws.management_account import caller_account
+
+    named = settings().publish.bucket_owner
+    return named or caller_account(boto3.client("sts", region_name=BUS_REGION, config=aws_config()))
 
 
 @cache
@@ -260,7 +271,11 @@ def template_ports(bucket: str, key: str) -> TemplatePorts:
             cloudformation,
         ),
         bucket=S3TemplateBucket(
-            boto3.client("s3", region_name=BUS_REGION, config=aws_config()), bucket=bucket, key=key, region=BUS_REGION
+            boto3.client("s3", region_name=BUS_REGION, config=aws_config()),
+            bucket=bucket,
+            key=key,
+            region=BUS_REGION,
+            owner=bucket_owner,
         ),
         stack_set=RoleStackSet(cloudformation, name=name),
         stack=ManagementStack(cloudformation, name=settings().management_stack_name),

@@ -149,12 +149,13 @@ def queue_gauges() -> Iterator[QueueGauge]:
 
     from shared.adapters.aws.queue_gauge import SqsGauge
     from shared.adapters.queue.depth import StorageQueueGauge
+    from shared.adapters.queue.sweep_queue import SWEEP
 
     chosen = bootstrap.settings()
     if chosen.queue is not None:
-        yield StorageQueueGauge(
-            bootstrap.credential(), queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name
-        )
+        who, endpoint = bootstrap.credential(), chosen.queue.queueserviceuri
+        yield StorageQueueGauge(who, queue_endpoint=endpoint, name=chosen.queue.name)
+        yield StorageQueueGauge(who, queue_endpoint=endpoint, name=SWEEP, poison_may_be_absent=True)
     if _has_aws_credentials():
         yield SqsGauge(
             boto3.client("sqs", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config()),

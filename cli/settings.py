@@ -29,12 +29,13 @@ class QueueSettings(BaseModel):
 
 
 class PublishSettings(BaseModel):
-    """`ROLLCALL_PUBLISH__*`: where AWS's side and Azure's side read the policy from."""
+    """`ROLLCALL_PUBLISH__*`: where AWS's side and Azure's side read the policy from, and whose the bucket is."""
 
     model_config = ConfigDict(frozen=True)
 
     s3: str | None = None
     blob: str | None = None
+    bucket_owner: str = Field(default="", pattern=r"^([0-9]{12})?$")
 
 
 class ReplaySettings(BaseModel):

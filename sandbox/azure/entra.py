@@ -30,8 +30,9 @@ OPERATORS_AUDIENCE = "api://5d9f3c1e-7a44-4b0e-9b6c-2f1d8e6a7c30"
 HUB_AUDIENCE = "api://rollcall-aws"
 """An application whose tokens AWS takes: the Function App's way to the hub role."""
 GOOGLE_AUDIENCE = "api://rollcall-gcp"
-MONITOR_AUDIENCE = "https://monitor.azure.com/"
 """An application whose tokens Rollcall's provider at Google takes: the Function App's way to its service account."""
+MONITOR_AUDIENCE = "https://monitor.azure.com/"
+"""Application Insights, which takes lines, spans and figures."""
 STORAGE_AUDIENCES = ("https://storage.azure.com", "https://storage.azure.com/")
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NO_STORE = {

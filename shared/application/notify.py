@@ -151,8 +151,13 @@ def _records(changes: Sequence[Change], ledger: Ledger) -> Mapping[AccountKey, A
 
 
 def _keys(findings: Iterable[SweepFinding]) -> Iterator[AccountKey]:
-    accounts = dict.fromkeys(each.account for each in findings if each.account)
-    return (AccountKey(provider=provider, hierarchy_identifier=each) for each in accounts for provider in Provider)
+    """A finding of a report of before does not say which cloud's its account is."""
+    accounts = dict.fromkeys((each.account, each.provider) for each in findings if each.account)
+    return (
+        AccountKey(provider=provider, hierarchy_identifier=account)
+        for account, said in accounts
+        for provider in ((said,) if said is not None else Provider)
+    )
 
 
 def find_delivery(documents: Documents, receiver: str) -> tuple[Delivery, str]:

@@ -77,7 +77,7 @@ class SweptAccounts:
                 yield from role_findings(looked, self._policy, self._now)
             for each in looked.connectors:
                 if is_ours(each, self._policy):
-                    yield from trial_findings(each, self._now)
+                    yield from trial_findings(each, self._policy.provider, self._now)
                     self.plans = added_up((self.plans, use_of(each, self._now)))
             self._repair(looked, drifted=looked.planned.action is Action.CHANGE)
             notes.tell(looked)
@@ -205,7 +205,12 @@ class SweptAccounts:
         for each in looked.connectors:
             if is_ours(each, self._policy):
                 connector_id = str(each.connector_id)
-                yield Watched(connector_id=connector_id, account=looked.account_id, connected_at=connected_at)
+                yield Watched(
+                    connector_id=connector_id,
+                    account=looked.account_id,
+                    provider=looked.provider,
+                    connected_at=connected_at,
+                )
 
     def _health(self, ours: Sequence[Watched]) -> Iterator[SweepFinding]:
         if not ours:

@@ -5,8 +5,7 @@ Playwright and axe-core are in the dependency group `browser`, and in no require
 
 from __future__ import annotations
 
-import os
-import shutil
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +14,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.report.page import page_of
+from tests.browser.chromium import FLAGS, find_chromium, lacking
 from tests.fakes.roll import HOSTILE, roll
 
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 _VIOLATIONS = """
   window.violations = [];
   addEventListener("securitypolicyviolation", (event) => {
@@ -33,12 +29,11 @@ _VIOLATIONS = """
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """The browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (group `browser`)")
-    found = os.environ.get("ROLLCALL_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip("there is no Chromium here: install one, or name it in ROLLCALL_CHROMIUM")
+    if reason := lacking():
+        pytest.skip(reason)
+    playwright: Any = importlib.import_module("playwright.sync_api")
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=list(FLAGS))
+        browser = started.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
         yield browser
         browser.close()
 

@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from shared.adapters.report.page import MOST_BYTES
-from tests.browser.conftest import Opened
+from tests.browser.conftest import PHONE, Opened
 from tests.fakes.roll import roll
 
 pytestmark = pytest.mark.timeout(300)
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 Open = Callable[..., Opened]
 
 
@@ -128,7 +127,8 @@ def test_a_link_to_one_finding_opens_it(opened: Open) -> None:
     page = opened(hash_=f"#findings?open={wanted.identity}")
     assert page.findings.count() == 1
     text = page.page.locator("#findings tr.detail").inner_text()
-    for said in (wanted.reason, wanted.commands[0], wanted.subject, *wanted.evidence.values()):
+    evidence = [value for name, value in wanted.evidence.items() if name != "since"]
+    for said in (wanted.reason, wanted.commands[0], wanted.subject, *evidence):
         assert said in text
     assert wanted.remedy.replace("`", "") in text
 
@@ -145,6 +145,28 @@ def test_tiles_units_and_causes_lead_to_what_they_count(opened: Open) -> None:
     cause = everything.causes[0]
     page.page.click(f"#health a:text-is('{cause.cause}')")
     page.wait_for_count(cause.findings)
+
+
+def test_an_address_without_a_filter_leads_to_the_list_though_another_grows_above_it(opened: Open) -> None:
+    page = opened(hash_="#findings")
+    top = page.page.evaluate("document.getElementById('findings').getBoundingClientRect().top")
+    assert 0 <= top < 150
+
+
+def test_what_failed_comes_first_among_accounts(opened: Open) -> None:
+    page = opened()
+    failed = [each for each in roll(300, 260).accounts if each.group == "failed"]
+    shown = page.page.locator("#accounts tr.line .mark").all_inner_texts()
+    assert {"parked", "connector missing"} >= set(shown[: len(failed)])
+    assert not {"parked", "connector missing"} & set(shown[len(failed) :])
+
+
+def test_times_among_the_evidence_are_shown_to_the_minute(opened: Open) -> None:
+    wanted = next(each for each in roll(300, 260).open if "since" in each.evidence)
+    page = opened(hash_=f"#findings?open={wanted.identity}")
+    facts = page.page.locator("#findings tr.detail dl").first.inner_text()
+    assert "2026-11-20 05:00 UTC" in facts
+    assert wanted.evidence["since"] not in facts
 
 
 # --- hands over files

@@ -13,8 +13,10 @@ import pytest
 from azure.storage.blob import BlobClient
 
 from sandbox.azure.directory import OPERATOR
+from shared.adapters.aws.management_account import caller_account
 from shared.adapters.aws.policy_destination import S3PolicyDestination
 from shared.adapters.aws.policy_store import S3PolicyStore
+from shared.adapters.aws.template_bucket import S3TemplateBucket
 from shared.adapters.policy.blob import BlobPolicyStore
 from shared.adapters.policy.blob_destination import BlobPolicyDestination
 from shared.adapters.policy.source import PolicyStore
@@ -37,6 +39,9 @@ class Place:
     content: Callable[[], bytes | None]
 
 
+OWNER = "123456789012"
+
+
 def _fetched(store: PolicyStore) -> bytes | None:
     version = store.fetch(None)
     return version.content if version else None
@@ -53,7 +58,7 @@ def place(request: pytest.FixtureRequest) -> Place:
         client.create_bucket(Bucket="policies")
         url = "s3://policies/rollcall/policy.yaml"
         return Place(
-            S3PolicyDestination(client, url),
+            S3PolicyDestination(client, url, owner=lambda: OWNER),
             lambda content: client.put_object(Bucket="policies", Key="rollcall/policy.yaml", Body=content),
             lambda: _fetched(S3PolicyStore(client, url)),
         )
@@ -98,13 +103,37 @@ def test_what_somebody_else_wrote_since_is_kept(place: Place, before: bytes | No
 def test_a_bucket_or_container_that_is_not_there_is_a_wrong_setting(aws_ports: AwsWorld, azure_ports: World) -> None:
     s3 = aws_ports.client("s3", s3={"addressing_style": "path"})
     for nowhere in (
-        S3PolicyDestination(s3, "s3://nowhere/policy.yaml"),
+        S3PolicyDestination(s3, "s3://nowhere/policy.yaml", owner=lambda: OWNER),
         BlobPolicyDestination(FixedCredential(azure_ports), f"{azure_ports.azure.blob_url}/nowhere/policy.yaml"),
     ):
         with pytest.raises(ConfigurationError):
             nowhere.find()
         with pytest.raises(ConfigurationError):
             nowhere.put(b"x", over=None)
+
+
+def test_every_request_to_a_bucket_names_its_owner(aws_ports: AwsWorld) -> None:
+    named: list[tuple[str, object]] = []
+    s3 = aws_ports.client("s3", s3={"addressing_style": "path"})
+    s3.create_bucket(Bucket="policies")
+
+    def remember(params: Any, model: Any, **_: Any) -> None:
+        named.append((model.name, params["headers"].get("x-amz-expected-bucket-owner")))
+
+    s3.meta.events.register("before-call.s3", remember)
+    policy = S3PolicyDestination(s3, "s3://policies/policy.yaml", owner=lambda: OWNER)
+    policy.put(b"x", over=None)
+    assert policy.find() is not None
+    template = S3TemplateBucket(s3, bucket="policies", key="roles.yaml", region="us-east-1", owner=lambda: OWNER)
+    template.put(b"x")
+    assert template.find()
+    assert template.inspect().exists
+    assert {operation for operation, _ in named} == {"GetBucketPolicy", "GetBucketVersioning", "GetObject", "PutObject"}
+    assert {owner for _, owner in named} == {OWNER}
+
+
+def test_the_owner_is_the_account_of_the_shell(aws_ports: AwsWorld) -> None:
+    assert caller_account(aws_ports.client("sts")) == OWNER
 
 
 def test_who_may_only_read_blobs_is_told_so(azure_ports: World) -> None:
@@ -123,7 +152,7 @@ def test_both_stores_are_given_a_checksum_that_they_verify(aws_ports: AwsWorld, 
         sent.update({name.lower(): _text(value) for name, value in request.headers.items()})
 
     s3.meta.events.register("before-send.s3.PutObject", remember)
-    S3PolicyDestination(s3, "s3://policies/policy.yaml").put(b"x", over=None)
+    S3PolicyDestination(s3, "s3://policies/policy.yaml", owner=lambda: OWNER).put(b"x", over=None)
     assert sent["x-amz-checksum-sha256"] == base64.b64encode(hashlib.sha256(b"x").digest()).decode()
     assert sent["if-none-match"] == "*"
     url = f"{azure_ports.azure.blob_url}/policy/checked-{next(_numbers)}.yaml"

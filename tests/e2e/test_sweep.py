@@ -173,6 +173,10 @@ def test_the_report_says_what_was_found_here_and_over_http(world: World, planted
     )
     assert there.code == 0, there.err
     assert there.document["findings"] == document["findings"]
+    depths = {each["name"]: each["waiting"] for each in document["queues"]}
+    assert (depths["sweep"], depths["sweep-poison"]) == (0, 0)
+    assert depths.keys() > {each["name"] for each in there.document["queues"]}  # there, of AWS, dead letters only
+    assert {each["provider"] for each in document["findings"] if each["account"]} == {"aws"}
     page = unescape(file.read_text(encoding="utf-8"))
     assert page.startswith("<!doctype html>")
     shown = [each["reason"] for each in document["findings"] if each["standing"] != "resolved"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,23 @@ def test_the_function_app_is_published_from_an_allow_list() -> None:
     assert rules[0] == "*"
     admitted = {each.removeprefix("!").split("/")[0] for each in rules if each.startswith("!")}
     assert admitted == {"function_app.py", "host.json", "requirements.txt", "policy.yaml", "functions", "shared"}
+
+
+def test_a_wheel_has_what_shared_reads_beside_its_code() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    packed = {
+        file
+        for package, patterns in declared.items()
+        for pattern in patterns
+        for file in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    beside = {
+        file
+        for file in (ROOT / "shared").rglob("*")
+        if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts
+    }
+    assert beside
+    assert beside - packed == set()
 
 
 def test_the_queue_trigger_is_set_for_the_encoding_that_the_senders_use() -> None:

@@ -174,11 +174,31 @@ GCP_KEY = AccountKey(provider=Provider.GCP, hierarchy_identifier="012345678901")
         ("/subscriptions/s/providers/Microsoft.Security/securityConnectors/gcp-012345678901", (), Provider.GCP),
     ],
 )
-def test_a_finding_is_of_the_cloud_that_its_marks_or_the_ledger_say(
+def test_a_finding_of_before_is_of_the_cloud_that_its_marks_or_the_ledger_say(
     subject: str, known: tuple[AccountKey, ...], provider: Provider
 ) -> None:
     finding = CONNECTOR_MISSING.about(subject, "r", account="012345678901")
     assert finding_line(about(finding), {key: AccountRecord(key=key) for key in known}).provider is provider
+
+
+@pytest.mark.parametrize("provider", list(Provider))
+def test_a_finding_that_names_its_cloud_is_of_that_one_whatever_else_speaks(provider: Provider) -> None:
+    [other] = set(Provider) - {provider}
+    subject = f"/subscriptions/s/providers/Microsoft.Security/securityConnectors/{other}-012345678901"
+    finding = CONNECTOR_MISSING.about(subject, "r", account="012345678901", provider=provider)
+    known = {key: AccountRecord(key=key) for key in (AWS_KEY, GCP_KEY)}
+    assert finding_line(about(finding), known).provider is provider
+
+
+def test_an_account_that_the_ledger_does_not_know_is_called_as_the_finding_says() -> None:
+    evidence = {"name": "acquired-shop", "unit": "/Workloads"}
+    finding = CONNECTOR_MISSING.about(
+        "012345678901", "r", account="012345678901", provider=Provider.AWS, evidence=evidence
+    )
+    line = finding_line(about(finding), {})
+    assert (line.name, line.ou_path) == ("acquired-shop", "/Workloads")
+    known = finding_line(about(finding), {AWS_KEY: AccountRecord(key=AWS_KEY, name="shop", ou_path="/")})
+    assert (known.name, known.ou_path) == ("shop", "/")
 
 
 def test_commands_are_those_of_the_remedy_made_ready_for_the_account() -> None:

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from shared.adapters.report import charts, page
 from shared.adapters.report.page import MOST_BYTES, MOST_UNITS, WITHOUT_SCRIPT, page_of
 from shared.adapters.report.shown import duration, moment, percent
+from shared.domain.queues import QueueDepth
 from shared.domain.report.accounts import Counts
 from shared.domain.report.roll import RollReport, Seen, roll_report
 from shared.domain.visible import shown
@@ -241,6 +242,14 @@ def test_the_figures_are_those_of_the_report() -> None:
     assert "account-events-dead: AWS does not answer" in text
     assert "servers_p1 120 22 90" in text
     assert "20261119T050000Z-ffffffff" in text
+
+
+def test_each_queue_of_given_up_messages_names_the_command_that_sees_to_it() -> None:
+    names = ("onboarding-poison", "sweep-poison")
+    queues = tuple(QueueDepth(name=name, waiting=2, given_up=True) for name in names)
+    text = of(replace(roll(), queues=queues)).text
+    assert "onboarding-poison 2 – a person: rollcall replay list" in text
+    assert "sweep-poison 2 – a person: rollcall sweep , then clear it" in text
 
 
 def test_without_scripts_the_gravest_findings_can_be_read() -> None:

@@ -116,6 +116,19 @@ def test_nothing_is_asked_for_where_the_roles_are_not_there(policy: Policy) -> N
     assert world.sender.sent == []
 
 
+def test_what_is_missed_of_an_account_that_the_ledger_does_not_know_says_what_it_is_called(policy: Policy) -> None:
+    world = SweepWorld(policy)
+    missed = account(IDS[0], joined_at=OLD, ou_path="/Team")
+    world.add(missed, connected=False)
+    world.stacks.states[IDS[0]] = StackState.OUTDATED
+    report = world.sweep()
+    assert report is not None
+    told = {each.finding.key: dict(each.finding.evidence) for each in report.findings}
+    assert told.keys() == {"connector-missing", "stack-instance-missing"}
+    for evidence in told.values():
+        assert (evidence["name"], evidence["unit"]) == (missed.name, "/Team")
+
+
 def test_a_new_account_is_not_missed_for_an_hour(policy: Policy) -> None:
     world = SweepWorld(policy)
     world.add(account(IDS[0], joined_at=NOON - timedelta(minutes=59)), connected=False)

@@ -21,6 +21,12 @@ _NOT_ALLOWED = {"AccessDenied", "AccessDeniedException"}
 _FEDERATION_OFF = {"FeatureDisabled", "FeatureDisabledException"}
 
 
+def caller_account(sts: STSClient) -> str:
+    """The account of this shell's credentials, for which GetCallerIdentity needs no right. Raises our errors only."""
+    with translated("read the caller"):
+        return sts.get_caller_identity()["Account"]
+
+
 class AwsManagementAccount:
     """The account of this shell's credentials."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -19,11 +20,15 @@ _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
 class S3PolicyDestination:
-    """One object, written with a checksum that S3 verifies and only over the version that was read."""
+    """One object, written with a checksum that S3 verifies and only over the version that was read.
 
-    def __init__(self, s3: S3Client, url: str) -> None:
-        """`url` is `s3://bucket/key`."""
+    Names of buckets are the world's: one that went to somebody else, S3 refuses as not `owner`'s.
+    """
+
+    def __init__(self, s3: S3Client, url: str, *, owner: Callable[[], str]) -> None:
+        """`url` is `s3://bucket/key`, `owner` tells the account that the bucket has to belong to."""
         self._s3 = s3
+        self._owner = owner
         self._url = url
         self._bucket, _, self._key = url.removeprefix("s3://").partition("/")
 
@@ -34,9 +39,9 @@ class S3PolicyDestination:
 
     def find(self) -> PublishedPolicy | None:
         """The object's hash and ETag. Without s3:ListBucket, S3 answers a missing object with 403."""
-        with translated(f"read {self._url}"):
+        with translated(f"read {self._url} of account {self._owner()}"):
             try:
-                answer = self._s3.get_object(Bucket=self._bucket, Key=self._key)
+                answer = self._s3.get_object(Bucket=self._bucket, Key=self._key, ExpectedBucketOwner=self._owner())
                 content = answer["Body"].read()
             except ClientError as error:
                 if error_code(error) == "NoSuchKey":
@@ -49,11 +54,12 @@ class S3PolicyDestination:
     def put(self, content: bytes, *, over: PublishedPolicy | None) -> None:
         """PutObject with If-Match or If-None-Match."""
         condition: dict[str, Any] = {"IfMatch": over.version} if over else {"IfNoneMatch": "*"}
-        with translated(f"write {self._url}"):
+        with translated(f"write {self._url} of account {self._owner()}"):
             try:
                 self._s3.put_object(
                     Bucket=self._bucket,
                     Key=self._key,
+                    ExpectedBucketOwner=self._owner(),
                     Body=content,
                     ContentType="application/yaml",
                     ChecksumSHA256=base64.b64encode(hashlib.sha256(content).digest()).decode(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class S3TemplateBucket:
-    """One object of one bucket."""
+    """One object of one bucket. What is not `owner`'s, S3 refuses: names of buckets are the world's."""
 
-    def __init__(self, s3: S3Client, *, bucket: str, key: str, region: str) -> None:
-        """`region` is the bucket's."""
+    def __init__(self, s3: S3Client, *, bucket: str, key: str, region: str, owner: Callable[[], str]) -> None:
+        """`region` is the bucket's, `owner` tells the account that it has to belong to."""
         self._s3 = s3
+        self._owner = owner
         self._bucket = bucket
         self._key = key
         self._region = region
@@ -32,9 +34,11 @@ class S3TemplateBucket:
 
     def inspect(self) -> BucketFacts:
         """Versioning and policy."""
-        with translated(f"read bucket {self._bucket}"):
+        with translated(f"read bucket {self._bucket} of account {self._owner()}"):
             try:
-                versioning = self._s3.get_bucket_versioning(Bucket=self._bucket).get("Status")
+                versioning = self._s3.get_bucket_versioning(Bucket=self._bucket, ExpectedBucketOwner=self._owner()).get(
+                    "Status"
+                )
                 policy = self._policy()
             except ClientError as error:
                 if error_code(error) == "NoSuchBucket":
@@ -44,7 +48,7 @@ class S3TemplateBucket:
 
     def _policy(self) -> str:
         try:
-            return self._s3.get_bucket_policy(Bucket=self._bucket)["Policy"]
+            return self._s3.get_bucket_policy(Bucket=self._bucket, ExpectedBucketOwner=self._owner())["Policy"]
         except ClientError as error:
             if error_code(error) == "NoSuchBucketPolicy":
                 return ""
@@ -52,9 +56,11 @@ class S3TemplateBucket:
 
     def find(self) -> str:
         """The hash of the object's bytes."""
-        with translated(f"read s3://{self._bucket}/{self._key}"):
+        with translated(f"read s3://{self._bucket}/{self._key} of account {self._owner()}"):
             try:
-                content = self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"].read()
+                content = self._s3.get_object(Bucket=self._bucket, Key=self._key, ExpectedBucketOwner=self._owner())[
+                    "Body"
+                ].read()
             except ClientError as error:
                 if error_code(error) == "NoSuchKey":
                     return ""
@@ -63,10 +69,11 @@ class S3TemplateBucket:
 
     def put(self, content: bytes) -> None:
         """PutObject, with a checksum that S3 verifies."""
-        with translated(f"write s3://{self._bucket}/{self._key}"):
+        with translated(f"write s3://{self._bucket}/{self._key} of account {self._owner()}"):
             self._s3.put_object(
                 Bucket=self._bucket,
                 Key=self._key,
+                ExpectedBucketOwner=self._owner(),
                 Body=content,
                 ChecksumSHA256=base64.b64encode(hashlib.sha256(content).digest()).decode(),
             )

@@ -29,12 +29,13 @@ class Listing {
     this.body = this.table.tBodies[0];
     this.status = this.section.querySelector("[role=status]");
     this.more = this.section.querySelector(".more button");
+    this.nothing = this.section.querySelector(".nothing");
     this.sort = { key: "", down: false };
     this.opened = "";
     this.words = new Map(rows.map((row) => [row, haystack(row).toLowerCase()]));
     this.#choices();
     this.#listen();
-    for (const each of [this.form, this.table, this.section.querySelector(".bar")]) each.hidden = false;
+    for (const each of [this.form, this.section.querySelector(".bar")]) each.hidden = false;
   }
 
   #choices() {
@@ -161,6 +162,8 @@ class Listing {
     this.body.append(...next.map((row, place) => this.#line(row, this.drawn + place)));
     this.drawn += next.length;
     this.table.setAttribute("aria-rowcount", this.found.length + 1);
+    this.table.hidden = !this.found.length;
+    this.nothing.hidden = Boolean(this.found.length);
     const left = this.found.length - this.drawn;
     this.more.hidden = left === 0;
     this.more.dataset.left = left;

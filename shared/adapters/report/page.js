@@ -3,6 +3,8 @@
 const SEVERITIES = ["high", "medium", "low"];
 const STANDINGS = ["open", "new", "still", "unseen", "resolved"];
 const GROUPS = ["failed", "under_way", "connected", "left_out"];
+/** As the data write times; all of them are UTC. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)$/;
 const LINKS = {
   portal: "Azure portal",
   cloudformation: "AWS CloudFormation, StackSets",
@@ -33,10 +35,22 @@ function prose(text) {
   return element("p", {}, ...text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part)));
 }
 
+/** A time to the minute; whatever else there is stays as it is. */
+function whole(text) {
+  return TIME.test(text) ? moment(text, true) : text;
+}
+
+/** Long ids and paths break at their slashes. */
+function broken(text) {
+  const made = element("span");
+  for (const part of text.split(/(?<=\/)/)) made.append(shown(part), element("wbr"));
+  return made;
+}
+
 function terms(pairs) {
   const list = element("dl");
   for (const [name, value] of pairs) {
-    if (value) list.append(element("dt", {}, name), element("dd", {}, ...(value instanceof Node ? [value] : [value])));
+    if (value) list.append(element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, broken(whole(value))));
   }
   return list;
 }
@@ -51,15 +65,22 @@ function linked(links) {
   return list;
 }
 
+/** Copies, and says so: on the button, and to who does not see it. */
+async function copy(button, text) {
+  const said = button.textContent;
+  await navigator.clipboard.writeText(text);
+  button.textContent = document.getElementById("said").textContent = "Copied";
+  setTimeout(() => {
+    button.textContent = said;
+    document.getElementById("said").textContent = "";
+  }, 2000);
+}
+
 function command(text) {
   const line = element("p", { class: "command" }, element("code", {}, text));
   if (navigator.clipboard) {
     const button = element("button", { type: "button", "aria-label": `Copy: ${text}` }, "Copy");
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
-      setTimeout(() => (button.textContent = "Copy"), 2000);
-    });
+    button.addEventListener("click", () => copy(button, text));
     line.append(button);
   }
   return line;
@@ -92,18 +113,15 @@ function accountDetail(row) {
 }
 
 const byText = (name) => ({ value: (row) => row[name] ?? "", cell: (row) => element("span", {}, row[name] || "–") });
-/** A path breaks at its slashes. */
-function pathOf(row) {
-  const made = element("span");
-  for (const part of (row.ou_path || "–").split(/(?<=\/)/)) made.append(shown(part), element("wbr"));
-  return made;
-}
-const unit = { value: (row) => row.ou_path, cell: pathOf };
+const unit = { value: (row) => row.ou_path, cell: (row) => broken(row.ou_path || "–") };
 const byDate = (name) => ({ value: (row) => row[name] ?? "", cell: (row) => element("span", {}, moment(row[name])) });
 const tookOf = (row) => (row.joined_at && row.connected_at ? (Date.parse(row.connected_at) - Date.parse(row.joined_at)) / 1000 : -1);
 
 /** Resource Manager is the truth: what the ledger calls connected and the sweep misses is said to be missing. */
 const stateOf = (row) => (row.state === "connected" && row.group === "failed" ? "connector missing" : row.state);
+
+/** What failed comes first, as the gravest findings do. */
+const byGroup = (a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group);
 
 function accounts(rows) {
   return new Listing("accounts", rows, {
@@ -182,17 +200,22 @@ function fold() {
   });
 }
 
-function follow(listings) {
+/** Shows what the address says; a list lies lower than at `first`, once those above it are drawn. */
+function follow(listings, first = false) {
   const { part, wanted } = readHash(location.hash);
   const listing = listings[part];
   if (!listing) return;
   listing.apply(wanted);
-  if (location.hash.includes("?")) listing.section.scrollIntoView({ behavior: "instant" });
+  if (first || location.hash.includes("?")) listing.section.scrollIntoView({ behavior: "instant" });
+  if (first) return;
+  const title = listing.section.querySelector("h2"); // where a keyboard and a screen reader go on
+  title.tabIndex = -1;
+  title.focus({ preventScroll: true });
 }
 
 async function start() {
   const { text, report } = await unpack();
-  const listings = { accounts: accounts(report.accounts), findings: findings(report.findings) };
+  const listings = { accounts: accounts([...report.accounts].sort(byGroup)), findings: findings(report.findings) };
   for (const listing of Object.values(listings)) {
     listing.apply(new URLSearchParams());
     listing.section.querySelector("[data-save=json]").addEventListener("click", () => {
@@ -200,14 +223,14 @@ async function start() {
     });
     const copies = listing.section.querySelector("[data-copy]");
     copies.hidden = !navigator.clipboard;
-    copies.addEventListener("click", () => navigator.clipboard.writeText(location.href.split("#")[0] + listing.address()));
+    copies.addEventListener("click", () => copy(copies, location.href.split("#")[0] + listing.address()));
   }
   listings.findings.follow();
   for (const link of document.querySelectorAll("a[data-filter]")) link.setAttribute("href", `${link.hash}?${link.dataset.filter}`);
-  document.querySelectorAll("table.cards").forEach(keepRoles);
+  document.querySelectorAll("table.cards, table.tree").forEach(keepRoles);
   fold();
   addEventListener("hashchange", () => follow(listings));
-  follow(listings);
+  follow(listings, true);
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 

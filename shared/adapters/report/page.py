@@ -21,6 +21,7 @@ from shared.adapters.report import charts
 from shared.adapters.report.shown import duration, moment, percent, query
 from shared.domain.report.accounts import Unit
 from shared.domain.report.roll import RollReport
+from shared.domain.sweep.prerequisites import SWEEP_POISON
 from shared.domain.visible import shown
 from shared.messages.roll_report import report_json
 
@@ -91,7 +92,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"moment": moment, "duration": duration, "query": query}
-    made.globals |= {"percent": percent, "charts": charts}
+    made.globals |= {"percent": percent, "charts": charts, "sweep_poison": SWEEP_POISON}
     return made
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from shared.domain.accounts import Provider, as_argument, is_account_id, is_project_number
 from shared.domain.ledger import AccountKey, AccountRecord
 from shared.domain.links import links_of, resource_link
+from shared.domain.sweep.coverage import NAME, UNIT
 from shared.domain.sweep.findings import Area, Severity, SweepFinding
 from shared.domain.sweep.report import Standing, Tracked
 
@@ -47,7 +48,7 @@ class FindingLine:
 
 
 def finding_line(tracked: Tracked, records: Mapping[AccountKey, AccountRecord]) -> FindingLine:
-    """The line of one finding, with what the ledger knows of its account."""
+    """The line of one finding, with what the ledger knows of its account, else what the finding itself says of it."""
     finding = tracked.finding
     provider = provider_of(finding, records)
     record = records.get(AccountKey(provider=provider, hierarchy_identifier=finding.account)) if provider else None
@@ -64,8 +65,8 @@ def finding_line(tracked: Tracked, records: Mapping[AccountKey, AccountRecord]) 
         last_seen=tracked.last_seen,
         provider=provider,
         account=finding.account,
-        name=record.name if record is not None else "",
-        ou_path=record.ou_path if record is not None else "",
+        name=record.name if record is not None else finding.evidence.get(NAME, ""),
+        ou_path=record.ou_path if record is not None else finding.evidence.get(UNIT, ""),
         commands=tuple(dict.fromkeys(commands_of(finding, provider))),
         evidence=dict(finding.evidence),
         links=_links(finding, record),
@@ -73,12 +74,13 @@ def finding_line(tracked: Tracked, records: Mapping[AccountKey, AccountRecord]) 
 
 
 def provider_of(finding: SweepFinding, records: Collection[AccountKey]) -> Provider | None:
-    """The cloud of a finding's account: by its marks, else by who of both is in the ledger.
+    """The cloud of a finding's account, as the finding says.
 
-    Twelve digits may be an account's and a project's; without a mark and with both in the ledger it is the account's.
+    A report of before that was kept does not say: there it is told by the finding's marks, else by who of both is in
+    the ledger. Twelve digits without a mark, and with both in the ledger, are then the account's.
     """
-    if not finding.account:
-        return None
+    if finding.provider is not None or not finding.account:
+        return finding.provider
     subject = finding.subject.lower()
     if subject.startswith("projects/") or finding.key.startswith("gcp-") or "/securityconnectors/gcp-" in subject:
         return Provider.GCP

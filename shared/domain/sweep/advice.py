@@ -122,6 +122,7 @@ def instance_profile_advice(subject: Equipped, running: RunningInstances) -> Ite
         subject.watched.account,
         f"{len(running.without_profile)} of {running.running} running instances have no instance profile; {since}",
         account=subject.watched.account,
+        provider=subject.watched.provider,
         evidence={
             "running": str(running.running),
             "without_profile": str(len(running.without_profile)),
@@ -160,6 +161,7 @@ def share(  # noqa: PLR0913 - the parts of a finding
         subject.watched.connector_id,
         f"{assessed.unhealthy} of {assessed.all} instances {what}",
         account=subject.watched.account,
+        provider=subject.watched.provider,
         remedy=remedy,
         link=link,
         evidence={"unhealthy": str(assessed.unhealthy), "instances": str(assessed.all), **(more or {})},
@@ -174,6 +176,7 @@ def nothing_seen(kind: SweepKind, subject: Equipped, reason: str, *, link: str =
         subject.watched.connector_id,
         reason,
         account=subject.watched.account,
+        provider=subject.watched.provider,
         link=link,
         evidence={"types_discovered": f"{', '.join(names[:_TYPES_TOLD])}{more}"},
     )

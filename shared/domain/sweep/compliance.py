@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from shared.domain.accounts import Provider
 from shared.domain.aftercare import aftercare_digest, assignment_id, rule_body, rule_differences, rule_id
 from shared.domain.connectors import ConnectorId
 from shared.domain.ledger import State
@@ -58,6 +59,7 @@ class Kept:
 
     connector_id: ConnectorId
     account: str
+    provider: Provider
     profile: Profile
     reason: str = ""
     remedy: str = ""
@@ -83,7 +85,12 @@ def kept(looked: Looked, policy: Policy, now: datetime) -> Kept | None:
         return None
     if record.connected_at is not None and now - record.connected_at < SETTLING:
         return None
-    connector = Kept(connector_id=planned.connector_id, account=looked.account_id, profile=decision.profile)
+    connector = Kept(
+        connector_id=planned.connector_id,
+        account=looked.account_id,
+        provider=looked.provider,
+        profile=decision.profile,
+    )
     told = not was_seen_to or names_refusal(record)
     return replace(connector, reason=record.reason, remedy=record.remedy) if told else connector
 
@@ -109,6 +116,7 @@ def standard_findings(
             f"{connector.connector_id}#{name}",
             f"the standard {name} is not assigned to it",
             account=connector.account,
+            provider=connector.provider,
             remedy=connector.remedy,
             evidence=_told(connector, assigned=", ".join(sorted(each.display_name for each in assigned))),
         )
@@ -128,6 +136,7 @@ def rule_findings(connector: Kept, rules: Mapping[str, Mapping[str, Any]]) -> It
             f"{connector.connector_id}#{rule.name}",
             f"governance rule {rule.name}: {wrong}",
             account=connector.account,
+            provider=connector.provider,
             remedy=connector.remedy,
             evidence=_told(connector, rule=rule_id(connector.connector_id, rule)),
         )

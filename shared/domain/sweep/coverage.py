@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.accounts import Account, as_argument
+from shared.domain.accounts import Account, Provider, as_argument
 from shared.domain.connectors import Connector
 from shared.domain.ledger import AccountRecord
 from shared.domain.policy import Mode, Policy, Verdict, decide
@@ -25,6 +25,8 @@ from shared.domain.sweep.kinds import (
 )
 from shared.domain.sweep.refused import is_parked
 
+NAME, UNIT = "name", "unit"
+"""Evidence about accounts that the ledger does not know."""
 SETTLING = timedelta(hours=1)
 """A new account is on its way for minutes; until then its connector is not missed."""
 _LONGEST = 200
@@ -56,6 +58,18 @@ class Looked:
         """Whose it is."""
         return self.subject.account.account_id
 
+    @property
+    def provider(self) -> Provider:
+        """Its cloud."""
+        return self.subject.account.provider
+
+    @property
+    def introduced(self) -> dict[str, str]:
+        """What an account is called and where it is, as evidence; nothing where the ledger knows that."""
+        account = self.subject.account
+        told = {NAME: account.name, UNIT: account.ou_path} if self.record is None else {}
+        return {name: value for name, value in told.items() if value}
+
     def is_settled(self, now: datetime) -> bool:
         """Whether it has been in the organization for long enough to have everything."""
         joined = self.subject.account.joined_at
@@ -70,26 +84,36 @@ class Looked:
 def coverage_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator[SweepFinding]:
     """Missing, refused, orphaned, overdue, drifted, in the wrong place, more than one; roles that are not there."""
     planned, account_id, subject = looked.planned, looked.account_id, looked.subject.account.subject
+    provider = looked.provider
     if looked.lacks_connector(now):
         yield _missing(looked)
     elif planned.action is Action.CHANGE:
         yield _drifted(looked, policy)
     elif planned.action in {Action.DEPARTED, Action.STAYS, Action.REMOVE}:
-        who = as_argument(account_id, looked.subject.account.provider)
+        who = as_argument(account_id, provider)
         yield CONNECTOR_ORPHANED.about(
             str(planned.connector_id),
             planned.reason,
             account=account_id,
+            provider=provider,
             remedy=CONNECTOR_ORPHANED.remedy.replace("ID", who),
         )
     elif planned.action is Action.REFUSED or (planned.action is Action.WAITS and planned.key):
         yield CONNECTOR_REFUSED.about(
-            subject, planned.reason, account=account_id, remedy=planned.remedy, evidence={"cause": planned.key}
+            subject,
+            planned.reason,
+            account=account_id,
+            provider=provider,
+            remedy=planned.remedy,
+            evidence={"cause": planned.key},
         )
     elif planned.action is Action.WAITS and policy.mode is Mode.NATIVE and _is_overdue(looked, policy, now):
         hours = policy.sweep.native_member_hours
         yield MEMBER_OVERDUE.about(
-            subject, f"Defender has not made its connector within {hours:g} hours", account=account_id
+            subject,
+            f"Defender has not made its connector within {hours:g} hours",
+            account=account_id,
+            provider=provider,
         )
     yield from _noted(looked)
 
@@ -107,13 +131,14 @@ def role_findings(looked: Looked, policy: Policy, now: datetime) -> Iterator[Swe
             looked.subject.account.subject,
             f"its stack instance is {state}",
             account=looked.account_id,
-            evidence={"instance": state},
+            provider=looked.provider,
+            evidence={"instance": state} | looked.introduced,
         )
 
 
 def _missing(looked: Looked) -> SweepFinding:
     record = looked.record
-    evidence = {"profile": looked.planned.profile}
+    evidence = {"profile": looked.planned.profile} | looked.introduced
     remedy = ""
     if record is not None:
         evidence |= {"state": str(record.state), "reason": record.reason}
@@ -122,6 +147,7 @@ def _missing(looked: Looked) -> SweepFinding:
         looked.subject.account.subject,
         f"the policy includes it ({looked.planned.reason}), and it has no connector",
         account=looked.account_id,
+        provider=looked.provider,
         remedy=remedy,
         evidence=evidence,
     )
@@ -139,6 +165,7 @@ def _drifted(looked: Looked, policy: Policy) -> SweepFinding:
         str(planned.connector_id),
         f"it differs from the policy in {len(planned.changes)} place(s)",
         account=looked.account_id,
+        provider=looked.provider,
         remedy=remedy,
         evidence=evidence,
     )
@@ -148,7 +175,9 @@ def _noted(looked: Looked) -> Iterator[SweepFinding]:
     kinds = {"several-connectors": CONNECTOR_DUPLICATE, "not-moved": CONNECTOR_MISPLACED}
     for note in looked.planned.notes:
         if (kind := kinds.get(note.key)) is not None:
-            yield kind.about(looked.subject.account.subject, note.message, account=looked.account_id)
+            yield kind.about(
+                looked.subject.account.subject, note.message, account=looked.account_id, provider=looked.provider
+            )
 
 
 def _is_overdue(looked: Looked, policy: Policy, now: datetime) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from shared.domain.accounts import Provider
+
 
 class Severity(StrEnum):
     """How much it matters; `high`: an account is not protected as its owner wants it."""
@@ -35,7 +37,8 @@ class SweepFinding:
 
     `key` is its kind and its heading in docs/runbook.md. `subject` is what it is about: an account's id, a project as
     `projects/<number>`, or a resource's id, with a part of it after `#`. `account` is the account or the project's
-    number that it belongs to, empty where it is none's. `evidence` is what was seen, by name.
+    number that it belongs to, empty where it is none's, and `provider` its cloud. `evidence` is what was seen, by name.
+    Reports of before the cloud was kept have no `provider`: `provider_of` in shared/domain/report/findings.py.
     """
 
     key: str
@@ -45,6 +48,7 @@ class SweepFinding:
     reason: str
     remedy: str
     account: str = ""
+    provider: Provider | None = None
     link: str = ""
     evidence: Mapping[str, str] = field(default_factory=dict)
 
@@ -70,18 +74,23 @@ class SweepKind:
         reason: str,
         *,
         account: str = "",
+        provider: Provider | None = None,
         remedy: str = "",
         severity: Severity | None = None,
         link: str = "",
         evidence: Mapping[str, str] | None = None,
     ) -> SweepFinding:
-        """One of this kind; `remedy`, `severity` and `link` take the place of the kind's own."""
+        """One of this kind; `remedy`, `severity` and `link` take the place of the kind's own.
+
+        Who names an account names its cloud, too; what is no account's has none.
+        """
         return SweepFinding(
             key=self.key,
             area=self.area,
             severity=severity or self.severity,
             subject=subject,
             account=account,
+            provider=provider if account else None,
             reason=reason,
             remedy=f"{remedy or self.remedy} Runbook: {self.key}.",
             link=link or self.link,

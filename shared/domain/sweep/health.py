@@ -52,6 +52,7 @@ class Watched:
 
     connector_id: str
     account: str
+    provider: Provider
     connected_at: datetime | None = None
 
     def is_older(self, than: timedelta, now: datetime) -> bool:
@@ -66,6 +67,7 @@ def health_findings(connector: Watched, reports: Sequence[HealthReport], now: da
             connector.connector_id,
             f"Defender has no health report of it after {REPORT_AFTER.total_seconds() / 3600:g} hours",
             account=connector.account,
+            provider=connector.provider,
         )
     for report in reports:
         if report.code.lower() != NOT_HEALTHY:
@@ -79,6 +81,7 @@ def health_findings(connector: Watched, reports: Sequence[HealthReport], now: da
                 subject,
                 f"Defender calls it unhealthy: {issue.name}",
                 account=connector.account,
+                provider=connector.provider,
                 remedy=_plain(issue.steps),
                 evidence={
                     key: value
@@ -102,6 +105,7 @@ def discovery_findings(
             connector.connector_id,
             f"Defender has assessed nothing through it in {hours:g} hours",
             account=connector.account,
+            provider=connector.provider,
         )
 
 

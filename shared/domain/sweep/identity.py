@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from shared.domain.accounts import Provider
 from shared.domain.identity_provider import audiences_of
 from shared.domain.profiles import Profile
 from shared.domain.roles import AUDIENCE_OF, PROVIDER_HOST, Role
@@ -47,12 +48,20 @@ def identity_findings(account_id: str, profile: Profile, tenant_id: str, seen: I
     """What is missing or otherwise than the profile needs it."""
     if wrong := _provider(profile, seen.provider):
         yield PROVIDER_WRONG.about(
-            account_id, f"identity provider {PROVIDER_HOST}: {wrong}", account=account_id, evidence={"provider": wrong}
+            account_id,
+            f"identity provider {PROVIDER_HOST}: {wrong}",
+            account=account_id,
+            provider=Provider.AWS,
+            evidence={"provider": wrong},
         )
     for role in sorted(profile.roles()):
         if wrong := _role(role, tenant_id, seen.roles.get(role)):
             yield ROLE_WRONG.about(
-                f"{account_id}#{role}", f"role {role}: {wrong}", account=account_id, evidence={"role": str(role)}
+                f"{account_id}#{role}",
+                f"role {role}: {wrong}",
+                account=account_id,
+                provider=Provider.AWS,
+                evidence={"role": str(role)},
             )
 
 

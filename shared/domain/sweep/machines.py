@@ -144,8 +144,13 @@ def machine_findings(
         missing = [name for tag, name in machine.marks.needed.items() if not machine.tags.get(tag)]
         if missing:
             reason = f"it lacks the tags {', '.join(missing)}"
-            link = machine.marks.link
-            yield MACHINE_TAGS_MISSING.about(machine.machine_id, reason, account=machine.account, link=link)
+            yield MACHINE_TAGS_MISSING.about(
+                machine.machine_id,
+                reason,
+                account=machine.account,
+                provider=machine.provider,
+                link=machine.marks.link,
+            )
         if machine.is_silent(now, limit) and machine.account not in unasked:
             yield _silent(machine, state_behind(machine, states), now)
     yield from _duplicates(ours)
@@ -173,7 +178,14 @@ def _silent(machine: ArcMachine, state: InstanceState, now: datetime) -> SweepFi
         InstanceState.UNKNOWN: "whether its instance is there could not be told",
     }
     link = machine.marks.link if kind is MACHINE_ORPHANED else ""
-    return kind.about(subject, f"{since}; {told[state]}", account=machine.account, link=link, evidence=evidence)
+    return kind.about(
+        subject,
+        f"{since}; {told[state]}",
+        account=machine.account,
+        provider=machine.provider,
+        link=link,
+        evidence=evidence,
+    )
 
 
 def _duplicates(machines: Iterable[ArcMachine]) -> Iterator[SweepFinding]:
@@ -187,4 +199,6 @@ def _duplicates(machines: Iterable[ArcMachine]) -> Iterator[SweepFinding]:
             evidence = {machine.machine_id: machine.status for machine in found}
             reason = f"{len(ids)} machines stand for instance {instance}"
             subject = found[0].marks.subject.format(account=account, instance=instance)
-            yield MACHINE_DUPLICATE.about(subject, reason, account=account, evidence=evidence)
+            yield MACHINE_DUPLICATE.about(
+                subject, reason, account=account, provider=found[0].provider, evidence=evidence
+            )

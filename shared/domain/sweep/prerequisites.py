@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from shared.domain.accounts import Provider
 from shared.domain.connectors import Connector
 from shared.domain.prechecks import NEEDED_PLANS
 from shared.domain.profiles import Plan
@@ -29,7 +30,7 @@ CLEAR_SWEEP_POISON = (
 """Nothing waits for what is there: the next sweep looks at everything again."""
 
 
-def trial_findings(connector: Connector, now: datetime) -> Iterator[SweepFinding]:
+def trial_findings(connector: Connector, provider: Provider, now: datetime) -> Iterator[SweepFinding]:
     """A trial that ends within a week. Source: Microsoft.Security/securityConnectors, thirty days after its making."""
     ends_at = trial_end(connector)
     if ends_at is not None and now <= ends_at <= now + TOLD_BEFORE:
@@ -37,6 +38,7 @@ def trial_findings(connector: Connector, now: datetime) -> Iterator[SweepFinding
             str(connector.connector_id),
             f"the trial of its plans ends on {ends_at:%Y-%m-%d}; from then on they are billed",
             account=connector.hierarchy_identifier,
+            provider=provider,
             evidence={"ends_at": ends_at.isoformat()},
         )
 

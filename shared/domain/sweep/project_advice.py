@@ -66,6 +66,7 @@ def project_cluster_advice(subject: Equipped, assessed: Mapping[str, Assessed]) 
             subject.watched.connector_id,
             "; ".join(f"{seen.unhealthy} of {seen.all} GKE clusters are without {name}" for _, name, seen in lacking),
             account=subject.watched.account,
+            provider=subject.watched.provider,
             link=recommendation(lacking[0][0]),
             evidence={name: f"{seen.unhealthy} of {seen.all}" for _, name, seen in lacking},
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from shared.domain.accounts import Provider
 from shared.domain.gcp_grants import (
     ARC_ACCOUNT,
     ARC_CREATORS,
@@ -283,7 +284,14 @@ def _about(  # noqa: PLR0913, PLR0917 - a kind with the parts of its finding
     kind: SweepKind, home: Home, subject: str, reason: str, remedy: str, evidence: Mapping[str, str] | None = None
 ) -> SweepFinding:
     where = {"project": home.project_id, **(evidence or {})}
-    return kind.about(f"{home.number}#{subject}", reason, account=home.number, remedy=remedy, evidence=where)
+    return kind.about(
+        f"{home.number}#{subject}",
+        reason,
+        account=home.number,
+        provider=Provider.GCP,
+        remedy=remedy,
+        evidence=where,
+    )
 
 
 def _state(*, there: bool, deleted: bool) -> str:

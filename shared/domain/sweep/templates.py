@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from shared.domain.accounts import Provider
 from shared.domain.sweep.findings import SweepFinding
 from shared.domain.sweep.kinds import TEMPLATE_DIFFERS
 
@@ -54,6 +55,7 @@ def template_findings(account_id: str, seen: InstanceSeen) -> Iterator[SweepFind
         f"{account_id}#{seen.stack}",
         f"stack {seen.stack}: {'its template is not that of the StackSet' if there else 'it is not there'}",
         account=account_id,
+        provider=Provider.AWS,
         evidence={
             "template": seen.template_hash or "absent",
             "template_of_stack_set": seen.stack_set_hash,
