@@ -187,7 +187,7 @@ LOCATION_CONFLICT = _permanent(
 )
 STORAGE_MISSING = _wrong(
     key="storage-missing",
-    remedy="Deploy the queue, table or container that the message names.",
+    remedy="Make what the message names again with `make deploy-azure`, then go through Disaster recovery in the runbook.",
     link=_STORAGE_CODES,
     setting="the storage account, its queues and tables",
 )
