@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli import queue_bootstrap
+from cli.halfway import told_halfway
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from shared.application.documents import sweep_document
 from shared.application.plan_sweep import ask_for_sweep
@@ -66,10 +67,8 @@ def _swept(minutes: float) -> SweepReport:
     """Asks for a sweep and waits for its report."""
     documents = queue_bootstrap.sweep_documents()
     message = ask_for_sweep(queue_bootstrap.slice_queue(), queue_bootstrap.clock())
-    try:
+    with told_halfway(lambda: f"waiting: sweep {message.run} goes on", "see its end with `rollcall sweep --last`"):
         return _awaited(SweepStore(documents, message.run), minutes)
-    except KeyboardInterrupt as stop:
-        raise RefusedError(f"sweep {message.run} goes on", remedy="see its end with `rollcall sweep --last`") from stop
 
 
 def _awaited(store: SweepStore, minutes: float) -> SweepReport:
