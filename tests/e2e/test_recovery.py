@@ -227,10 +227,33 @@ def reached(world: World, count: int) -> Callable[[], bool]:
     return lambda: sum(bool(hold["reached"]) for hold in world.roll.sandbox.faults.holds()) >= count
 
 
+def _wiped_in_the_middle(world: World) -> tuple[list[str], str, int, dict[str, int]]:
+    """New accounts, a new project, where the journal was when all was wiped, and how much that was.
+
+    A sweep had looked at something, and a connector was made whose worker did not know yet.
+    """
+    roll, faults = world.roll, world.roll.sandbox.faults
+    faults.hold(Hold(service="blob", operation="PutBlob", path="*results*", when="before"))
+    with in_background(world.folder, "sweep", "--minutes", "0.1", "--json") as sweeping:
+        wait_until(reached(world, 1), "a sweep is in the middle")
+        faults.hold(Hold(service="arm", operation="PutSecurityConnector", when="after", nth=2))
+        asked = [roll.ask_for_account(f"flight-{number}") for number in range(IN_FLIGHT)]
+        on_its_way = world.google.create("acme-flight-1")
+        wait_until(reached(world, 2), "a connector is made, and its worker does not know yet")
+        flying = [roll.wait_for_account(each) for each in asked]
+        mark = len(roll.journal)
+        lost = world.accident.wipe()
+        for queue in ("AccountEventsQueue", "StackEventsQueue"):
+            roll.client("sqs").purge_queue(QueueUrl=roll.outputs[f"{queue}Url"])
+        faults.release()
+        assert sweeping.wait(timeout=60) == 1, "its sweep has no end"
+    return flying, on_its_way, mark, lost
+
+
 def test_what_is_wiped_in_the_middle_of_work_comes_back_and_nothing_right_is_written(
     world: World, record_property: Callable[[str, object], None]
 ) -> None:
-    roll, faults = world.roll, world.roll.sandbox.faults
+    roll = world.roll
     first = world.run("sweep")
     assert first["complete"], first["gaps"]
     before, begun = world.states(), len(roll.journal)
@@ -240,21 +263,8 @@ def test_what_is_wiped_in_the_middle_of_work_comes_back_and_nothing_right_is_wri
     right = world.connectors()
     of_changed = roll.connectors(world.accounts["changed"][0])[0]["id"].lower()
 
-    faults.hold(Hold(service="blob", operation="PutBlob", path="*results*", when="before"))
-    with in_background(world.folder, "sweep", "--minutes", "0.1", "--json") as sweeping:
-        wait_until(reached(world, 1), "a sweep is in the middle")
-        faults.hold(Hold(service="arm", operation="PutSecurityConnector", when="after", nth=2))
-        asked = [roll.ask_for_account(f"flight-{number}") for number in range(IN_FLIGHT)]
-        on_its_way = world.google.create("acme-flight-1")
-        wait_until(reached(world, 2), "a connector is made, and its worker does not know yet")
-        flying = [roll.wait_for_account(each) for each in asked]
-        mark, moment = len(roll.journal), time.monotonic()
-        lost = world.accident.wipe()
-        for queue in ("AccountEventsQueue", "StackEventsQueue"):
-            roll.client("sqs").purge_queue(QueueUrl=roll.outputs[f"{queue}Url"])
-        faults.release()
-        assert sweeping.wait(timeout=60) == 1, "its sweep has no end"
-
+    flying, on_its_way, mark, lost = _wiped_in_the_middle(world)
+    moment = time.monotonic()
     told = world.backfilled()
     for account_id in flying:
         roll.wait_for_state(account_id, "connected")
@@ -272,7 +282,9 @@ def test_what_is_wiped_in_the_middle_of_work_comes_back_and_nothing_right_is_wri
     made = {f"aws-{each}" for each in flying} | {f"gcp-{on_its_way}"}
     missing = {f"aws-{world.accounts['lost'][0]}", f"gcp-{world.projects['lost']}"}
     changed = f"aws-{world.accounts['changed'][0]}"
-    assert {name for name, _ in since} <= made | missing | {changed}
+    refused = f"aws-{world.accounts['refused'][0]}"  # Azure refuses it where the snapshot is too old to show why
+    assert {name for name, _ in since} <= made | missing | {changed, refused}
+    assert {status for name, status in since if name == refused} <= {409}
     again = world.writes(begun)  # the sweep that was cut off may have asked for them already
     assert {name: again[name, 201] for name in missing} == dict.fromkeys(missing, 1)
     assert again[changed, 200] == 1
@@ -290,18 +302,26 @@ def test_what_is_wiped_in_the_middle_of_work_comes_back_and_nothing_right_is_wri
     expected = before | cannot | {f"aws-{each}": "connected" for each in flying} | {f"gcp-{on_its_way}": "connected"}
     assert after == expected
     assert len(roll.poisoned()) == 1, "the one account that is parked is parked again, once"
+    written = {name for name, status in since if status < 300}
     record_property(
         "told",
         f"recovery: {sum(lost.values())} rows and blobs wiped ({lost}) with {len(flying) + 1} accounts and projects and"
-        f" a sweep on their way; backfill sent {[each['totals'] for each in told]}; {sum(since.values())} PUTs of"
-        f" connectors, none of {len(right) - 1} that were right; {len(after)} lines again as before but"
+        f" a sweep on their way; backfill sent {[each['totals'] for each in told]}; {len(written)} connectors"
+        f" written, none of {len(right) - 1} that were right; {len(after)} lines again as before but"
         f" {len(cannot)} (offboarded, now excluded); complete sweep after {seconds:.0f} s",
     )
 
 
-def test_the_second_time_nothing_is_written(world: World) -> None:
+def test_two_operators_at_once_change_nothing_that_is_right(world: World) -> None:
     mark, states = len(world.roll.journal), world.states()
-    world.backfilled()
+    with in_background(world.folder, "backfill") as other:
+        world.backfilled()
+        assert other.wait(timeout=120) == 0
+    with in_background(world.folder, "sweep") as other:
+        swept = world.run("sweep")
+        assert other.wait(timeout=120) in {0, 1}  # 1: something was found
+    assert swept["complete"], swept["gaps"]
+    world.drained()
     assert (world.writes(mark), world.taken_away(mark), world.states()) == (Counter(), [], states)
 
 
