@@ -21,7 +21,7 @@ from shared.domain.accounts import Provider
 
 ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 8, 22, 27, 2
 ROOM_FOR_QUEUES = 130
-LEAST_ROOM = 20  # for reasons; a terminal narrower than that shows none: `rollcall replay show` does
+LEAST_ROOM = 12  # for reasons; a terminal narrower than that shows none: `rollcall replay show` does
 
 
 def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Table:

@@ -165,7 +165,7 @@ ROWS = (
     Row(codes=("LimitExceeded*",), diagnosis=QUOTA),
     Row(codes=("ExpiredToken*", "RequestExpired"), diagnosis=TOKEN_EXPIRED),
     Row(codes=("RequestTimeTooSkewed",), diagnosis=CLOCK_OFF),
-    Row(codes=_UNKNOWN_KEYS, text=_CLOCK_TEXT, diagnosis=CLOCK_OFF),
+    Row(codes=("SignatureDoesNotMatch", "InvalidSignature*"), text=_CLOCK_TEXT, diagnosis=CLOCK_OFF),
     Row(codes=_UNKNOWN_KEYS, diagnosis=CREDENTIALS),
     Row(codes=("AWSOrganizationsNotInUseException",), diagnosis=NO_ORGANIZATION),
     Row(codes=("StackSetNotFoundException",), diagnosis=STACK_SET_MISSING),
