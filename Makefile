@@ -28,7 +28,8 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills pictures check static format lint types imports requirements bench bench-sweep build build-twice lock clean \
+.PHONY: setup demo test faults kills pictures check static format lint types imports requirements runbook bench bench-sweep build build-twice \
+	lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -75,6 +76,9 @@ requirements: $(VENV)/.stamp-test
 
 lock: $(VENV)/.stamp-test  ## UPGRADE=1 takes the newest versions that pyproject.toml allows
 	@UV=$(BIN)/uv requirements/lock.sh
+
+runbook: $(VENV)/.stamp-test  ## the index of docs/runbook.md, from the code's tables and the alarms in infra/
+	@$(BIN)/python -m tests.infra.runbook_index
 
 bench: setup
 	@for each in $(sort $(wildcard bench/bench_*.py)); do $(BIN)/python "$$each" || exit 1; done

@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli import bootstrap, cloud_bootstrap
+from cli.halfway import told_halfway
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.plan import selection_of
 from shared.application.backfill_projects import backfill_projects
@@ -82,14 +83,12 @@ def _followed(run: Run, provider: Provider) -> Reconciliation:
             done += 1
             bar.update(task, description=f"looking at {provider.noun}s", completed=done, total=total)
 
-        try:
+        with told_halfway(
+            lambda: f"after {done} {provider.noun}(s)" if done else "", "run it again: what is done is not done again"
+        ):
             if provider is Provider.GCP:
                 return backfill_projects(run, cloud_bootstrap.backfill_ports(), tell=tell)
             return reconcile(run, bootstrap.reconcile_ports(), tell=tell)
-        except KeyboardInterrupt as stop:
-            raise RefusedError(
-                f"stopped after {done} {provider.noun}(s)", remedy="run it again: what is done is not done again"
-            ) from stop
 
 
 def _json(found: Reconciliation, provider: Provider, *, dry: bool) -> dict[str, Any]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from cli import bootstrap
 from cli.backfill import backfill
 from cli.demo.command import demo
+from cli.halfway import exit_code_of
 from cli.offboard import offboard
 from cli.onboard import onboard
-from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, errors, progress, words, write_json
+from cli.output import DONE, WRONG_USAGE, RefusedError, ToldError, errors, progress, words, write_json
 from cli.plan import plan
 from cli.policy import app as policy_app
 from cli.replay import app as replay_app
@@ -24,9 +26,23 @@ from cli.status import status
 from cli.subscription import app as subscription_app
 from cli.sweep import sweep
 from cli.template import app as template_app
-from shared.errors import ConfigurationError, RollcallError, TransientError
+from shared.errors import RollcallError
 
-app = typer.Typer(name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """All commands; one that does not see to Ctrl-C itself ends as every refusal does."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that is named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise RefusedError("stopped", remedy="run it again: what is done is not done twice") from None
+
+
+app = typer.Typer(
+    name="rollcall", cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 app.command()(demo)
 app.command()(status)
 app.command()(onboard)
@@ -94,7 +110,7 @@ def main() -> None:
         if _Debug.wanted:
             raise
         errors.print(words(f"rollcall: {_one_line(error)}", style="red"), soft_wrap=True)
-        _refuse(error.reason, error.remedy, WRONG_USAGE if _is_wrong_deployment(error) else FOUND)
+        _refuse(error.reason, error.remedy, exit_code_of(error))
 
 
 def _one_line(error: Exception) -> str:
@@ -106,12 +122,6 @@ def _refuse(reason: str, remedy: str, exit_code: int) -> NoReturn:
     if "--json" in sys.argv:
         write_json({"error": {"reason": reason, "remedy": remedy}})
     sys.exit(exit_code)
-
-
-def _is_wrong_deployment(error: RollcallError) -> bool:
-    """Nobody waits at a shell: a grant that may still be settling is told as what is missing."""
-    settling = isinstance(error, TransientError) and error.patience is not None
-    return settling or isinstance(error, ConfigurationError)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import bootstrap, cloud_bootstrap
+from cli.halfway import told_halfway
 from cli.identifiers import CloudOption, IdArgument, cloud_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from shared.application.named import known_as
@@ -77,12 +78,17 @@ def _identifier(text: str, cloud: Provider, ports: OffboardPorts) -> str:
 
 
 def _do(plan: OffboardingPlan, ports: OffboardPorts, wait_seconds: float) -> dict[str, Any]:
-    with progress.status("the Function App deletes the connector"):
+    go_on = "run the same command again: it goes on where it ended"
+    with (
+        told_halfway(lambda: "waiting for its connector to go", go_on),
+        progress.status("the Function App deletes the connector"),
+    ):
         record = remove_connector(plan, ports, timeout_seconds=wait_seconds)
     progress.print(words(f"{plan.account_id} {record.state}: {record.reason}"))
     if ports.aws is None:
         return {"state": record.state, "roles_removed": False}
-    with progress.status("CloudFormation deletes the stack instance"):
+    gone = "after its connector went, waiting for its roles to go"
+    with told_halfway(lambda: gone, go_on), progress.status("CloudFormation deletes the stack instance"):
         removed = remove_roles(plan, ports, timeout_seconds=wait_seconds)
     return {"state": record.state, "roles_removed": removed}
 

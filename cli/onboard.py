@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import bootstrap, cloud_bootstrap
+from cli.halfway import told_halfway
 from cli.identifiers import NOUN, CloudOption, IdArgument, cloud_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from cli.wording import state_text
@@ -49,7 +50,9 @@ def onboard(
     if wait_seconds == 0:
         _say_requested(key, event_id, as_json=as_json)
         return
-    with progress.status(f"waiting for {NOUN[cloud]} {account}"):
+    gcp = " --provider gcp" if cloud is Provider.GCP else ""
+    said = told_halfway(lambda: f"waiting: {account} was asked for", f"see `rollcall status {account}{gcp}`")
+    with said, progress.status(f"waiting for {NOUN[cloud]} {account}"):
         record = wait_until_settled(key, before, bootstrap.wait_ports(), timeout_seconds=wait_seconds)
     if record is None:
         raise _unsettled(account, key, wait_seconds)

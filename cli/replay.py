@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from cli import bootstrap, queue_bootstrap
+from cli.halfway import told_halfway
 from cli.identifiers import cloud_of, clouds_of
 from cli.output import FOUND, RefusedError, console, errors, progress, words, write_json
 from cli.replay_output import kept_document, messages_table, print_message
@@ -263,17 +264,16 @@ def _export(message: GivenUp, export: Path) -> None:
 def _followed(done: Iterator[Done]) -> list[Done]:
     """What became of all; each that failed is told at once."""
     found: list[Done] = []
-    try:
-        with progress.status("working") as status:
-            for each in done:
-                found.append(each)
-                status.update(f"{len(found)} done")
-                if each.error is not None:
-                    errors.print(words(f"{each.message.message_id[:LEAST_ID]}: {each.error}", style="red"))
-    except KeyboardInterrupt:
-        raise RefusedError(
-            f"stopped after {len(found)} message(s)", remedy="run it again: what is done twice changes nothing"
-        ) from None
+    go_on = "run it again: what is done twice changes nothing"
+    with (
+        told_halfway(lambda: f"after {len(found)} message(s)" if found else "", go_on),
+        progress.status("working") as status,
+    ):
+        for each in done:
+            found.append(each)
+            status.update(f"{len(found)} done")
+            if each.error is not None:
+                errors.print(words(f"{each.message.message_id[:LEAST_ID]}: {each.error}", style="red"))
     return found
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import console, words
-from cli.status_output import history_table
+from cli.status_output import history_lines
 from cli.wording import age, moment, state_text
 from shared.application.documents import message_document
 from shared.application.replay import Shown
@@ -21,6 +21,7 @@ from shared.domain.accounts import Provider
 
 ID_WIDTH, ACCOUNT_WIDTH, AGE_WIDTH, CLASS_WIDTH, QUEUE_WIDTH, GAP = 8, 12, 8, 22, 27, 2
 ROOM_FOR_QUEUES = 130
+LEAST_ROOM = 12  # for reasons; a terminal narrower than that shows none: `rollcall replay show` does
 
 
 def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Table:
@@ -38,8 +39,11 @@ def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Ta
     if wide:
         table.add_column("queue", no_wrap=True, width=QUEUE_WIDTH)
     longest = max((len(words(_reason(each))) for each in messages), default=1)  # into a file: no padding
-    room = min(max(width - used - 4 * GAP, 1), max(longest, len("reason")))
-    table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=room)
+    room = width - used - 4 * GAP
+    told = room >= LEAST_ROOM
+    if told:
+        room = min(room, max(longest, len("reason")))
+        table.add_column("reason", no_wrap=not wide, overflow="fold" if wide else "ellipsis", width=room)
     for each in messages:
         table.add_row(
             words(each.message_id[:ID_WIDTH]),
@@ -47,7 +51,7 @@ def messages_table(messages: Sequence[GivenUp], width: int, now: datetime) -> Ta
             age(each.since, now),
             words(each.reason_class),
             *([words(each.queue)] if wide else []),
-            words(_reason(each)),
+            *([words(_reason(each))] if told else []),
         )
     return table
 
@@ -94,7 +98,8 @@ def print_message(found: Shown) -> None:
                 moment(found.record.state_at),
             )
         )
-        console.print(history_table(found.history))
+        for part in history_lines(found.history, console.width):
+            console.print(part)
 
 
 def _pretty(body: bytes) -> str:

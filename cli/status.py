@@ -61,7 +61,8 @@ def status(  # noqa: PLR0913, PLR0917 - the options of a command
 
 
 def _parts(key: AccountKey | None, selected: Selected) -> Iterator[RenderableType]:
-    return one_page(_one(key)) if key is not None else all_page(_all(selected), console.width, datetime.now(UTC))
+    width = console.width
+    return one_page(_one(key), width) if key is not None else all_page(_all(selected), width, datetime.now(UTC))
 
 
 def _document(key: AccountKey | None, selected: Selected) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def _first_screen(key: AccountKey | None, selected: Selected) -> Iterator[Render
     if key is not None:
         one = _one(key)
         newest = replace(one, history=one.history[-max(console.height - ROOM_ABOVE, 1) :])
-        yield from one_page(newest)
+        yield from one_page(newest, console.width)
         return
     found = _all(selected)
     room = max(console.height - len(found.queues) - ROOM_BELOW, 1)

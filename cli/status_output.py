@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -132,8 +133,8 @@ def roll_table(
     return table
 
 
-def one_page(found: AccountStatus) -> Iterator[RenderableType]:
-    """An account's line and the time line of what happened to it."""
+def one_page(found: AccountStatus, width: int) -> Iterator[RenderableType]:
+    """An account's line and the time line of what happened to it, in `width` columns."""
     record = found.record
     identifier = words(record.key.hierarchy_identifier, style="bold")
     which = Text("" if record.key.provider is Provider.AWS else "project ", style="dim")
@@ -153,7 +154,7 @@ def one_page(found: AccountStatus) -> Iterator[RenderableType]:
         if value:
             line = words(f"{label}: {value}")
             yield Unbroken(line.plain) if label in _WHOLE else line
-    yield history_table(found.history)
+    yield from history_lines(found.history, width)
 
 
 _WHOLE = {"connector", "portal", "cloudformation", "project"}
@@ -163,18 +164,32 @@ class Unbroken(Text):
     """Text that is copied as a whole: the terminal may fold it, we do not."""
 
 
-def history_table(history: Sequence[HistoryEntry]) -> Table:
-    """A line for everything that happened to an account, in the order given."""
+def history_lines(history: Sequence[HistoryEntry], width: int) -> Iterator[RenderableType]:
+    """A line for everything that happened to an account, in the order given; in a narrow terminal reasons are below."""
+    if width >= ROOM_FOR_REASONS:
+        yield _history_table(history)
+        return
+    for entry in history:
+        yield words(f"{moment(entry.at)}  {entry.step}  {entry.result}")
+        if what := _why(entry):
+            yield Padding(what, (0, 0, 0, 2 * GAP))
+
+
+def _history_table(history: Sequence[HistoryEntry]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("time (UTC)", "step", "outcome"):
         table.add_column(column, no_wrap=True)
     table.add_column("reason", overflow="fold")
     for entry in history:
-        what = words(entry.reason)
-        if entry.remedy:
-            what = Text.assemble(what, "\n" if entry.reason else "", words(f"→ {entry.remedy}", style="dim"))
-        table.add_row(moment(entry.at), words(entry.step), str(entry.result), what)
+        table.add_row(moment(entry.at), words(entry.step), str(entry.result), _why(entry))
     return table
+
+
+def _why(entry: HistoryEntry) -> Text:
+    """Its reason, and below it what there is to do."""
+    if not entry.remedy:
+        return words(entry.reason)
+    return Text.assemble(words(entry.reason), "\n" if entry.reason else "", words(f"→ {entry.remedy}", style="dim"))
 
 
 def waited(record: AccountRecord) -> str:

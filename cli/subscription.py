@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from cli import bootstrap
+from cli.halfway import told_halfway
 from cli.output import WRONG_USAGE, RefusedError, console, progress, words, write_json
 from shared.application.subscription_plans import (
     GAP_SECONDS,
@@ -79,9 +80,10 @@ def enable(
         progress.print(f"warning: with less than {SHORTEST_GAP_SECONDS:g} seconds between them changes may be refused")
     _refuse_unknown(names, subscription_id, ports)
     done: list[dict[str, Any]] = []
-    for plan, result in enable_plans(names, subscription_id, ports):
-        done.append(_plan_json(plan) | {"result": result})
-        progress.print(words(f"{plan.name}: {result}"))
+    with told_halfway(lambda: f"after {len(done)} plan(s)" if done else "", "run it again: what is on is left alone"):
+        for plan, result in enable_plans(names, subscription_id, ports):
+            done.append(_plan_json(plan) | {"result": result})
+            progress.print(words(f"{plan.name}: {result}"))
     document: dict[str, Any] = {"subscription": subscription_id, "plans": done}
     if export is not None:
         result = ensure_alert_export(export, bootstrap.automations())

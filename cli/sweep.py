@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli import queue_bootstrap
+from cli.halfway import told_halfway
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
 from shared.application.documents import sweep_document
 from shared.application.plan_sweep import ask_for_sweep
@@ -24,7 +25,9 @@ from shared.domain.sweep.report import OTHER, Standing, SweepReport, Tracked
 
 POLL_SECONDS = 1.0
 SEVERITY_STYLES = {Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: ""}
-KIND_WIDTH, STANDING_WIDTH, SEVERITY_WIDTH, ACCOUNT_WIDTH, GAP = 22, 8, 8, 12, 2
+KIND_WIDTH, STANDING_WIDTH, SEVERITY_WIDTH, ACCOUNT_WIDTH, GAP = 25, 8, 8, 12, 2
+FIXED_WIDTH = KIND_WIDTH + STANDING_WIDTH + SEVERITY_WIDTH + ACCOUNT_WIDTH + 3 * GAP
+ROOM_FOR_ABOUT = 80
 ROOM_FOR_REASONS = 120
 TYPES_TOLD = 8
 
@@ -66,10 +69,8 @@ def _swept(minutes: float) -> SweepReport:
     """Asks for a sweep and waits for its report."""
     documents = queue_bootstrap.sweep_documents()
     message = ask_for_sweep(queue_bootstrap.slice_queue(), queue_bootstrap.clock())
-    try:
+    with told_halfway(lambda: f"waiting: sweep {message.run} goes on", "see its end with `rollcall sweep --last`"):
         return _awaited(SweepStore(documents, message.run), minutes)
-    except KeyboardInterrupt as stop:
-        raise RefusedError(f"sweep {message.run} goes on", remedy="see its end with `rollcall sweep --last`") from stop
 
 
 def _awaited(store: SweepStore, minutes: float) -> SweepReport:
@@ -100,7 +101,11 @@ def findings_table(findings: Sequence[Tracked], width: int) -> Table:
         ("account", ACCOUNT_WIDTH),
     ):
         table.add_column(name, no_wrap=True, width=size)
-    table.add_column("about", no_wrap=True, overflow="ellipsis", max_width=None if wide else 20)
+    told = width >= ROOM_FOR_ABOUT
+    if told:
+        table.add_column(
+            "about", no_wrap=True, overflow="ellipsis", max_width=None if wide else min(20, width - FIXED_WIDTH - GAP)
+        )
     if wide:
         table.add_column("reason", overflow="fold")
     for each in findings:
@@ -112,7 +117,7 @@ def findings_table(findings: Sequence[Tracked], width: int) -> Table:
             words(finding.key),
             words(finding.account or "-"),
         ]
-        cells += [words(_about(finding)), *([words(finding.reason)] if wide else [])]
+        cells += [*([words(_about(finding))] if told else []), *([words(finding.reason)] if wide else [])]
         table.add_row(*cells, style=style)
     return table
 
@@ -128,7 +133,9 @@ def findings_lines(findings: Sequence[Tracked], width: int) -> Iterator[Renderab
         line = findings_table([each], width)
         line.show_header = number == 0
         yield line
-        yield Padding(words(each.finding.reason), (0, 0, 0, SEVERITY_WIDTH + GAP))
+        about = _about(each.finding) if width < ROOM_FOR_ABOUT else ""
+        reason = f"{about}: {each.finding.reason}" if about else each.finding.reason
+        yield Padding(words(reason), (0, 0, 0, SEVERITY_WIDTH + GAP))
 
 
 def _about(finding: SweepFinding) -> str:

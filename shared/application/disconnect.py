@@ -18,6 +18,7 @@ from shared.domain.ledger import LEFT, AccountKey, Result, State
 from shared.domain.offboarding import organization_remedy
 from shared.domain.placement import address_of, is_member_below, is_organization_connector
 from shared.domain.policy import Decision, Policy, Verdict, decide
+from shared.domain.standing import DUPLICATE
 from shared.errors import PermanentError, TransientError
 from shared.messages.connector_request import ConnectorRequest
 
@@ -121,8 +122,8 @@ def _refuse(connector: Connector, policy: Policy, ports: OnboardPorts) -> None:
         who = as_argument(connector.hierarchy_identifier, policy.provider)
         raise PermanentError(
             f"{connector.connector_id} is not ours",
-            remedy=f"Remove it by hand, or adopt it first with `rollcall onboard {who} --adopt`.",
-            key="duplicate-connector",
+            remedy=f"Remove it by hand, or adopt it first with `rollcall onboard {who} --adopt`. Runbook: {DUPLICATE}.",
+            key=DUPLICATE,
         )
     if is_organization_connector(connector):
         parent = connector.hierarchy_identifier

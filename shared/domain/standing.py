@@ -33,7 +33,7 @@ def foreign(connector: Connector, policy: Policy) -> Finding:
             f"{noun} there, or use mode member."
         )
     reason = f"the {noun} is connected already by {connector.connector_id}, which is not ours"
-    return Finding(key=DUPLICATE, reason=reason, remedy=remedy)
+    return Finding(key=DUPLICATE, reason=reason, remedy=f"{remedy} Runbook: {DUPLICATE}.")
 
 
 def _provider_of(connector: Connector) -> Provider:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import typer
 
-from cli.main import app
 from deploy.feeds import FEEDS, Place
 from deploy.outputs import Step
 from deploy.settings import read_settings
@@ -26,18 +22,12 @@ from shared.domain.policy import Verdict, decide
 from tests.infra.aws_templates import load
 from tests.infra.azure_module import parsed
 from tests.infra.deploy_guide import GUIDE, PROSE, ROOT, Block, cloud_only, executed, fenced, quoted, rows
+from tests.infra.documented_commands import calls
 from tests.infra.test_deploy_steps import declared
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 NAMES_LATER = {"infra/gcp/backend.tf"}
 """Files that the guide tells people to make."""
-
-
-def calls(text: str, program: str) -> list[list[str]]:
-    """The calls of a program in a text of shell, word by word, as far as the next pipe, redirection or end."""
-    joined = text.replace("\\\n", " ")
-    found = re.findall(rf"(?:^|[;&|(]) *({program} [^\n|<>;&)]*)", joined, re.MULTILINE)
-    return [shlex.split(each, comments=True) for each in found]
 
 
 def test_blocks_are_shell_that_is_run_shell_that_needs_a_cloud_or_json() -> None:
@@ -81,34 +71,10 @@ def test_make_hands_on_what_is_allowed_and_builds_what_goes_out_unless_it_is_bui
     assert "-m artefacts.function_app" not in made("deploy-aws", "APPLY=1", "BUILT=1")
 
 
-def test_every_rollcall_command_and_option_exists() -> None:
-    called = [words for block in fenced() for words in calls(block.text, "rollcall")]
-    called += [shlex.split(text) for text in quoted(PROSE) if text.startswith("rollcall ")]
-    assert len(called) > 20
-    for words in called:
-        command: Any = typer.main.get_command(app)
-        for word in words[1:]:
-            command = getattr(command, "commands", {}).get(word, command)
-        assert not hasattr(command, "commands"), words
-        options = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
-        assert {word for word in words if word.startswith("--")} <= options, words
-
-
 def test_every_file_that_is_named_exists() -> None:
     named = set(re.findall(r"(?<![./\w])(?:infra|docs|deploy)/[\w./-]+\w", "\n".join(each.text for each in fenced())))
     named |= {each for each in quoted(PROSE) if re.fullmatch(r"(infra|deploy|docs)/[\w./-]+", each)}
     assert {each for each in named - NAMES_LATER if not (ROOT / each).exists()} == set()
-    links = re.findall(r"\]\(([\w./-]+)(#[\w-]+)?\)", GUIDE)
-    assert links
-    for path, anchor in links:
-        text = (ROOT / "docs" / path).read_text(encoding="utf-8")
-        assert not anchor or anchor.removeprefix("#") in anchors(text), (path, anchor)
-
-
-def anchors(text: str) -> set[str]:
-    """The headings of a page as GitHub names them."""
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def test_the_table_of_feeds_is_the_one_that_the_steps_use() -> None:

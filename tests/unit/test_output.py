@@ -13,10 +13,13 @@ from cli import status_output
 from cli.demo.trace import Step, Trace
 from cli.demo.view import connector_table, walk_table
 from cli.output import words
+from cli.replay_output import messages_table
+from shared.application.replay_ports import GivenUp, Taken
 from shared.application.status import AccountStatus, RollStatus
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, Result, State
 from shared.domain.queues import QueueDepth
+from tests.fakes.clock import NOON
 from tests.fixtures.read import ACCOUNT_ID
 
 KEY = AccountKey(provider=Provider.AWS, hierarchy_identifier=ACCOUNT_ID)
@@ -61,7 +64,7 @@ def test_every_view_of_the_ledger_shows_hostile_text_as_text(screen: io.StringIO
     now = datetime(2026, 6, 2, tzinfo=UTC)
     wide = Console(file=screen, width=400)
     wide.print(*status_output.all_page(RollStatus(records=(hostile_record(),), queues=(depth,)), 400, now))
-    wide.print(*status_output.one_page(AccountStatus(record=hostile_record(), history=(entry,))))
+    wide.print(*status_output.one_page(AccountStatus(record=hostile_record(), history=(entry,)), 200))
     assert "\x1b" not in screen.getvalue()
     assert screen.getvalue().count(SHOWN) >= 7
 
@@ -102,3 +105,24 @@ def test_hostile_names_and_places_are_text_in_the_demo_s_table() -> None:
     Console(file=printed, width=400).print(walk_table([walked(Provider.GCP, HOSTILE, HOSTILE, State.EXCLUDED)]))
     assert "\x1b" not in printed.getvalue()
     assert "[/red] [link" in printed.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_given_up_messages_are_told_whole_in_any_terminal(width: int) -> None:
+    taken = Taken(message_id="5f0c1a2b-0000", text="", receipt="")
+    message = GivenUp(
+        queue="onboarding-poison",
+        taken=taken,
+        body=None,
+        reason_class="duplicate-connector",
+        reason="because " * 20,
+        key=AccountKey(provider=Provider.AWS, hierarchy_identifier="012345678901"),
+    )
+    screen = io.StringIO()
+    Console(file=screen, width=width).print(messages_table([message], width, NOON))
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    for word in ("5f0c1a2b", "012345678901", "duplicate-connector"):
+        assert any(word in line for line in lines)
+    assert ("because" in screen.getvalue()) is (width >= 80)
+    assert "…" not in lines[0]

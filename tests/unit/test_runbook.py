@@ -8,17 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.aws import refusals as aws
-from shared.adapters.azure import reasons
 from shared.adapters.diagnosis import Diagnosis, Kind
-from shared.adapters.gcp import refusals as gcp
-from shared.application import refusals
 from shared.application.refusals import Refusal
 from shared.domain.findings import KINDS, FindingKind
 from shared.domain.instance_failures import FAILURES, InstanceFailure
 from shared.domain.sweep.findings import SweepKind
-from shared.domain.sweep.kinds import SWEEP_KINDS
 from tests.fixtures.read import fixture
+from tests.runbook import DIAGNOSES, KEYS, PAGE, REFUSALS, SWEPT
 from tests.unit.test_accept_project_event import PRODUCED as OF_PROJECTS
 from tests.unit.test_account_life import LEAVING
 from tests.unit.test_offboard import REFUSED
@@ -27,12 +23,8 @@ from tests.unit.test_onboard_projects import PRODUCED as OF_CONNECTED_PROJECTS
 from tests.unit.test_template_rollout import CHECKED
 from tests.unit.test_use_case_refusals import PRODUCED
 
-RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
+RUNBOOK = PAGE.read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
-DIAGNOSES = [found for module in (reasons, aws, gcp) for found in vars(module).values() if isinstance(found, Diagnosis)]
-REFUSALS = [found for found in vars(refusals).values() if isinstance(found, Refusal)]
-SWEPT = [kind for kind in SWEEP_KINDS if kind.key not in {found.key for found in KINDS}]  # not what onboarding finds
-KEYS = [found.key for table in (DIAGNOSES, FAILURES, REFUSALS, KINDS, SWEPT) for found in table]
 SWEEP_TESTS = (
     "machine_deletion",
     "machine_doubts",
@@ -113,7 +105,3 @@ def test_a_section_about_a_refusal_of_ours_says_what_the_use_case_says(refusal: 
 def test_what_may_be_a_wrong_deployment_names_what_has_to_be_mended(diagnosis: Diagnosis) -> None:
     wrong = diagnosis.kind is Kind.CONFIGURATION or diagnosis.patience_seconds is not None
     assert bool(diagnosis.setting) == wrong
-
-
-def test_links_inside_the_runbook_lead_somewhere() -> None:
-    assert set(re.findall(r"\(#([\w-]+)\)", RUNBOOK)) <= set(SECTIONS)

@@ -123,7 +123,7 @@ def test_both_pages_fit_the_terminal(width: int) -> None:
     with screen.capture() as captured:
         screen.print(Group(*all_page(RollStatus(records=RECORDS, queues=depths), width, NOON)))
         screen.print(
-            Group(*one_page(AccountStatus(record=replace(RECORDS[0], correlation_id="c-1"), history=(entry,))))
+            Group(*one_page(AccountStatus(record=replace(RECORDS[0], correlation_id="c-1"), history=(entry,)), width))
         )
     shown = captured.get()
     for said in ("onboarding-poison", "longest under way: 000000000000, deferred for 3h 0m", "→ do it", "c-1"):

@@ -49,7 +49,7 @@ def printed(width: int) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("width", [80, 119, 120, 160, 10_000])
+@pytest.mark.parametrize("width", [60, 79, 80, 119, 120, 160, 10_000])
 def test_ids_are_whole_and_no_line_is_too_long(width: int) -> None:
     lines = printed(width)
     assert max(map(len, lines)) <= width

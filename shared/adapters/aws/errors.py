@@ -9,14 +9,29 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    LoginError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
 
 from shared.adapters.aws import refusals
 from shared.errors import RollcallError
+
+_NOT_SIGNED_IN = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    LoginError,
+)
+"""What a shell meets whose sign-in is over or was never there; the message has botocore's own advice."""
 
 
 def error_code(error: ClientError) -> str:
@@ -26,8 +41,8 @@ def error_code(error: ClientError) -> str:
 
 def translate(error: ClientError | BotoCoreError, doing: str) -> RollcallError:
     """The error of ours that stands for `error`; `doing` says what was tried."""
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
-        return refusals.CREDENTIALS.error(f"{doing}: no AWS credentials ({type(error).__name__})")
+    if isinstance(error, _NOT_SIGNED_IN):
+        return refusals.CREDENTIALS.error(f"{doing}: no AWS credentials ({type(error).__name__}): {error}")
     if isinstance(error, ParamValidationError):
         return refusals.BAD_REQUEST.error(f"{doing}: {error}")
     if isinstance(error, BotoCoreError):

@@ -60,12 +60,19 @@ NOT_READY = _transient(
 )
 TOKEN_EXPIRED = _transient(
     key="aws-token-expired",
-    remedy="Nothing, the runtime renews its credentials; where it lasts, check the clock.",
+    remedy="Nothing in a function, whose runtime renews its credentials; in a shell, sign in to AWS again. Where it "
+    "lasts, set the clock.",
     link=f"{_IAM}/id_credentials_temp.html",
+)
+CLOCK_OFF = _wrong(
+    key="aws-clock-off",
+    remedy="Set the clock of this computer by a time server, then do it again.",
+    link=f"{_IAM}/signature-v4-troubleshooting.html",
+    setting="the clock of this computer",
 )
 CREDENTIALS = _wrong(
     key="aws-credentials",
-    remedy="Check the role of the function, or the profile of this shell.",
+    remedy="Check the role of the function; in a shell, its profile, and sign in to AWS again.",
     link=f"{_IAM}/troubleshoot.html",
     setting="the AWS credentials",
 )
@@ -135,11 +142,14 @@ class Row:
 _DISABLED_TEXT = "must enable organizations access"
 _BUSY = ("OperationInProgressException", "ConcurrentModificationException")
 _SERVER = ("InternalError", "InternalFailure", "InternalServerError*", "ServiceException", "ServiceUnavailable*")
+_CLOCK_TEXT = "signature expired|signature not yet current"
+"""Source: IAM user guide, "Troubleshoot Signature Version 4 signing", "Credential scope and expired requests"."""
 _DENIED = ("AccessDenied*", "UnauthorizedOperation", "NotAuthorized", "KMS.*")  # KMS: the key of an encrypted queue
 _UNKNOWN_KEYS = (
     "InvalidClientTokenId",
     "UnrecognizedClient*",
     "SignatureDoesNotMatch",
+    "InvalidSignature*",
     "InvalidAccessKeyId",
     "MissingAuth*",
 )
@@ -154,6 +164,8 @@ ROWS = (
     Row(codes=("StaleRequestException",), diagnosis=STACK_SET_CHANGED),
     Row(codes=("LimitExceeded*",), diagnosis=QUOTA),
     Row(codes=("ExpiredToken*", "RequestExpired"), diagnosis=TOKEN_EXPIRED),
+    Row(codes=("RequestTimeTooSkewed",), diagnosis=CLOCK_OFF),
+    Row(codes=("SignatureDoesNotMatch", "InvalidSignature*"), text=_CLOCK_TEXT, diagnosis=CLOCK_OFF),
     Row(codes=_UNKNOWN_KEYS, diagnosis=CREDENTIALS),
     Row(codes=("AWSOrganizationsNotInUseException",), diagnosis=NO_ORGANIZATION),
     Row(codes=("StackSetNotFoundException",), diagnosis=STACK_SET_MISSING),

@@ -76,7 +76,8 @@ UNREADABLE_ANSWER = _transient(
 # Who we are
 TOKEN_EXPIRED = _transient(
     key="token-expired",
-    remedy="Nothing, a new token is asked for; where it lasts, check the clock and ROLLCALL_ARM_ENDPOINT.",
+    remedy="Nothing, a new token is asked for; where it lasts, set the clock, and check ROLLCALL_ARM_ENDPOINT. "
+    "In a shell, run `az login`.",
     link=_ROLES,
 )
 TOKEN_REFUSED = _wrong(
@@ -144,7 +145,7 @@ IDENTITY_UNAVAILABLE = _transient(
 )
 NO_TOKEN = _wrong(
     key="no-token",
-    remedy="Check ROLLCALL_CREDENTIAL, and what the message says about the identity.",
+    remedy="In a shell, run `az login`; else check ROLLCALL_CREDENTIAL, and what the message says about the identity.",
     link=f"{_LEARN}/python/api/overview/azure/identity-readme",
     setting="the managed identity or federated credential",
 )
@@ -187,7 +188,8 @@ LOCATION_CONFLICT = _permanent(
 )
 STORAGE_MISSING = _wrong(
     key="storage-missing",
-    remedy="Deploy the queue, table or container that the message names.",
+    remedy="Make what the message names again with `make deploy-azure`, then go through Disaster recovery in the "
+    "runbook.",
     link=_STORAGE_CODES,
     setting="the storage account, its queues and tables",
 )
