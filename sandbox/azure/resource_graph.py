@@ -20,7 +20,8 @@ from typing import Any
 from sandbox.azure.answers import RefusalError
 from sandbox.azure.directory import Directory, Identity
 from sandbox.azure.kusto import Query, parse
-from sandbox.azure.kusto_expressions import QueryError, Row
+from sandbox.azure.kusto_expressions import Row
+from sandbox.azure.kusto_functions import QueryError
 from sandbox.azure.pricings import untouched
 from sandbox.azure.resources import Document, Resources
 
@@ -30,6 +31,8 @@ _MAX_ROWS = 1000
 _PLANS = "microsoft.security/pricings"
 _SECURITY_TABLE = (
     "microsoft.security/assessments",
+    "microsoft.security/assessments/subassessments",
+    "microsoft.security/attackpaths",
     "microsoft.security/governancerules",
     "microsoft.security/healthreports",
     _PLANS,
@@ -131,7 +134,11 @@ class ResourceGraph:
         if later and kept is not None and kept[0] == key:
             return kept[1]
         settled = self._resources.changed_at <= moment
-        rows = query.run(self._rows(query, subscriptions, caller, moment))
+
+        def read(wanted: Query) -> list[Row]:
+            return self._rows(wanted, subscriptions, caller, moment)
+
+        rows = query.run(read(query), read)
         if settled and len(rows) > _MAX_ROWS:
             self._paged = (key, rows)
         return rows

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.azure.assessments import Source, Status, assessment_of
+from sandbox.azure.assessments import Severity, Source, Status, assessment_of
 from sandbox.azure.classic_connectors import Answer
 from sandbox.azure.directory import FUNCTIONS, OPERATOR
 from sandbox.azure.locks import Level
+from sandbox.azure.posture import State, attack_path_of, standard_state_of, vulnerability_of
 from sandbox.azure.resources import SubscriptionState
 
 if TYPE_CHECKING:
@@ -74,6 +75,41 @@ class SeedAssessment(_Part):
     key: str = Field(description="the recommendation's key")
     status: Status = "Healthy"
     source: Source = "AWS"
+    severity: Severity = "Medium"
+    title: str = Field(default="", description="what the recommendation is called; its key if left out")
+
+
+class SeedVulnerability(_Part):
+    """A vulnerability that Defender has found on a resource of a cloud."""
+
+    resource: str = Field(description="the whole id of the resource: CONNECTOR/securityentitydata/aws-ecr-repository-…")
+    cve: str
+    key: str = Field(default="c27441ae-775c-45be-8ffa-655de37362ce", description="the recommendation's key")
+    severity: Severity = "High"
+    status: Status = "Unhealthy"
+    source: Source | Literal["Azure"] = "AWS"
+    assessed: str = Field(default="AwsContainerRegistryVulnerability", description="`assessedResourceType`")
+
+
+class SeedAttackPath(_Part):
+    """A way over resources that an attacker could take."""
+
+    title: str
+    risk: str = "High"
+    entities: list[str] = Field(description="ids of the resources on it; empty: the internet, say")
+    subscription_id: str | None = None
+
+
+class SeedStandard(_Part):
+    """How far a standard is fulfilled in a subscription."""
+
+    name: str
+    state: State = "Failed"
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    unsupported: int = 0
+    subscription_id: str | None = None
 
 
 class AzureSeed(_Part):
@@ -88,6 +124,9 @@ class AzureSeed(_Part):
     pricings: list[SeedPricing] = Field(default_factory=list)
     classic_connectors: list[SeedClassicConnector] = Field(default_factory=list)
     assessments: list[SeedAssessment] = Field(default_factory=list)
+    vulnerabilities: list[SeedVulnerability] = Field(default_factory=list)
+    attack_paths: list[SeedAttackPath] = Field(default_factory=list)
+    compliance: list[SeedStandard] = Field(default_factory=list)
     classic_answer: Answer | None = Field(default=None, description="how their list is answered")
 
 
@@ -119,17 +158,7 @@ def plant(azure: AzureCloud, seed: AzureSeed) -> None:
         change(role.identity, role.role, role.scope or f"/subscriptions/{azure.subscription_id}")
     for resource in seed.resources:
         azure.resources.put(resource)
-    for found in seed.assessments:
-        azure.resources.put(
-            assessment_of(
-                found.connector,
-                found.resource,
-                found.resource_type,
-                key=found.key,
-                status=found.status,
-                source=found.source,
-            )
-        )
+    _plant_posture(azure, seed)
     for lock in seed.locks:
         azure.locks.put(lock.scope, lock.name, lock.level, lock.notes)
     for pricing in seed.pricings:
@@ -139,6 +168,21 @@ def plant(azure: AzureCloud, seed: AzureSeed) -> None:
         azure.classic_connectors.add(subscription_id, connector.name, connector.authentication_details)
     if seed.classic_answer is not None:
         azure.classic_connectors.answer = seed.classic_answer
+
+
+def _plant_posture(azure: AzureCloud, seed: AzureSeed) -> None:
+    for each in seed.assessments:
+        parts = each.model_dump(exclude={"connector", "resource", "resource_type"})
+        azure.resources.put(assessment_of(each.connector, each.resource, each.resource_type, **parts))
+    for found in seed.vulnerabilities:
+        azure.resources.put(vulnerability_of(found.resource, **found.model_dump(exclude={"resource"})))
+    for path in seed.attack_paths:
+        subscription_id = path.subscription_id or azure.subscription_id
+        azure.resources.put(attack_path_of(subscription_id, path.title, risk=path.risk, entities=path.entities))
+    for standard in seed.compliance:
+        subscription_id = standard.subscription_id or azure.subscription_id
+        controls = (standard.passed, standard.failed, standard.skipped, standard.unsupported)
+        azure.resources.put(standard_state_of(subscription_id, standard.name, state=standard.state, controls=controls))
 
 
 def _plant_subscription(azure: AzureCloud, seed: SeedSubscription) -> None:

@@ -136,6 +136,28 @@ def test_status_lists_every_account_with_totals(folder: Path) -> None:
     assert account_id in said.out
 
 
+def test_a_question_is_answered_about_the_accounts_that_are_connected(folder: Path) -> None:
+    [account_id] = seed(folder, accounts=[{"name": "asked-about"}])
+    connector = Command(folder, "onboard", account_id, "--json").document["connector_id"]
+    found = {"connector": connector, "resource": "ec2-instance-i-1-us-east-1", "resource_type": "ec2instance"}
+    seed(folder, assessments=[found | {"key": "k", "status": "Unhealthy", "severity": "High", "title": "=open"}])
+    wanted = ("query", "recommendations", "--account", account_id)
+
+    def answered() -> bool:
+        return bool(Command(folder, *wanted, "--json").document["rows"])
+
+    wait_until(answered, "Resource Graph has caught up")
+    cells = Command(folder, *wanted, "--csv")
+    assert cells.code == 0, cells.err
+    assert cells.out.splitlines()[1] == '"high","aws","\'=open","1","1","k"'
+    assert "from 1 subscription(s) that you may read" in cells.err
+    printed = Command(folder, "--quiet", "query", "aws-iam-changes")
+    assert (printed.code, printed.err) == (0, "")
+    assert "AWSCloudTrail" in printed.out
+    refused = Command(folder, "query", "compliance", "--account", account_id, "--json")
+    assert (refused.code, refused.document.keys()) == (2, {"error"})
+
+
 def test_an_account_that_nobody_knows_is_found_out(folder: Path) -> None:
     status = Command(folder, "status", "999999999999")
     assert status.code == 1
@@ -240,7 +262,7 @@ def test_without_a_deployment_the_command_names_the_missing_setting(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("demo",), ("status",), ("onboard",), ("sandbox",), ("sandbox", "up"), ("policy",)]
+    "arguments", [(), ("demo",), ("status",), ("onboard",), ("query",), ("sandbox",), ("sandbox", "up"), ("policy",)]
 )
 def test_every_command_explains_itself(arguments: tuple[str, ...], tmp_path: Path) -> None:
     helped = Command(tmp_path, *arguments, "--help")

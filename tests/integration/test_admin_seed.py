@@ -85,6 +85,9 @@ def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
         ({"subscriptions": [{"state": "Asleep"}]}, 400),
         ({"locks": [{"scope": "/subscriptions/s", "level": "NotSpecified"}]}, 400),
         ({"classic_answer": "maybe"}, 400),
+        ({"attack_paths": [{"title": "t"}]}, 400),
+        ({"compliance": [{"name": "n", "state": "Done"}]}, 400),
+        ({"vulnerabilities": [{"resource": "r", "cve": "c", "severity": "Grave"}]}, 400),
         (
             {"assessments": [{"connector": "c", "resource": "r", "resource_type": "t", "key": "k", "status": "Ill"}]},
             400,

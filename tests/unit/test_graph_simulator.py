@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.azure.directory import OPERATOR, default_directory
 from sandbox.azure.kusto import parse
-from sandbox.azure.kusto_expressions import QueryError
+from sandbox.azure.kusto_functions import QueryError
 from sandbox.azure.resource_graph import ResourceGraph
 from sandbox.azure.resources import Resources
 

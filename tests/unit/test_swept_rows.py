@@ -66,7 +66,7 @@ def test_a_report_that_says_nothing_breaks_nothing(properties: Any) -> None:
     ],
 )
 def test_a_type_begins_with_its_service_whichever_word_says_it(service: str, kind: str, name: str) -> None:
-    row = {"connector": CONNECTOR.lower(), "service": service, "kind": kind, "found": 3}
+    row = {"connector": CONNECTOR.lower(), "service": service, "named": kind, "found": 3}
     graph = Graph(row)
     assert GraphHealth(graph).discovered_by([CONNECTOR]) == {CONNECTOR.lower(): {name: 3}}  # type: ignore[arg-type]
     assert "summarize" in graph.asked[0]
@@ -74,7 +74,7 @@ def test_a_type_begins_with_its_service_whichever_word_says_it(service: str, kin
 
 def test_rows_of_one_type_add_up() -> None:
     rows = [
-        {"connector": CONNECTOR.lower(), "service": service, "kind": "ec2instance", "found": 2}
+        {"connector": CONNECTOR.lower(), "service": service, "named": "ec2instance", "found": 2}
         for service in ("", "ec2")
     ]
     assert GraphHealth(Graph(*rows)).discovered_by([CONNECTOR])[CONNECTOR.lower()] == {"ec2instance": 4}  # type: ignore[arg-type]
@@ -107,10 +107,10 @@ def test_the_simulator_counts_each_resource_below_a_connector_once_and_nothing_e
     ]
     query = parse(graph.asked[0], frozenset({"id", "type", "properties"}))
     assert query.run(rows) == [
-        {"connector": CONNECTOR.lower(), "cloud": "aws", "service": "ec2", "kind": "x/ec2instance", "found": 2},
-        {"connector": CONNECTOR.lower(), "cloud": "aws", "service": "s3", "kind": "x/s3bucket", "found": 1},
-        {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": "clusters", "kind": "", "found": 1},
-        {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": "instances", "kind": "x/vm", "found": 1},
+        {"connector": CONNECTOR.lower(), "cloud": "aws", "service": "ec2", "named": "x/ec2instance", "found": 2},
+        {"connector": CONNECTOR.lower(), "cloud": "aws", "service": "s3", "named": "x/s3bucket", "found": 1},
+        {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": "clusters", "named": "", "found": 1},
+        {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": "instances", "named": "x/vm", "found": 1},
     ]
 
 
@@ -119,7 +119,7 @@ def test_the_simulator_counts_each_resource_below_a_connector_once_and_nothing_e
     [("clusters", "", "gcp/clusters"), ("instances", "x/vm", "gcp/instances/vm"), ("", "", "gcp/unknown")],
 )
 def test_types_of_gcp_say_so(service: str, kind: str, name: str) -> None:
-    row = {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": service, "kind": kind, "found": 3}
+    row = {"connector": CONNECTOR.lower(), "cloud": "gcp", "service": service, "named": kind, "found": 3}
     assert GraphHealth(Graph(row)).discovered_by([CONNECTOR]) == {CONNECTOR.lower(): {name: 3}}  # type: ignore[arg-type]
 
 

@@ -31,7 +31,8 @@ _LONGEST_MESSAGE = 1000
 class Failure:
     """What a failed answer says, whatever envelope it came in. Unknown parts are empty.
 
-    An answer without code and JSON is not `legible`: it may be a proxy's own page.
+    An answer without code and JSON is not `legible`: it may be a proxy's own page. `detail` is the last of its details:
+    Resource Graph says there alone what is wrong with a query.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Failure:
     message: str
     correlation_id: str
     policies: tuple[str, ...] = ()
+    detail: str = ""
     legible: bool = True
 
 
@@ -65,8 +67,18 @@ def read_failure(error: HttpResponseError) -> Failure:
         message=said[:_LONGEST_MESSAGE],
         correlation_id=str(correlation),
         policies=denying_policies(fields, said),
+        detail=_detail(fields)[:_LONGEST_MESSAGE],
         legible=bool(code) or _is_json(text),
     )
+
+
+def _detail(fields: Mapping[str, Any]) -> str:
+    """Source: Microsoft.ResourceGraph/resources, whose `BadRequest` has the parser's own code and words last."""
+    details = fields.get("details")
+    last = details[-1] if isinstance(details, list) and details else None
+    if not isinstance(last, dict) or str(fields.get("code")) != "BadRequest":
+        return ""
+    return f"{last.get('code', '')}: {last.get('message', '')}"
 
 
 def names_no_resource(error: HttpResponseError) -> bool:
@@ -131,6 +143,8 @@ def _refusal(error: HttpResponseError, doing: str) -> RollcallError:
         said = f"{failure.status}, {type(error).__name__}"
         return diagnosis.error(f"{doing}: an answer that breaks off or cannot be read ({said})")
     said = f"{doing}: {failure.status} {failure.code} {failure.message}".replace("  ", " ")
+    if failure.detail:
+        said = f"{said} ({failure.detail})"
     if failure.correlation_id:
         said = f"{said} [correlation {failure.correlation_id}]"
     wait = _retry_after(error)

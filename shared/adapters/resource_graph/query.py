@@ -1,7 +1,8 @@
 """One query of Resource Graph over the whole tenant, page by page.
 
 Source: Microsoft.ResourceGraph/resources, api-version 2021-03-01. The `$skipToken` alone says whether there is
-another page; `resultTruncated` was recorded as "false" beside one.
+another page; `resultTruncated` was recorded as "false" beside one. `x-ms-tenant-subscription-limit-hit`: "Guidance for
+throttled requests": more than 10,000 subscriptions are not looked at in one query.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ API_VERSION = "2021-03-01"
 PAGE_SIZE = 1000
 MOST_TRIES = 8
 _TOO_MANY = 429
+_LIMIT_HIT = "x-ms-tenant-subscription-limit-hit"
 _PLAIN = re.compile(r"[^'\\\n]+")
 
 
@@ -37,6 +39,8 @@ class ResourceGraph:
         A `patient` one waits, some seconds, where the quota is spent, which it sees before it asks in vain; another
         leaves that to its caller's queue.
         """
+        self.left_out = False
+        """Whether an answer so far lacked subscriptions because there are too many for one query."""
         self._quota = Quota(patient) if patient is not None else None
         self._client: ARMPipelineClient[Any, Any] = ARMPipelineClient(
             base_url=arm_endpoint.rstrip("/"), policies=pipeline_policies(credential), **TIMEOUTS
@@ -68,6 +72,7 @@ class ResourceGraph:
             request.url = self._client.format_url(request.url)
             response = self._asked(request)
             response.raise_for_status()
+            self.left_out = self.left_out or response.headers.get(_LIMIT_HIT, "").lower() == "true"
             page: dict[str, Any] = response.json()
         return page
 

@@ -51,10 +51,10 @@ _DISCOVERED_BY = (
     " | where cloud in ('aws', 'gcp')"
     f" | extend connector = {CONNECTOR_OF}, resource = extract('/securityentitydata/([^/]+)/', 1, tolower(id)),"
     " service = extract('/securityentitydata/[a-z]+-([a-z0-9]+)-', 1, tolower(id)),"
-    " kind = tolower(tostring(properties.resourceDetails.ResourceType))"
-    " | where connector in ({names}) | distinct connector, resource, cloud, service, kind"
-    " | summarize found = count() by connector, cloud, service, kind"
-    " | order by connector asc, cloud asc, service asc, kind asc"
+    " named = tolower(tostring(properties.resourceDetails.ResourceType))"
+    " | where connector in ({names}) | distinct connector, resource, cloud, service, named"
+    " | summarize found = count() by connector, cloud, service, named"
+    " | order by connector asc, cloud asc, service asc, named asc"
 )
 _MACHINES = "resources | where type =~ 'microsoft.hybridcompute/machines'"
 _LIST_MACHINES = (
@@ -141,7 +141,7 @@ class GraphHealth:
         query = _DISCOVERED_BY.format(names=quoted([each.lower() for each in connector_ids]))
         found: dict[str, Counter[str]] = defaultdict(Counter)
         for row in self._graph.rows(query, doing=f"count what {len(connector_ids)} connector(s) discovered"):
-            name = _type_of(str(row.get("service") or ""), str(row.get("kind") or ""))
+            name = _type_of(str(row.get("service") or ""), str(row.get("named") or ""))
             name = f"gcp/{name}" if row.get("cloud") == "gcp" else name
             found[str(row["connector"])][name] += int(row["found"])
         return found
