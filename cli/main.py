@@ -12,6 +12,7 @@ import typer
 from cli import bootstrap
 from cli.backfill import backfill
 from cli.demo.command import demo
+from cli.doctor import doctor
 from cli.offboard import offboard
 from cli.onboard import onboard
 from cli.output import DONE, FOUND, WRONG_USAGE, RefusedError, ToldError, errors, progress, words, write_json
@@ -28,6 +29,7 @@ from shared.errors import ConfigurationError, RollcallError, TransientError
 
 app = typer.Typer(name="rollcall", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command()(demo)
+app.command()(doctor)
 app.command()(status)
 app.command()(onboard)
 app.command()(offboard)
@@ -42,7 +44,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
 WORK_ON_A_DEPLOYMENT = frozenset(
-    {"status", "onboard", "plan", "backfill", "offboard", "replay", "report", "subscription", "sweep"}
+    {"doctor", "status", "onboard", "plan", "backfill", "offboard", "replay", "report", "subscription", "sweep"}
 )
 """Commands that need the settings of one; the others make or end a sandbox."""
 
