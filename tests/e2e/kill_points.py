@@ -63,7 +63,6 @@ EXCUSED_PORTS = {
     "WaitPorts": "the command line only reads the ledger",
     "PlanPorts": "the command line only reads",
     "AdoptPorts": _BY_HAND,
-    "AdvicePorts": "rollcall doctor only reads",
     "BackfillPorts": _BY_HAND,
     "OffboardPorts": _BY_HAND,
     "RolePorts": _BY_HAND,

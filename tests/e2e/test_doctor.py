@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from dotenv import dotenv_values
 from typer.testing import CliRunner
@@ -52,6 +53,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def doctor(*options: str) -> tuple[int, Any]:
     """Exit code and JSON document of one run, which remembers nothing of the one before."""
+    boto3.DEFAULT_SESSION = None  # it remembers whose keys it has seen
     for each in CACHED:
         each.cache_clear()
     ran = RUNNER.invoke(app, ["--quiet", "doctor", "--json", *options], catch_exceptions=False)
