@@ -15,6 +15,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 from moto.cloudformation.models import cloudformation_backends
+from moto.iam.models import iam_backends
 
 from sandbox.aws.stack_set_drift import detect
 from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER, TOKEN_EXCHANGE_AUDIENCE, FederatedCredential
@@ -31,6 +32,7 @@ from tests.e2e.roll import Identity, Roll
 
 REGION = "us-east-1"
 STACK_SETS = "member.org.stacksets.cloudformation.amazonaws.com"
+OWNER = "owner-of-the-storage-account"
 OURS, READERS = "rollcall-member-roles", "rollcall-reader"
 WORKSPACE = (
     "/subscriptions/{}/resourceGroups/rg-defender-connectors/providers/Microsoft.OperationalInsights/workspaces/logs"
@@ -63,22 +65,22 @@ class World:
         """As the simulator keeps it."""
         return self.roll.sandbox.aws._sandbox.stack_sets.get(self.management, REGION, name)
 
-    def policy(self) -> dict[str, Any]:
-        """The policy of the blob, which S3 has, too."""
-        body = self.roll.client("s3").get_object(Bucket=ARTEFACT_BUCKET, Key="policy.yaml")["Body"].read()
-        found: dict[str, Any] = yaml.safe_load(body)
-        return found
+    def policy(self) -> bytes:
+        """The policy in S3, which is the blob's, too."""
+        body: bytes = self.roll.client("s3").get_object(Bucket=ARTEFACT_BUCKET, Key="policy.yaml")["Body"].read()
+        return body
 
     def publish(self, **changes: Any) -> Undo:
-        """The changed policy for Azure's side alone."""
+        """The changed policy for Azure's side alone; None takes a field away."""
         before = self.policy()
-        publish_policy(yaml.safe_dump(before | changes).encode(), self.azure)
-        return lambda: publish_policy(yaml.safe_dump(before).encode(), self.azure)
+        changed = {key: value for key, value in (yaml.safe_load(before) | changes).items() if value is not None}
+        publish_policy(yaml.safe_dump(changed).encode(), self.azure)
+        return lambda: publish_policy(before, self.azure)
 
     def storage(self, kind: Any) -> Any:
-        """A client of a storage service, as the Function App, which owns it."""
+        """A client of a storage service, as somebody who may do everything there."""
         url = {QueueServiceClient: self.azure.queue_url, BlobServiceClient: self.azure.blob_url}
-        return kind(url.get(kind, self.azure.table_url), credential=Identity(self.roll.sandbox, FUNCTIONS))
+        return kind(url.get(kind, self.azure.table_url), credential=Identity(self.roll.sandbox, OWNER))
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def readers_by_hand(world: World) -> Undo:
 
 def member_mode(world: World) -> Undo:
     parent = {"name": "aws-org", "management_account": world.management, "stack_set_name": OURS}
-    return world.publish(mode="member", organization_connector=parent)
+    return world.publish(mode="member", organization_connector=parent, rules=None)
 
 
 def rule_disabled(world: World) -> Undo:
@@ -322,7 +324,7 @@ def subscription_disabled(world: World) -> Undo:
 
 
 def another_resource_group(world: World) -> Undo:
-    return world.publish(target=world.policy()["target"] | {"resource_group": "rg-nowhere"})
+    return world.publish(target=yaml.safe_load(world.policy())["target"] | {"resource_group": "rg-nowhere"})
 
 
 def no_role_assignments(world: World) -> Undo:
@@ -380,7 +382,7 @@ def container_gone(world: World) -> Undo:
 def nonsense_as_policy(world: World) -> Undo:
     before = world.policy()
     publish_policy(b"version: 1\n", world.azure)
-    return lambda: publish_policy(yaml.safe_dump(before).encode(), world.azure)
+    return lambda: publish_policy(before, world.azure)
 
 
 def another_audience(world: World) -> Undo:
@@ -395,20 +397,23 @@ def _audience() -> str:
     return OPERATORS_AUDIENCE
 
 
+def take_client_id(account_id: str, host: str, client_id: str) -> Undo:
+    """RemoveClientIDFromOpenIDConnectProvider, which moto lacks."""
+    provider = iam_backends[account_id]["aws"].open_id_providers[f"arn:aws:iam::{account_id}:oidc-provider/{host}"]
+    provider.client_id_list.remove(client_id)
+    return lambda: provider.client_id_list.append(client_id)
+
+
 def hub_audience_gone(world: World) -> Undo:
-    iam, tenant = world.roll.client("iam"), world.roll.sandbox.settings.tenant_id
-    where = {
-        "OpenIDConnectProviderArn": f"arn:aws:iam::{world.management}:oidc-provider/sts.windows.net/{tenant}/",
-        "ClientID": HUB_AUDIENCE,
-    }
-    iam.remove_client_id_from_open_id_connect_provider(**where)
-    return lambda: iam.add_client_id_to_open_id_connect_provider(**where)
+    host = f"sts.windows.net/{world.roll.sandbox.settings.tenant_id}/"
+    return take_client_id(world.management, host, HUB_AUDIENCE)
 
 
 def hub_takes_no_role(world: World) -> Undo:
     """As a service control policy or another organization id would have it."""
     iam, where = world.roll.client("iam"), {"RoleName": "rollcall-reader-hub", "PolicyName": "list-and-look"}
-    before = iam.get_role_policy(**where)["PolicyDocument"]
+    found = iam.get_role_policy(**where)["PolicyDocument"]
+    before = json.loads(found) if isinstance(found, str) else found
     changed = copy.deepcopy(before)
     changed["Statement"] = [each for each in changed["Statement"] if each["Sid"] != "TakeTheReaderRole"]
     iam.put_role_policy(**where, PolicyDocument=json.dumps(changed))
@@ -416,13 +421,7 @@ def hub_takes_no_role(world: World) -> Undo:
 
 
 def client_id_taken_off(world: World) -> Undo:
-    iam = world.roll.inside(world.stranger)
-    where = {
-        "OpenIDConnectProviderArn": f"arn:aws:iam::{world.stranger}:oidc-provider/{PROVIDER_HOST}",
-        "ClientID": audiences_of(FOUNDATIONAL)[0],
-    }
-    iam.remove_client_id_from_open_id_connect_provider(**where)
-    return lambda: iam.add_client_id_to_open_id_connect_provider(**where)
+    return take_client_id(world.stranger, PROVIDER_HOST, audiences_of(FOUNDATIONAL)[0])
 
 
 def workspace_without_solution(world: World) -> Undo:

@@ -18,7 +18,7 @@ from sandbox.variables import OPERATOR_ENVIRONMENT
 from shared.domain.doctor.catalogue import CHECKS
 from shared.domain.identity_provider import audiences_of
 from shared.domain.profiles import FOUNDATIONAL
-from tests.e2e.doctor_breaks import ADVISED, BREAKS, Break, World, broken
+from tests.e2e.doctor_breaks import ADVISED, BREAKS, OWNER, Break, World, broken
 from tests.e2e.roll import running
 
 pytestmark = pytest.mark.timeout(600)
@@ -41,6 +41,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             shell.setenv(name, value or "")
         shell.setenv("ROLLCALL_REPORT__URL", roll.sandbox.function_hosts[0].url)
         shell.setenv("ROLLCALL_REPORT__AUDIENCE", OPERATORS_AUDIENCE)
+        directory = roll.sandbox.azure.directory
+        directory.add(OWNER, "application")
+        for role in ("Queue Data Contributor", "Table Data Contributor", "Blob Data Owner"):
+            directory.assign(OWNER, f"Storage {role}", directory.storage_scope)
         found = World(roll, shell, [roll.plant_account(name) for name in ("one", "two")], roll.plant_account("other"))
         roll.plant_provider(found.stranger, *audiences_of(FOUNDATIONAL))
         everybody = [*found.accounts, found.stranger]
