@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from cli import bootstrap
 from cli.backfill import backfill
 from cli.demo.command import demo
+from cli.doctor import doctor
 from cli.halfway import exit_code_of
 from cli.offboard import offboard
 from cli.onboard import onboard
@@ -45,6 +46,7 @@ app = typer.Typer(
     name="rollcall", cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
 )
 app.command()(demo)
+app.command()(doctor)
 app.command()(status)
 app.command()(onboard)
 app.command()(offboard)
@@ -60,7 +62,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
 WORK_ON_A_DEPLOYMENT = frozenset(
-    {"status", "onboard", "plan", "backfill", "offboard", "query", "replay", "report", "subscription", "sweep"}
+    {"doctor", "status", "onboard", "plan", "backfill", "offboard", "query", "replay", "report", "subscription", "sweep"}
 )
 """Commands that need the settings of one; the others make or end a sandbox."""
 

@@ -10,6 +10,9 @@ from shared.adapters.azure.resource_manager import PUBLIC_ENDPOINT
 from shared.adapters.settings import AzureUrl, GcpSettings
 from shared.application.replay_ports import HIDDEN_SECONDS
 
+_PART = "/[^/]+"
+_WORKSPACE = f"/providers/Microsoft.OperationalInsights/workspaces{_PART}"
+
 
 class LedgerSettings(BaseModel):
     """`ROLLCALL_LEDGER__*`: the storage account's tables."""
@@ -83,3 +86,7 @@ class Settings(BaseSettings):
     stack_set_name: str = "rollcall-member-roles"  # the default of infra/aws/template.yaml
     management_stack_name: str = "rollcall-member-roles"  # the same
     reader_role: str = "rollcall-reader"
+    workspace: str = Field(
+        default="", pattern=r"(?i)^$|^/subscriptions/[^/]+/resourcegroups/[^/]+/providers/[^/]+/workspaces/[^/]+$"
+    )
+    """A Log Analytics workspace that machines report to; its security solution is looked for."""

@@ -139,6 +139,11 @@ def replay_ports(actor: str) -> ReplayPorts:
 
 @cache
 def _policy() -> CachedPolicySource:
+    return fresh_policy()
+
+
+def fresh_policy() -> CachedPolicySource:
+    """The policy, of which nothing was read yet."""
     origin = settings().policy
     store: PolicyStore = (
         BlobPolicyStore(credential(), origin) if origin.startswith("https://") else FilePolicyStore(Path(origin))

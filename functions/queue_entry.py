@@ -15,6 +15,7 @@ from shared.domain.trace import trace_id_of
 from shared.errors import RollcallError
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.poison import read_request
+from shared.messages.probe import is_probe
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ def handle_request(body: bytes, dequeue_count: int, ports: OnboardPorts) -> Outc
 
     What the last of its tries would raise is parked, with reason and remedy; unknown exceptions stay with the host.
     """
+    if is_probe(body):
+        logger.info("probe_received", extra={"outcome": str(Result.SKIPPED)})
+        return Outcome(result=Result.SKIPPED, reason="a probe, which asks nothing")
     request, fault = read_request(body)
     if request is None:
         return _park_unreadable(body, fault, ports)

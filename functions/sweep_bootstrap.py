@@ -41,7 +41,7 @@ REGION = "us-east-1"
 @cache
 def sweep_ports() -> SweepPorts:
     """What `sweep_slice` works with. Raises ConfigurationError that names what is missing."""
-    chosen, clock, hub = bootstrap.settings(), SystemClock(), _hub()
+    chosen, clock, hub = bootstrap.settings(), SystemClock(), fresh_hub()
     if chosen.sweep is None:
         raise ConfigurationError("the setting is missing", setting="ROLLCALL_SWEEP__CONTAINER")
     graph = ResourceGraph(bootstrap.credential(), arm_endpoint=chosen.arm_endpoint, patient=clock)
@@ -122,7 +122,8 @@ def _storage_gauges(endpoint: str, onboarding: str) -> tuple[StorageQueueGauge, 
     )
 
 
-def _hub() -> Hub:
+def fresh_hub() -> Hub:
+    """The way into AWS, which nobody has gone yet. Raises ConfigurationError where no setting names the hub."""
     chosen = bootstrap.settings()
     if chosen.hub is None:
         raise ConfigurationError("the setting is missing", setting="ROLLCALL_HUB__ROLE_ARN")

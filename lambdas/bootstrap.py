@@ -15,6 +15,7 @@ from lambdas.settings import Settings
 from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_retries import SqsAccountRetries
 from shared.adapters.aws.event_bus import AwsEventBus
+from shared.adapters.aws.lambda_identity import FederatedIdentity
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
 from shared.adapters.aws.own_events import RECONCILE_SOURCE
@@ -27,6 +28,7 @@ from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, P
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.settings import read_settings
 from shared.application.account_batch import DeployPorts
+from shared.application.doctor.lambdas import LambdaSide
 from shared.application.reconcile import Part, ReconcilePorts, Run
 from shared.application.report_instance import ReportPorts
 from shared.domain.readiness import Readiness
@@ -125,6 +127,24 @@ def _sender() -> StorageRequestQueue:
     return StorageRequestQueue(credential, queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name)
 
 
+def doctor_side(function: str) -> LambdaSide:
+    """What a function says of itself with; nothing of it has signed in before."""
+    chosen = settings()
+    assertion = web_identity_assertion(boto3.client("sts", config=_CONFIG))
+    credential = federated_credential(
+        tenant_id=chosen.tenant_id,
+        client_id=chosen.client_id,
+        authority_host=chosen.authority_host,
+        assertion=assertion,
+    )
+    return LambdaSide(
+        function=function,
+        identity=FederatedIdentity(assertion, credential),
+        queue=StorageRequestQueue(credential, queue_endpoint=chosen.queue.queueserviceuri, name=chosen.queue.name),
+        policy=_fresh_policy(),
+    )
+
+
 @cache
 def _retries() -> SqsAccountRetries:
     sqs = boto3.client("sqs", config=_CONFIG)
@@ -142,6 +162,10 @@ def _readiness() -> Readiness:
 
 @cache
 def _policy() -> CachedPolicySource:
+    return _fresh_policy()
+
+
+def _fresh_policy() -> CachedPolicySource:
     origin = settings().policy
     store: PolicyStore = (
         S3PolicyStore(boto3.client("s3", config=_CONFIG), origin)

@@ -157,15 +157,16 @@ class Sandbox:
 
     def _push_project_events(self) -> None:
         """The organization's sink and its subscription, which pushes to the first Functions host."""
-        self.gcp.push_to(
-            PushSettings(
-                url=f"{self.function_hosts[0].url}/api/gcp/project-events",
-                audience=PUSH_AUDIENCE,
-                service_account=self.google.push_account,
-                first_pause_seconds=self.settings.gcp_push_pause_seconds,
-                most_deliveries=100,
-            )
+        settings = PushSettings(
+            url=f"{self.function_hosts[0].url}/api/gcp/project-events",
+            audience=PUSH_AUDIENCE,
+            service_account=self.google.push_account,
+            first_pause_seconds=self.settings.gcp_push_pause_seconds,
+            most_deliveries=100,
         )
+        self.gcp.push_to(settings)
+        google = self.google
+        self.gcp.intake.deploy(self.gcp.organization, google.management_project, google.management_number, settings)
 
     def kill(self, process: str) -> None:
         """SIGKILLs `functions-N` or `lambda:<function>`. Raises LookupError.

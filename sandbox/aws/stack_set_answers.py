@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.aws.stack_set_drift import drift_details
 from sandbox.aws.stack_sets import Operation, OperationResult, StackInstance, StackSet
 
 
@@ -55,6 +56,7 @@ def stack_set_description(stack_set: StackSet) -> dict[str, Any]:
         PermissionModel=stack_set.permission_model,
         OrganizationalUnitIds=units if stack_set.service_managed else None,
         ManagedExecution={"Active": stack_set.managed_execution},
+        StackSetDriftDetectionDetails=drift_details(stack_set),
         Regions=sorted({instance.region for instance in stack_set.instances.values()}),
     )
 
@@ -70,7 +72,7 @@ def instance_summary(stack_set: StackSet, instance: StackInstance) -> dict[str, 
         StatusReason=instance.reason or None,
         StackInstanceStatus={"DetailedStatus": instance.detailed_status},
         OrganizationalUnitId=instance.organizational_unit_id,
-        DriftStatus="NOT_CHECKED",
+        DriftStatus=instance.drift_status,
         LastOperationId=instance.last_operation_id,
     )
 

@@ -41,6 +41,8 @@ class StackInstance:
     reason: str = ""
     overrides: dict[str, str] = field(default_factory=dict)
     last_operation_id: str = ""
+    changed_by_hand: bool = False
+    drift_status: str = "NOT_CHECKED"
 
 
 @dataclass
@@ -96,6 +98,7 @@ class StackSet:
     status: str = "ACTIVE"
     instances: dict[tuple[str, str], StackInstance] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
+    drift_checked_at: datetime | None = None
 
     @property
     def arn(self) -> str:

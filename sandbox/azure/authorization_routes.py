@@ -1,22 +1,28 @@
 """The operations of Microsoft.Authorization: locks, and what the caller may do on a scope.
 
-Source: Microsoft.Authorization/locks, API versions 2016-09-01 and 2020-05-01, and permissions, API version
-2022-04-01.
+Source: Microsoft.Authorization/locks, API versions 2016-09-01 and 2020-05-01; permissions and roleAssignments, API
+version 2022-04-01: of the latter only those of one principal, seen from the tenant's root management group.
 """
 
 from __future__ import annotations
 
+import re
+import uuid
 from typing import Any
 
 from sandbox.azure import locks
 from sandbox.azure.answers import gateway_refusal, not_found
-from sandbox.azure.directory import Directory
+from sandbox.azure.directory import Directory, RoleAssignment
 from sandbox.azure.locks import Locks
 from sandbox.azure.resource_manager import GROUP, SUBSCRIPTION, Call, ResourceType, Route
 from sandbox.azure.resources import Resources
+from sandbox.azure.roles import ROLES
 
 _LOCKS = ResourceType(locks.TYPE, ("2016-09-01", "2020-05-01"))
 _PERMISSIONS = ResourceType("Microsoft.Authorization/permissions", ("2022-04-01",))
+_ASSIGNMENTS = ResourceType("Microsoft.Authorization/roleAssignments", ("2022-04-01",))
+_ROOT = r"/providers/microsoft\.management/managementgroups/(?P<management_group>[^/]+)"
+_OF_A_PRINCIPAL = re.compile(r"principalId eq '(?P<object_id>[0-9a-f-]{36})'")
 _RESOURCE = r"/providers/(?P<namespace>[^/]+)/(?P<kind>[^/]+)/(?P<name>[^/]+)"
 _SCOPES = (SUBSCRIPTION, GROUP, GROUP + _RESOURCE)
 
@@ -41,7 +47,14 @@ class AuthorizationOperations:
             )
             for scope in _SCOPES[:2]
         ]
-        return [*permissions, *(route for scope in _SCOPES for route in self._lock_routes(scope))]
+        assignments = _ASSIGNMENTS.route(
+            "GET",
+            rf"{_ROOT}/providers/microsoft\.authorization/roleassignments",
+            "ListRoleAssignments",
+            "read",
+            self._assignments,
+        )
+        return [assignments, *permissions, *(route for scope in _SCOPES for route in self._lock_routes(scope))]
 
     def _lock_routes(self, scope: str) -> list[Route]:
         every = rf"{scope}/providers/microsoft\.authorization/locks"
@@ -64,6 +77,17 @@ class AuthorizationOperations:
             for role in self._directory.roles_on(call.caller, _scope(call))
         ]
         return 200, {"value": value}
+
+    def _assignments(self, call: Call) -> tuple[int, Any]:
+        """At, above and below a scope, which is the root here, those of one principal."""
+        asked = _OF_A_PRINCIPAL.fullmatch(call.query.get("$filter", ""))
+        if call.parts["management_group"].lower() != self._directory.tenant_id.lower():
+            raise not_found("Microsoft.Management/managementGroups", call.parts["management_group"], "")
+        if asked is None:
+            text = f"The filter '{call.query.get('$filter', '')}' is not simulated."
+            raise gateway_refusal(400, "InvalidFilter", text)
+        found = self._directory.assignments_of(asked["object_id"])
+        return 200, {"value": [_assignment(number, each) for number, each in enumerate(found)]}
 
     def _list(self, call: Call) -> tuple[int, Any]:
         asked = call.query.get("$filter", "")
@@ -97,6 +121,22 @@ class AuthorizationOperations:
             kind = f"{call.parts['namespace']}/{call.parts['kind']}"
             raise not_found(kind, call.parts["name"], call.parts["group"])
         return scope
+
+
+def _assignment(number: int, assignment: RoleAssignment) -> dict[str, Any]:
+    name = str(uuid.uuid5(uuid.UUID(assignment.object_id), f"{assignment.role} {assignment.scope} {number}"))
+    role = f"/providers/Microsoft.Authorization/roleDefinitions/{ROLES[assignment.role].id}"
+    return {
+        "id": f"{assignment.scope}/providers/Microsoft.Authorization/roleAssignments/{name}",
+        "name": name,
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "roleDefinitionId": role,
+            "principalId": assignment.object_id,
+            "principalType": "ServicePrincipal",
+            "scope": assignment.scope,
+        },
+    }
 
 
 def _scope(call: Call) -> str:

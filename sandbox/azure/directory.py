@@ -157,6 +157,11 @@ class Directory:
             if each.object_id == identity.object_id and self._covers(each.scope, scope)
         ]
 
+    def assignments_of(self, object_id: str) -> list[RoleAssignment]:
+        """Every role that was given to one identity, wherever."""
+        with self._lock:
+            return [each for each in self._assignments if each.object_id == object_id]
+
     def _covers(self, outer: str, inner: str) -> bool:
         outer, inner = outer.lower().rstrip("/"), inner.lower().rstrip("/")
         if outer == self.root_scope.lower():

@@ -32,7 +32,7 @@ from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.journal import Journal
 from sandbox.serving import HOST, Service
 
-QUEUES = ("onboarding", "onboarding-poison", "sweep")
+QUEUES = ("onboarding", "onboarding-poison", "sweep", "sweep-poison")
 TABLES = ("accounts", "history", "pacing", "parked", "sweeps")
 CONTAINERS = ("policy", "sweeps")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection", "te", "upgrade"}

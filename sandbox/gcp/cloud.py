@@ -18,6 +18,7 @@ from sandbox.gcp.compute import Compute
 from sandbox.gcp.fault_answers import google_fault
 from sandbox.gcp.hierarchy import Folder, Hierarchy, Project
 from sandbox.gcp.iam import Iam, Identities
+from sandbox.gcp.intake import Intake
 from sandbox.gcp.operations import Operations
 from sandbox.gcp.org_policies import OrgPolicies
 from sandbox.gcp.policies import Policies
@@ -69,6 +70,7 @@ class GcpCloud:
         self.audit = Audit()
         self.operation_seconds = settings.gcp_operation_seconds
         self.gate = Gate(self.tokens, self.access, self.hierarchy)
+        self.intake = Intake()
         self.org_policies = OrgPolicies(self.hierarchy)
         self.policies = Policies(self.gate, self._is_ours, self.org_policies)
         self.routing = self._routing(claims_of, settings.gcp_search_lag_seconds)
@@ -88,6 +90,7 @@ class GcpCloud:
                 *ServiceUsage(self.gate, operations).routes(),
                 *Iam(self.gate, self.policies, self.identities, operations, self.org_policies).routes(),
                 *self.org_policies.routes(),
+                *self.intake.routes(),
                 *TokenServices(self.gate, self.tokens, self.identities, claims_of).routes(),
                 *self.compute.routes(),
             ],

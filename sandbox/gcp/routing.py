@@ -33,7 +33,9 @@ TITLES = {
     "iam": "Identity and Access Management (IAM) API",
     "iamcredentials": "IAM Service Account Credentials API",
     "compute": "Compute Engine API",
+    "logging": "Cloud Logging API",
     "orgpolicy": "Organization Policy API",
+    "pubsub": "Cloud Pub/Sub API",
     "sts": "Security Token Service API",
 }
 """The services that are simulated."""

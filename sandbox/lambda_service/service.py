@@ -17,6 +17,7 @@ from sandbox.lambda_service.environment import RoleCredentials
 from sandbox.lambda_service.event_source import Mapping as EventSourceMapping
 from sandbox.lambda_service.event_source import SqsEventSource
 from sandbox.lambda_service.function import Function, load_configuration
+from sandbox.lambda_service.invoking import invoking
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
@@ -57,10 +58,12 @@ class LambdaService:
         self._functions: dict[str, Function] = {}
         self._pollers: list[SqsEventSource] = []
         self._patches = without_own_event_sources()
+        self._invoking = invoking(self._find)
 
     def start(self) -> LambdaService:
         """Finds the enabled mappings, starts their functions and begins to poll."""
         self._patches.apply()
+        self._invoking.apply()
         client = self._session.client("lambda", endpoint_url=self._aws_url)
         for page in client.get_paginator("list_event_source_mappings").paginate():
             for found in page["EventSourceMappings"]:
@@ -82,7 +85,11 @@ class LambdaService:
             poller.join(5)
         for function in self._functions.values():
             function.stop()  # an invocation that was in flight may have started a process again
+        self._invoking.remove()
         self._patches.remove()
+
+    def _find(self, name: str) -> Function | None:
+        return next((each for each in self._functions.values() if each.configuration.name == name), None)
 
     def process_ids(self, function_name: str) -> list[int]:
         """The runtime processes of a function, for tests that kill them."""

@@ -175,6 +175,7 @@ def running(client: Any) -> str:
 
 
 CLOUDFORMATION: list[Call] = [
+    lambda c: c.detect_stack_set_drift(**NAME),
     lambda c: c.describe_stack_set(**NAME),
     lambda c: c.list_stack_sets(),
     lambda c: c.list_stack_instances(**NAME),

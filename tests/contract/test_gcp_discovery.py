@@ -10,6 +10,8 @@ import pytest
 import requests
 
 from sandbox.gcp.hierarchy import Instance
+from sandbox.gcp.intake import SINK, SUBSCRIPTION
+from sandbox.gcp.pubsub import PushSettings
 from tests.contract import discovery
 from tests.fakes.gcp_world import GcpWorld, gcp_world
 
@@ -58,6 +60,7 @@ def calls(world: GcpWorld) -> Iterator[Call]:
     yield from service_account_calls(world)
     yield from rule_calls(world, shop.number)
     yield from compute_calls(world)
+    yield from intake_calls(world)
 
 
 def policy_calls(world: GcpWorld, name: str) -> Iterator[Call]:
@@ -134,6 +137,17 @@ def rule_calls(world: GcpWorld, number: str) -> Iterator[Call]:
     for kind, resource in (("organizations", root), ("projects", f"projects/{number}")):
         path = f"/orgpolicy/v2/{resource}/policies/{constraint}:getEffectivePolicy"
         yield f"orgpolicy.{kind}.policies.getEffectivePolicy", "GET", path, None
+
+
+def intake_calls(world: GcpWorld) -> Iterator[Call]:
+    push = PushSettings(url="https://app.example/api/gcp/project-events", audience="a", service_account="push@example")
+    shop = world.cloud.hierarchy.find_project("acme-shop-1")
+    assert shop is not None
+    world.cloud.intake.deploy(world.cloud.organization, shop.project_id, shop.number, push)
+    sink = f"/logging/v2/{world.cloud.hierarchy.root}/sinks/{SINK}"
+    yield "logging.organizations.sinks.get", "GET", sink, None
+    subscription = f"/pubsub/v1/projects/acme-shop-1/subscriptions/{SUBSCRIPTION}"
+    yield "pubsub.projects.subscriptions.get", "GET", subscription, None
 
 
 def compute_calls(world: GcpWorld) -> Iterator[Call]:

@@ -229,12 +229,13 @@ def test_a_poison_queue_that_the_host_has_not_made_yet_holds_nothing(azure_ports
     credential, endpoint = FixedCredential(azure_ports), azure_ports.azure.queue_url
     gauge = StorageQueueGauge(credential, queue_endpoint=endpoint, name="sweep", poison_may_be_absent=True)
     with QueueServiceClient(endpoint, credential=credential) as service:
+        service.delete_queue("sweep-poison")  # before its deployment made it, only the host did
         assert gauge.measure()[1] == QueueDepth(name="sweep-poison", waiting=0, given_up=True)
         queue = service.create_queue("sweep-poison")
         queue.send_message("e30=")
         found = gauge.measure()[1]
         assert (found.waiting, found.given_up, found.problem, found.oldest_at is not None) == (1, True, "", True)
-        queue.delete_queue()
+        queue.clear_messages()
 
 
 def test_a_queue_that_should_be_there_and_is_not_is_a_problem(azure_ports: World) -> None:

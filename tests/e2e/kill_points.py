@@ -296,6 +296,7 @@ _GOOGLE_READS = (
     "*.getIamPolicy",
     "*.getEffectivePolicy",
 )
+_ASKED = "an operator's question to `doctor`, which only reads: whoever asked asks again"
 EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("sqs", "ReceiveMessage", "*"): _POLLER,
     ("sqs", "DeleteMessageBatch", "*"): _POLLER,
@@ -322,6 +323,11 @@ EXCUSED_REQUESTS: dict[tuple[str, str, str], str] = {
     ("table", "QueryEntities", "accounts"): _READ,
     ("table", "InsertOrReplaceEntity", "sweeps"): "the timer's last word, told again the next day",
     ("table", "QueryEntities", "history"): "an operator's question over HTTP: whoever asked asks again",
+    ("arm", "ListRoleAssignments", "*"): _ASKED,
+    ("arm", "GetResourceGroup", "*"): _ASKED,
+    ("arm", "GetProvider", "*"): _ASKED,
+    ("blob", "GetContainerProperties", "*"): _ASKED,
+    ("table", "QueryEntities", "*"): _ASKED,
     ("queue", "UpdateMessage", "onboarding"): "hides a message longer or gives it back: killed, it comes back later",
     ("queue", "UpdateMessage", "onboarding-poison"): "gives a message back that was looked at: killed, it comes back",
     **{("gcp", operation, "*"): _READ for operation in _GOOGLE_READS},

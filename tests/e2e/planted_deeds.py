@@ -215,7 +215,7 @@ def take_role_away(planter: Planter) -> None:
 def give_up_slice(planter: Planter) -> None:
     credential = Identity(planter.roll.sandbox, "operator")
     with QueueServiceClient(planter.roll.sandbox.azure.queue_url, credential=credential) as service:
-        service.create_queue("sweep-poison").send_message("e30=")  # as the host does when it needs it
+        service.get_queue_client("sweep-poison").send_message("e30=")
 
     def clear() -> None:
         with QueueServiceClient(planter.roll.sandbox.azure.queue_url, credential=credential) as service:

@@ -182,7 +182,7 @@ def test_queues_tables_and_containers_are_those_that_the_code_uses() -> None:
     listed = {name: variable("modules/intake-storage.bicep", name) for name in ("queueNames", "tableNames")}
     triggers = named("queue_name")
     assert triggers == {"onboarding", "sweep"}
-    assert set(listed["queueNames"]) == triggers | {f"{name}-poison" for name in triggers} == {*QUEUES, "sweep-poison"}
+    assert set(listed["queueNames"]) == triggers | {f"{name}-poison" for name in triggers} == set(QUEUES)
     assert set(listed["tableNames"]) == {ACCOUNTS, HISTORY, PACING, PARKED, SWEEPS} == set(TABLES)
     containers = of_kind("Microsoft.Storage/storageAccounts/blobServices/containers")
     assert {each.body["name"] for each in containers} == {*CONTAINERS, "deploymentContainer"}

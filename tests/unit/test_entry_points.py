@@ -252,12 +252,13 @@ def test_the_function_app_registers_its_triggers() -> None:
         for function in function_app.app.get_functions()
     }
     assert bindings.keys() == {
-        *("create_connector", "gcp_project_events", "health_sweep"),
+        *("create_connector", "doctor", "gcp_project_events", "health_sweep"),
         *("replay_queue", "report", "rewrap_poison", "sweep_slice"),
     }
     for name, route, methods in (
         ("replay_queue", "replay/{identifier?}", ["GET", "POST"]),
         ("report", "report", ["GET"]),
+        ("doctor", "doctor", ["GET"]),
         ("gcp_project_events", "gcp/project-events", ["POST"]),
     ):
         [http] = [found for found in bindings[name] if found["type"] == "httpTrigger"]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
 
 from shared.adapters.aws.account_listing import AwsAccountListing
+from shared.adapters.aws.errors import error_code, translated
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.queue_gauge import SqsGauge
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
@@ -14,6 +18,9 @@ from shared.domain.accounts import Account
 from shared.domain.queues import QueueDepth
 from shared.domain.stack_sets import InstanceState
 from shared.errors import RollcallError
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
 
 
 class HubAccountListing:
@@ -56,6 +63,47 @@ class HubStackStates:
         """Account id → state of its instance."""
         clients = self._hub.client("cloudformation"), self._hub.client("organizations")
         return CloudFormationStackSets(*clients, name=self._name, region=self._region).list_states()
+
+
+class HubStackInstances:
+    """The stack instances of Defender's roles, one account at a time."""
+
+    def __init__(self, hub: Hub, *, name: str, region: str) -> None:
+        """`name` is the StackSet's; `region` the one that its instances are made in."""
+        self._hub = hub
+        self._name = name
+        self._region = region
+
+    def parameters_of(self, account_id: str) -> Mapping[str, str] | None:
+        """What an account's instance overrides; None where it has none. Source: CloudFormation API 2010-05-15."""
+        client: CloudFormationClient = self._hub.client("cloudformation")
+        with translated(f"read the stack instance of {account_id}"):
+            try:
+                found: Any = client.describe_stack_instance(
+                    StackSetName=self._name, StackInstanceAccount=account_id, StackInstanceRegion=self._region
+                )["StackInstance"]
+            except ClientError as error:
+                if error_code(error) == "StackInstanceNotFoundException":
+                    return None
+                raise
+            overrides = found.get("ParameterOverrides", [])
+            return {entry["ParameterKey"]: entry.get("ParameterValue", "") for entry in overrides}
+
+
+class HubEntrance:
+    """The way through the hub, gone anew."""
+
+    def __init__(self, hub: Hub) -> None:
+        """`hub` has kept no session yet."""
+        self._hub = hub
+
+    def enter(self) -> None:
+        """Becomes the hub role."""
+        self._hub.client("organizations")
+
+    def look_into(self, account_id: str) -> None:
+        """Becomes the reader of a member account."""
+        self._hub.client("ec2", account_id=account_id)
 
 
 class HubQueueGauge:

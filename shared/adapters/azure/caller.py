@@ -25,6 +25,13 @@ def caller_of(credential: TokenCredential) -> str:
     return f"{name} ({object_id})" if name else str(object_id)
 
 
+def object_id_of(credential: TokenCredential) -> str:
+    """The object id of whose token it is. Raises TransientError, ConfigurationError."""
+    with translated("ask whose token this is"):
+        found = _claims(credential.get_token(_SCOPE).token).get("oid")
+    return str(found) if found else UNKNOWN
+
+
 def _claims(token: str) -> dict[str, object]:
     try:
         part = token.split(".")[1]

@@ -17,6 +17,7 @@ from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 from shared.adapters.azure.errors import translated
 from shared.messages.connector_request import ConnectorRequest
 from shared.messages.parked_request import ParkedRequest
+from shared.messages.probe import LIFETIME_SECONDS, probe_json
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,10 @@ class StorageRequestQueue:
         delay = min(math.ceil(max(delay_seconds, 0)), _LONGEST_DELAY_SECONDS)
         put_message(self._requests, request.to_json(), visibility_timeout=delay)
 
+    def probe(self, sender: str) -> None:
+        """Puts a probe, which is gone after a minute and asks nothing of whoever takes it."""
+        put_message(self._requests, probe_json(sender), time_to_live=LIFETIME_SECONDS)
+
     def park(self, parked: ParkedRequest) -> None:
         """Puts a parked request where it waits for a person."""
         put_message(self._poison, parked.to_json())
@@ -58,7 +63,7 @@ def put_message(queue: QueueClient, text: str, **options: Any) -> None:
 
     with translated(f"put a message on {queue.queue_name}"):
         try:
-            queue.send_message(text, time_to_live=NEVER_EXPIRES, raw_response_hook=note, **options)
+            queue.send_message(text, raw_response_hook=note, **{"time_to_live": NEVER_EXPIRES, **options})
         except (ParseError, AzureError, LookupError, TypeError, AttributeError, ValueError):
             if not taken:
                 raise
