@@ -41,7 +41,7 @@ QUICK: dict[str, Any] = {
     "readiness_first_delay_seconds": 1,
     "resource_graph_lag_seconds": 0.5,
     "crash_invisibility_seconds": 3.0,
-    "max_polling_interval_seconds": 0.2,
+    "max_polling_interval_seconds": 0.4,
     "retry_first_seconds": 1.0,
     "retry_longest_seconds": 10.0,
     "retry_contended_seconds": 1.0,

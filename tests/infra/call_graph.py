@@ -8,6 +8,7 @@ nothing may be missed: what the types cannot tell is an error.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -88,7 +89,10 @@ def _code() -> _Code:
         for each in sources
         if each.path is not None
     ]
-    found = build(ours, options)
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with (_CACHE / "lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker reads the types of all libraries, half a minute; others the cache
+        found = build(ours, options)
     assert not found.errors, found.errors
     return _Code(
         modules={name: state.tree for name, state in found.graph.items() if state.tree is not None},
