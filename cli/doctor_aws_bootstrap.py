@@ -75,7 +75,9 @@ def side(policies: PolicySource) -> LookAtAws:
             stacks=NamedStacks(_client("cloudformation")),
             parts=parts,
             mender=parts,
-            bucket=S3TemplateBucket(_client("s3"), bucket=bucket, key=key, region=bootstrap.BUS_REGION)
+            bucket=S3TemplateBucket(
+                _client("s3"), bucket=bucket, key=key, region=bootstrap.BUS_REGION, owner=bootstrap.bucket_owner
+            )
             if bucket
             else None,
             policy=policies,

@@ -62,7 +62,19 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(template_app, name="template")
 
 WORK_ON_A_DEPLOYMENT = frozenset(
-    {"doctor", "status", "onboard", "plan", "backfill", "offboard", "query", "replay", "report", "subscription", "sweep"}
+    {
+        "doctor",
+        "status",
+        "onboard",
+        "plan",
+        "backfill",
+        "offboard",
+        "query",
+        "replay",
+        "report",
+        "subscription",
+        "sweep",
+    }
 )
 """Commands that need the settings of one; the others make or end a sandbox."""
 
