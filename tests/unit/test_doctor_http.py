@@ -61,7 +61,7 @@ def test_only_what_is_asked_for_is_looked_at() -> None:
 
 
 def test_it_can_only_be_asked() -> None:
-    [trigger] = [each for each in doctor._function.get_bindings() if each.type == "httpTrigger"]  # type: ignore[attr-defined]  # a builder
+    [trigger] = [each for each in doctor._function.get_bindings() if each.type == "httpTrigger"]
     assert [str(each.value) for each in trigger.methods] == ["GET"]
     assert trigger.auth_level is func.AuthLevel.ANONYMOUS  # the caller is verified in code
 
