@@ -508,6 +508,7 @@ BREAKS = (
         "lambda-answers",
         function_gone,
         state="could not tell",
+        says="ResourceNotFoundException",
         also=frozenset({"lambda-token", "entra-federated-credential", "lambda-queue", "lambda-policy"}),
     ),
     Break("lambda-token", federation_off, also=frozenset({"entra-federated-credential", "lambda-queue"})),

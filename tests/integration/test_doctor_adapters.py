@@ -1,4 +1,4 @@
-"""The doctor's adapters where nothing is there or nothing may be seen: absence is a value, a refusal an error of ours."""
+"""The doctor's adapters where nothing is there or may be seen: absence is a value, a refusal an error of ours."""
 
 from __future__ import annotations
 
