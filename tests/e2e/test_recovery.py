@@ -339,6 +339,8 @@ def test_where_tables_queues_and_container_are_gone_they_are_made_again_and_the_
     assert "make deploy-azure" in unsent.document["error"]["remedy"]
     world.accident.make_again()
     mark = len(world.roll.journal)
+    for queue in ("account-events", "stack-events"):  # what was given up meanwhile, if that took long enough
+        Command(world.folder, "replay", "run", "--all", "--queue", f"{queue}-dead-letters", "--json")
     world.backfilled()
     world.roll.wait_for_state(born, "connected")
     world.drained()
