@@ -60,9 +60,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def doctor(*options: str) -> tuple[int, Any]:
     """Exit code and JSON document of one run, which remembers nothing of the one before."""
-    boto3.DEFAULT_SESSION = None  # it remembers whose keys it has seen
+    whose = "aws-caller" in options
+    if whose:
+        boto3.DEFAULT_SESSION = None  # it remembers whose keys it has seen, and so do clients, which are dear to make
     for each in CACHED:
-        each.cache_clear()
+        if whose or each is not doctor_aws_bootstrap._client:
+            each.cache_clear()
     ran = RUNNER.invoke(app, ["--quiet", "doctor", "--json", *options], catch_exceptions=False)
     return ran.exit_code, json.loads(ran.stdout)
 
