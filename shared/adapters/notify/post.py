@@ -1,6 +1,7 @@
 """One POST to a receiver. Its address may be a secret: nothing here says more of it than the host.
 
-A redirect is not followed, and what the receiver says beside its status is not read: both are strangers' words.
+A redirect is not followed, and what the receiver says beside its status and `Retry-After` is not read: both are
+strangers' words.
 """
 
 from __future__ import annotations
@@ -13,19 +14,26 @@ from urllib.parse import urlsplit
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
+from shared.adapters.notify import straight
 from shared.errors import ConfigurationError, PermanentError, TransientError
 
-_CONNECT_SECONDS, _READ_SECONDS = 5, 15
+_CONNECT_SECONDS = 5
 _UNRESOLVED = "@microsoft.keyvault("
 _PASSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _GONE = frozenset({401, 403, 404, 410})
 
 
 def keep_addresses_out_of_the_log() -> None:
-    """The HTTP library writes the path of each request at level DEBUG, and the path may be a secret."""
+    """Keeps the path of a request, which may be a secret, from where the HTTP library writes it.
+
+    At level DEBUG it writes every path; at level WARNING the whole address, where headers of an answer are malformed.
+    Source: urllib3 2.8, `connectionpool.py` and `connection.py`.
+    """
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 class Receiving:
@@ -47,11 +55,12 @@ class Receiving:
         host = self._host()
         kind = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "rollcall"}
         request = HttpRequest("POST", self._address, content=body, headers=kind | dict(headers or {}))
-        client: PipelineClient[Any, Any] = PipelineClient(self._address, policies=[])
+        transport = RequestsTransport(session=straight.StraightSession())
+        client: PipelineClient[Any, Any] = PipelineClient(self._address, policies=[], transport=transport)
         try:
             with client:
                 answer = client.send_request(
-                    request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS
+                    request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=straight.ANSWER_SECONDS
                 )
                 status, wait = answer.status_code, _seconds(answer.headers.get("Retry-After"))
                 answer.close()
