@@ -290,7 +290,8 @@ def test_a_redirect_is_not_followed(world: World) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(200, None), (202, None), (204, None), (400, PermanentError), (401, ConfigurationError), (404, ConfigurationError)]
-    + [(408, TransientError), (410, ConfigurationError), (413, PermanentError), (503, TransientError)],
+    + [(408, TransientError), (410, ConfigurationError), (413, PermanentError), (503, TransientError)]
+    + [(425, TransientError), (507, TransientError), (522, TransientError)],
 )
 def test_what_each_status_means(world: World, status: int, kind: type[RollcallError] | None) -> None:
     endpoint = Endpoint("receivers", Journal(), lambda _: Response(status=status))

@@ -22,7 +22,7 @@ from shared.errors import ConfigurationError, PermanentError, TransientError
 
 _CONNECT_SECONDS = 5
 _UNRESOLVED = "@microsoft.keyvault("
-_PASSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PASSES = frozenset({408, 425, 429, *range(500, 600)})
 _GONE = frozenset({401, 403, 404, 410})
 
 
