@@ -182,6 +182,19 @@ def test_a_card_names_twelve_causes_and_counts_the_others() -> None:
     assert f"And {left} more causes: {left} new, 0 resolved." in texts
 
 
+def test_a_command_is_shown_whole_or_not_at_all() -> None:
+    create = "gcloud iam workload-identity-pools providers create-oidc defender-cspm --issuer-uri=https://sts.example/"
+    for length, seen in ((600, True), (601, False)):
+        command = create + "x" * (length - len(create))
+        finding = CONNECTOR_MISSING.about("100000000001", "none", account="100000000001", remedy=f"Run `{command}`.")
+        made = notice(finding)
+        assert made.command == command
+        texts = list(runs(card_of(made)))
+        assert texts.count(command) == (2 if seen else 0)
+        assert not [text for text in texts if text.startswith("gcloud") and text != command]
+        assert texts.count("rollcall report --open") == (1 if seen else 3)
+
+
 def test_an_incomplete_sweep_says_so_first() -> None:
     incomplete = Notice(**(vars(ORDINARY) | {"complete": False}))
     assert teams._INCOMPLETE in list(runs(card_of(incomplete)))
