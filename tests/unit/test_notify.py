@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
+from functions.sweep_slice import handle_message
 from shared.application.notify import MOST_TRIES, NotifyPorts, Outcome, find_delivery, notify
 from shared.application.sweep_store import SweepStore, prune
 from shared.domain.accounts import Provider
@@ -39,9 +41,12 @@ class FakeNotifier:
 
     told: list[Notice] = field(default_factory=list)
     failures: list[RollcallError] = field(default_factory=list)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
     def tell(self, notice: Notice) -> None:
         """Keeps it."""
+        if self.meanwhile:
+            self.meanwhile.pop()()
         if self.failures:
             raise self.failures.pop(0)
         self.told.append(notice)
@@ -212,6 +217,63 @@ def test_the_same_message_twice_tells_once(told: Told) -> None:
     assert notify(message, told.ports) is Outcome.TOLD
     assert notify(message, told.ports) is Outcome.DROPPED
     assert len(told.notifiers[TEAMS].told) == 1
+
+
+def two_at_once(told: Told) -> tuple[SweepNotice, SweepNotice]:
+    """The messages of two sweeps, of which the receiver knows neither."""
+    lose(told.world, IDS[0])
+    first = told.sweep()
+    lose(told.world, IDS[1])
+    second = told.sweep()
+    older, newer = (SweepNotice(run=each.run, receiver=TEAMS, asked_at=NOON) for each in (first, second))
+    return older, newer
+
+
+@pytest.mark.parametrize("newer_ends_first", [True, False])
+def test_of_two_messages_at_once_the_newer_sweep_is_remembered(told: Told, newer_ends_first: bool) -> None:
+    older, newer = two_at_once(told)
+    outer, inner = (older, newer) if newer_ends_first else (newer, older)
+    told.notifiers[TEAMS].meanwhile = [lambda: notify(inner, told.ports)]
+    assert notify(outer, told.ports) is Outcome.TOLD
+    assert find_delivery(told.world.documents, TEAMS)[0].told == newer.run
+
+
+def test_a_failure_is_remembered_beside_an_older_sweep_that_was_told_meanwhile(told: Told) -> None:
+    older, newer = two_at_once(told)
+    told.notifiers[TEAMS].meanwhile = [lambda: fails_after(told, older)]
+    assert notify(newer, told.ports) is Outcome.GIVEN_UP
+    delivery, _ = find_delivery(told.world.documents, TEAMS)
+    assert delivery.told == older.run
+    assert delivery.failing is not None
+    assert delivery.failing.run == newer.run
+
+
+def test_a_failure_of_an_older_sweep_is_forgotten_where_a_newer_was_told_meanwhile(told: Told) -> None:
+    older, newer = two_at_once(told)
+    told.notifiers[TEAMS].meanwhile = [lambda: fails_after(told, newer)]
+    assert notify(older, told.ports) is Outcome.GIVEN_UP
+    delivery, _ = find_delivery(told.world.documents, TEAMS)
+    assert (delivery.told, delivery.failing) == (newer.run, None)
+
+
+def fails_after(told: Told, message: SweepNotice) -> None:
+    """That message is told, and what is on its way fails."""
+    assert notify(message, told.ports) is Outcome.TOLD
+    told.notifiers[TEAMS].failures = [PermanentError("410")]
+
+
+def test_a_message_that_comes_again_because_of_our_own_storage_has_its_line(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    message = SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON)
+    told.world.documents.failures.plan("find", ConfigurationError("403", setting="ROLLCALL_SWEEP__CONTAINER"))
+    with caplog.at_level(logging.INFO), pytest.raises(ConfigurationError):
+        handle_message(message.to_json().encode(), 2, told.world.ports, lambda: told.ports)
+    [line] = [vars(each) for each in caplog.records if each.getMessage() == "slice_failed"]
+    assert (line["run"], line["receiver"], line["dequeue_count"]) == (report.run, TEAMS, 2)
+    assert line["error_class"] == "ConfigurationError"
 
 
 def test_a_late_message_of_an_older_sweep_tells_nothing(told: Told) -> None:
