@@ -3,6 +3,7 @@
 #   make test [ARGS="-k pacing"]      sets up and runs every test
 #   make faults                       every fault on every service, as a table
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
+#   make replays                      a thousand messages that were given up, replayed through a kill
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
 #   make kql                          every Kusto query by Microsoft's own language service
 #   make build                        artefacts, bills of materials, licences; build-twice compares two builds
@@ -30,7 +31,7 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills kql pictures check static format lint types imports requirements runbook bench bench-sweep \
+.PHONY: setup demo test faults kills replays kql pictures check static format lint types imports requirements runbook bench bench-sweep \
 	build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp
 .NOTPARALLEL:
@@ -46,6 +47,9 @@ test: setup
 
 faults: setup
 	@$(BIN)/python -m tests.e2e.fault_table $(ARGS)
+
+replays: setup
+	@ROLLCALL_TEST_GIVEN_UP=100 $(BIN)/python -m pytest -q tests/e2e/test_replay.py -k all_messages $(ARGS)
 
 kills: setup
 	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)

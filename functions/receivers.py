@@ -30,18 +30,21 @@ class Unseen:
             self._notifier.tell(notice)
 
 
-def notifier_of(receiver: Notification) -> Notifier:
-    """The receiver that the policy means, with what its settings say now."""
-    keep_addresses_out_of_the_log()
-    address = os.environ.get(receiver.setting, "")
-    if receiver.kind is ReceiverKind.TEAMS:
-        return Unseen(TeamsChannel(address, setting=receiver.setting))
-    return Unseen(
-        Webhook(
-            address,
-            os.environ.get(receiver.key_setting, ""),
-            setting=receiver.setting,
-            key_setting=receiver.key_setting,
-            clock=SystemClock(),
+class SettingReceivers:
+    """Receivers whose addresses are in settings by the names that the policy gives."""
+
+    def find(self, receiver: Notification) -> Notifier:
+        """The receiver that the policy means, with what its settings say now."""
+        keep_addresses_out_of_the_log()
+        address = os.environ.get(receiver.setting, "")
+        if receiver.kind is ReceiverKind.TEAMS:
+            return Unseen(TeamsChannel(address, setting=receiver.setting))
+        return Unseen(
+            Webhook(
+                address,
+                os.environ.get(receiver.key_setting, ""),
+                setting=receiver.setting,
+                key_setting=receiver.key_setting,
+                clock=SystemClock(),
+            )
         )
-    )

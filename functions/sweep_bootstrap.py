@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions import bootstrap, receivers
+from functions import bootstrap
+from functions.receivers import SettingReceivers
 from shared.adapters.aws.account_identity import IamIdentities
 from shared.adapters.aws.hub import Hub
 from shared.adapters.aws.hub_views import HubAccountListing, HubQueueGauge, HubStackStates
@@ -90,7 +91,7 @@ def notify_ports() -> NotifyPorts:
         ledger=ports.ledger,
         slices=ports.slices,
         policy=ports.policy,
-        notifier=receivers.notifier_of,
+        receivers=SettingReceivers(),
         clock=ports.clock,
     )
 

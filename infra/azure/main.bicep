@@ -278,8 +278,5 @@ output policyUri string = '${intakeStorage.outputs.blobServiceUri}/policy/policy
 @description('ROLLCALL_LEDGER__TABLESERVICEURI of an operator\'s shell.')
 output tableServiceUri string = intakeStorage.outputs.tableServiceUri
 
-@description('Where the secrets of notifications are set; empty: no key vault was asked for.')
-output notifyVaultName string = notifyVault ? vault!.outputs.name : ''
-
 @description('ROLLCALL_SWEEP__CONTAINER of an operator\'s shell.')
 output sweepsContainer string = '${intakeStorage.outputs.blobServiceUri}/sweeps'

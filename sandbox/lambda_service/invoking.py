@@ -5,12 +5,12 @@ Source: Lambda API reference 2015-03-31, Invoke: RequestResponse, `X-Amz-Functio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from urllib.parse import unquote
 
 from moto.awslambda.responses import LambdaResponse
 
+from sandbox.aws.errors import AwsError
 from sandbox.aws.patching import Patch, Patches
 from sandbox.lambda_service.function import Function
 
@@ -25,16 +25,12 @@ def invoking(find: Callable[[str], Function | None]) -> Patches:
         name = unquote(self.path.rsplit("/", 2)[-2])
         kind = self.headers.get("X-Amz-Invocation-Type") or _SYNCHRONOUS
         if kind != _SYNCHRONOUS:
-            message = f"The sandbox does not simulate the invocation type {kind}."
-            return 501, {"x-amzn-ErrorType": "NotImplemented"}, json.dumps({"Message": message})
+            raise AwsError(
+                "InvalidParameterValueException", f"The sandbox does not simulate the invocation type {kind}."
+            )
         function = find(name.rpartition(":")[2])
         if function is None:
-            message = f"Function not found: {name}"
-            return (
-                404,
-                {"x-amzn-ErrorType": "ResourceNotFoundException"},
-                json.dumps({"Type": "User", "Message": message}),
-            )
+            raise AwsError("ResourceNotFoundException", f"Function not found: {name}")
         _, result = function.invoke(self.body.encode() if isinstance(self.body, str) else self.body)
         headers = {"content-type": "application/json", "x-amz-executed-version": "$LATEST"}
         if result.failed:

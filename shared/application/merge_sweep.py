@@ -47,15 +47,16 @@ def merge_if_last(run: str, ports: SweepPorts, *, just: int = 0) -> SweepReport 
         return None
     newest = before is None or before.run < run
     report = reported(facts, store.results(facts.slices), before if newest else None, ports.clock.now())
-    if newest:
-        report = delete_orphans(report, before, ports.policy.current(), ports)
+    policy = ports.policy.current() if newest else None
+    if policy is not None:
+        report = delete_orphans(report, before, policy, ports)
     states = _count_states(run, ports)
     store.put_summary(summarized(report, states))
     store.put_report(report)
     _tell(report, ports, newest=newest)
     _tell_states(run, states)
-    if newest:
-        ask_for_notices(report, ports)
+    if policy is not None:
+        ask_for_notices(report, policy.notifications, ports)
     if newest and not put_latest(ports.documents, report, version):
         made, _ = find_latest(ports.documents)
         if made is not None and made.run == run:  # the message that makes the report was delivered twice

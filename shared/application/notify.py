@@ -7,7 +7,7 @@ Nothing of it touches the sweep: the report is made before. A receiver that cann
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
@@ -50,6 +50,13 @@ class Notifier(Protocol):
         """Sends it. Raises TransientError, PermanentError, ConfigurationError."""
 
 
+class Receivers(Protocol):
+    """Those that there are."""
+
+    def find(self, receiver: Notification) -> Notifier:
+        """The one that the policy means, as its settings are now. Nothing of it is checked yet."""
+
+
 class Outcome(StrEnum):
     """What became of one try."""
 
@@ -62,27 +69,27 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NotifyPorts:
-    """What telling works with. `notifier` is the receiver that the policy means."""
+    """What telling works with."""
 
     documents: Documents
     ledger: Ledger
     slices: SliceSender
     policy: PolicySource
-    notifier: Callable[[Notification], Notifier]
+    receivers: Receivers
     clock: Clock
     delays: RetrySchedule = field(default=DELAYS)
 
 
-def ask_for_notices(report: SweepReport, ports: SweepPorts) -> None:
-    """Puts a message for each receiver of the policy. Raises TransientError, ConfigurationError."""
-    for receiver in ports.policy.current().notifications:
+def ask_for_notices(report: SweepReport, receivers: Iterable[Notification], ports: SweepPorts) -> None:
+    """Puts a message for each receiver. Raises TransientError, ConfigurationError."""
+    for receiver in receivers:
         ports.slices.send_notice(SweepNotice(run=report.run, receiver=receiver.setting, asked_at=ports.clock.now()))
 
 
-def undelivered_notices(ports: SweepPorts) -> Iterator[SweepFinding]:
+def undelivered_notices(receivers: Iterable[Notification], documents: Documents) -> Iterator[SweepFinding]:
     """A finding for each receiver that could not be told. Raises TransientError, ConfigurationError."""
-    for receiver in ports.policy.current().notifications:
-        delivery, _ = find_delivery(ports.documents, receiver.setting)
+    for receiver in receivers:
+        delivery, _ = find_delivery(documents, receiver.setting)
         if (found := undelivered(receiver.setting, delivery)) is not None:
             yield found
 
@@ -99,7 +106,7 @@ def notify(message: SweepNotice, ports: NotifyPorts) -> Outcome:
     if changes:
         notice = notice_of(report, changes, _records(changes, ports.ledger), since=before.run if before else "")
         try:
-            ports.notifier(receiver).tell(notice)
+            ports.receivers.find(receiver).tell(notice)
         except RollcallError as error:
             return _missed(message, delivery, version, error, ports)
     told = Delivery(told=message.run, told_at=ports.clock.now())

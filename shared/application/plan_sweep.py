@@ -84,7 +84,10 @@ def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts, *, patie
         policy_hash=policy.content_hash,
         slices=slices,
         gaps=tuple(listings.gaps),
-        findings=tuple(_about_earlier_runs(message, ports)),
+        findings=(
+            *_about_earlier_runs(message, ports),
+            *undelivered_notices(policy.notifications, ports.documents),
+        ),
     )
     return _first(facts, store)
 
@@ -264,4 +267,3 @@ def _about_earlier_runs(message: SweepSlice, ports: SweepPorts) -> Iterator[Swee
     if latest is not None and message.asked_at - latest.started_at > MISSED_AFTER:
         hours = (message.asked_at - latest.started_at).total_seconds() / 3600
         yield SWEEP_MISSED.about("sweep", f"the sweep before began {hours:.0f} hours earlier")
-    yield from undelivered_notices(ports)

@@ -266,11 +266,15 @@ def test_paper_has_the_lines_and_no_controls(opened: Open) -> None:
     page = opened()
     page.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.page.emulate_media(media="print")
+    numbers = page.page.locator("#states details table")
+    assert numbers.is_visible()
     assert page.findings.count() == len(roll(300, 260).open)
     for part in (".top", "#findings form", "#findings .downloads"):
         assert page.page.locator(part).first.is_hidden()
     assert page.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert len(page.page.pdf(format="A4")) > 50_000
+    page.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert numbers.is_hidden()
 
 
 # --- safe

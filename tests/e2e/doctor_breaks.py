@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -412,12 +411,12 @@ def hub_audience_gone(world: World) -> Undo:
 def hub_takes_no_role(world: World) -> Undo:
     """As a service control policy or another organization id would have it."""
     iam, where = world.roll.client("iam"), {"RoleName": "rollcall-reader-hub", "PolicyName": "list-and-look"}
-    found = iam.get_role_policy(**where)["PolicyDocument"]
-    before = json.loads(found) if isinstance(found, str) else found
-    changed = copy.deepcopy(before)
-    changed["Statement"] = [each for each in changed["Statement"] if each["Sid"] != "TakeTheReaderRole"]
-    iam.put_role_policy(**where, PolicyDocument=json.dumps(changed))
-    return lambda: iam.put_role_policy(**where, PolicyDocument=json.dumps(before))
+    policies = iam_backends[world.management]["aws"].get_role(where["RoleName"]).policies
+    before = policies[where["PolicyName"]]
+    document = json.loads(before) if isinstance(before, str) else before
+    kept = [each for each in document["Statement"] if each["Sid"] != "TakeTheReaderRole"]
+    iam.put_role_policy(**where, PolicyDocument=json.dumps(document | {"Statement": kept}))
+    return lambda: policies.update({where["PolicyName"]: before})
 
 
 def client_id_taken_off(world: World) -> Undo:
@@ -509,6 +508,7 @@ BREAKS = (
         "lambda-answers",
         function_gone,
         state="could not tell",
+        says="ResourceNotFoundException",
         also=frozenset({"lambda-token", "entra-federated-credential", "lambda-queue", "lambda-policy"}),
     ),
     Break("lambda-token", federation_off, also=frozenset({"entra-federated-credential", "lambda-queue"})),

@@ -99,13 +99,10 @@ class World:
         time.sleep(1)  # a connector that was asked for last
         self.roll.wait_until_drained()
 
-    def have_left(self, leaving: list[str], since: int) -> bool:
-        """Whether everybody's request was looked at, as far as the day's share allows; the others wait for the next."""
-        if self.roll.messages_on("AccountEventsQueue") or self.roll.messages_on("StackEventsQueue"):
-            return False
-        known = {self.roll.record(each) for each in leaving}
-        gone = self.roll.journal.entries(operation="arm:DeleteSecurityConnector", since=since)
-        return None not in known and len(gone) >= MOST
+    def were_looked_at(self, accounts: list[str]) -> bool:
+        """Whether AWS's side is done and the ledger knows each."""
+        busy = self.roll.messages_on("AccountEventsQueue") or self.roll.messages_on("StackEventsQueue")
+        return not busy and all(self.roll.record(each) is not None for each in accounts)
 
     def states(self) -> dict[str, str]:
         """Every line of the ledger, but that of the management account, which mode `standalone` leaves out."""
@@ -339,6 +336,8 @@ def test_where_tables_queues_and_container_are_gone_they_are_made_again_and_the_
     assert "make deploy-azure" in unsent.document["error"]["remedy"]
     world.accident.make_again()
     mark = len(world.roll.journal)
+    for queue in ("account-events", "stack-events"):  # what was given up meanwhile, if that took long enough
+        Command(world.folder, "replay", "run", "--all", "--queue", f"{queue}-dead-letters", "--json")
     world.backfilled()
     world.roll.wait_for_state(born, "connected")
     world.drained()
@@ -365,10 +364,10 @@ def test_with_an_empty_ledger_no_more_lose_their_connectors_than_a_day_allows(wo
     world.drained()
     world.accident.wipe()
     mark = len(world.roll.journal)
-    for _ in range(2):  # the second finds what the first has spared
+    for _ in range(3):  # each asks for those that the one before has spared
         world.run("backfill")
-        wait_until(lambda: world.have_left(leaving, mark), "those that may go are gone, the others wait")
-        time.sleep(2)  # one too many would go now
+        wait_until(lambda: world.were_looked_at(leaving), "each was looked at")
+        time.sleep(3)  # one too many would go now
     removed = world.roll.journal.entries(operation="arm:DeleteSecurityConnector", since=mark)
     assert len({each.path for each in removed}) == MOST
     assert {str(world.roll.record(each).state) for each in leaving} <= {State.EXCLUDED, State.DEFERRED}  # type: ignore[union-attr]  # noted

@@ -330,17 +330,6 @@ def test_hub_and_reader_use_every_action_that_they_have(world: World, planted: P
     assert reader.actions == reader.granted
 
 
-def test_stopped_while_it_waits_the_command_says_that_the_sweep_goes_on(world: World) -> None:
-    world.roll.sandbox.faults.hold(Hold(**RESULT, when="before"))
-    with started(world.folder, "sweep") as command:
-        wait_until(lambda: any(hold["reached"] for hold in world.roll.sandbox.faults.holds()), "it looks")
-        command.send_signal(signal.SIGINT)
-        code = command.wait(timeout=30)
-    world.roll.sandbox.faults.release()
-    assert code == 1
-    assert "goes on; see its end with `rollcall sweep --last`" in (world.folder / "stderr").read_text()
-
-
 def notices(world: World, receiver: str) -> list[Any]:
     return world.roll.sandbox.azure.receivers.taken(receiver)
 
@@ -350,11 +339,12 @@ def test_receivers_are_told_what_changed_and_none_of_them_holds_up_or_fails_a_sw
     first = notices(world, "webhook")[0]
     assert (first["schema"], first["since"], first["resolved"]) == ("roll-notice/1", "", 0)
     assert first["new"] == sum(each["new"] for each in first["causes"]) > 10
-    titles = [each["attachments"][0]["content"]["fallbackText"] for each in notices(world, "teams")]
-    assert titles[0] == f"Rollcall: {first['new']} new, 0 resolved"
+    card = notices(world, "teams")[0]["attachments"][0]["content"]
+    assert card["fallbackText"] == f"Rollcall: {first['new']} new, 0 resolved"
     world.sweep()
     world.wait_until_told()
     told = len(notices(world, "webhook"))
+    assert len(notices(world, "teams")) == told
 
     faults.plant(Fault(kind=FaultKind.THROTTLE, retry_after=1, rate=1.0, service="receivers", operation="PostToTeams"))
     faults.plant(Fault(kind=FaultKind.LATENCY, seconds=6, service="receivers", operation="PostToWebhook"))
@@ -367,12 +357,23 @@ def test_receivers_are_told_what_changed_and_none_of_them_holds_up_or_fails_a_sw
     assert [each["key"] for each in notices(world, "webhook")[-1]["causes"]] == ["messages-given-up"]
     wait_until(lambda: any(each["struck"] == MOST_TRIES for each in faults.planted()), "all tries were spent")
     world.wait_until_told()
-    assert len(notices(world, "teams")) == len(titles)
+    assert len(notices(world, "teams")) == told
     faults.clear()
 
     later = world.sweep()
     assert ("notice-undelivered", "") in found(later, "new")
-    wait_until(lambda: len(notices(world, "teams")) == len(titles) + 1, "the other was told what it had missed")
+    wait_until(lambda: len(notices(world, "teams")) == told + 1, "the other was told what it had missed")
     assert notices(world, "teams")[-1]["attachments"][0]["content"]["fallbackText"] == "Rollcall: 2 new, 0 resolved"
     world.roll.client("sqs").purge_queue(QueueUrl=dead)
     assert set(found(world.sweep(), "resolved")) == {("messages-given-up", ""), ("notice-undelivered", "")}
+
+
+def test_stopped_while_it_waits_the_command_says_that_the_sweep_goes_on(world: World) -> None:
+    world.roll.sandbox.faults.hold(Hold(**RESULT, when="before"))
+    with started(world.folder, "sweep") as command:
+        wait_until(lambda: any(hold["reached"] for hold in world.roll.sandbox.faults.holds()), "it looks")
+        command.send_signal(signal.SIGINT)
+        code = command.wait(timeout=30)
+    world.roll.sandbox.faults.release()
+    assert code == 1
+    assert "goes on; see its end with `rollcall sweep --last`" in (world.folder / "stderr").read_text()

@@ -26,8 +26,6 @@ OF_AWS_ITSELF = {
 """Options of every command. Source: AWS CLI command reference, "Global options", and the page on pagination."""
 NOT_OF_THE_API = {("s3", "cp"), ("s3", "sync"), ("s3", "ls"), ("cloudformation", "deploy"), ("cloudformation", "wait")}
 """Commands that the AWS CLI makes of several calls; their names alone are looked at."""
-PLANNED = {"doctor", "query"}
-"""Commands that pages name as not there yet."""
 
 
 def calls(text: str, program: str) -> list[list[str]]:
@@ -77,7 +75,7 @@ def wrong_with_rollcall(words: list[str]) -> str:
         elif word in command.commands:
             command = command.commands[word]
         else:
-            return "" if word in PLANNED else f"no command {word}"
+            return f"no command {word}"
     options |= _options(command)
     unknown = [each for each in rest if each.startswith("--") and each.partition("=")[0] not in options]
     return f"no option {', '.join(unknown)}" if unknown else ""

@@ -85,6 +85,12 @@ def test_every_role_may_do_what_the_code_calls_and_nothing_else() -> None:
     assert Rights().problems() == []
 
 
+def test_the_doctor_asks_through_the_hub_for_nothing_that_the_sweep_does_not() -> None:
+    asked = needed_by_code("functions.doctor.doctor").keys()
+    assert {"sts:AssumeRole", "cloudformation:DescribeStackInstance", "iam:GetOpenIDConnectProvider"} <= asked
+    assert asked <= needed_by_code(SWEEP).keys()
+
+
 def test_every_function_has_a_role_of_its_own() -> None:
     template = load(TEMPLATE)
     functions = [name for name, each in template["Resources"].items() if each["Type"] == "AWS::Serverless::Function"]

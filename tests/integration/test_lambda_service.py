@@ -345,6 +345,21 @@ def test_stopped_service_leaves_no_process_behind(bench: Bench) -> None:
     assert bench.waiting(bench.queue) == 1
 
 
+def test_a_function_that_is_invoked_answers_for_itself(bench: Bench, session: boto3.Session, aws_url: str) -> None:
+    bench.deploy(source="def handler(event, context):\n    return {'asked': event['who']}\n")
+    bench.run()
+    client = session.client("lambda", endpoint_url=aws_url)
+    answer = client.invoke(FunctionName=bench.name, Payload=b'{"who": "me"}')
+    assert (answer["StatusCode"], json.loads(answer["Payload"].read())) == (200, {"asked": "me"})
+    assert "FunctionError" not in answer
+    failed = client.invoke(FunctionName=bench.name, Payload=b"{}")
+    assert (failed["FunctionError"], json.loads(failed["Payload"].read())["errorType"]) == ("Unhandled", "KeyError")
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.invoke(FunctionName="no-such", Payload=b"{}")
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="does not simulate"):
+        client.invoke(FunctionName=bench.name, Payload=b"{}", InvocationType="Event")
+
+
 @pytest.mark.parametrize(
     ("answer", "kept"),
     [

@@ -40,16 +40,26 @@ def test_a_question_that_cannot_be_asked_is_not_told_and_ends_no_other() -> None
     refused = PermanentError("you may not look", remedy="Ask for a role.")
     found = examine([refusing(RULES, refused), question(PLANS, PLANS.ok("on"))])
     assert [(each.check.key, each.state, each.reason) for each in found] == [
+        ("aws-rules", State.OK, "so far"),
         ("aws-rules", State.UNKNOWN, "you may not look"),
         ("subscription-plans", State.OK, "on"),
     ]
     assert {each.checked_as for each in found} == {"somebody"}
 
 
+def test_of_several_checks_those_that_were_told_stay_told() -> None:
+    def ask() -> Iterator[Verdict]:
+        yield RULES.ok("on")
+        raise PermanentError("no further")
+
+    found = examine([Question(checks=(RULES, PLANS), ask=ask)])
+    assert [(each.check, each.state) for each in found] == [(RULES, State.OK), (PLANS, State.UNKNOWN)]
+
+
 def test_a_defect_of_a_check_is_told_as_one_and_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
     found = examine([refusing(RULES, KeyError("x")), question(PLANS, PLANS.ok("on"))])
-    assert [each.state for each in found] == [State.UNKNOWN, State.OK]
-    assert "KeyError" in found[0].reason
+    assert [each.state for each in found] == [State.OK, State.UNKNOWN, State.OK]
+    assert "KeyError" in found[1].reason
     assert [line.message for line in caplog.records] == ["check_failed"]
 
 

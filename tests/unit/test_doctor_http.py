@@ -103,6 +103,7 @@ def test_each_function_answers_for_itself_when_it_is_asked(
 
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "rollcall-some")
     monkeypatch.setattr("lambdas.bootstrap.doctor_side", side)
+    monkeypatch.setattr("lambdas.bootstrap.logger", lambda: None)  # Powertools' would keep our lines from other tests
     told = list(read_findings(json.dumps(module.handler(dict(REQUEST), None)).encode(), CHECKS))
     assert {each.subject for each in told} == {"rollcall-some"}
     assert {each.state for each in told} == {State.OK}

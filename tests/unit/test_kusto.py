@@ -59,14 +59,15 @@ def test_an_inner_join_drops_rows_without_a_match_and_the_default_one_takes_a_ke
     assert column(f"{OWNED} | join {MAILS} on owner | order by id asc, mail asc", "id") == ["1", "1"]
 
 
-def test_a_query_that_is_joined_reads_what_its_own_conditions_leave() -> None:
+@pytest.mark.parametrize("rest", ["", " | project name", " | where name == 'x'"])
+def test_a_query_that_is_joined_reads_what_its_own_conditions_leave(rest: str) -> None:
     seen: list[Query] = []
 
     def read(wanted: Query) -> list[dict[str, Any]]:
         seen.append(wanted)
         return OWNERS
 
-    joined = "(resourcecontainers | where type =~ 'O' | project name)"
+    joined = f"(resourcecontainers | where type =~ 'O'{rest})"
     parsed = parse(f"resources | where type =~ 'T' | join kind=inner {joined} on name", COLUMNS)
     parsed.run(THINGS, read)
     assert (parsed.table, parsed.types) == ("resources", frozenset({"t"}))

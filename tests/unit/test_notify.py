@@ -60,6 +60,10 @@ class Told:
         self.receive(*RECEIVERS)
         self.notifiers = {each.setting: FakeNotifier() for each in RECEIVERS}
 
+    def find(self, receiver: Notification) -> FakeNotifier:
+        """The one of that setting."""
+        return self.notifiers[receiver.setting]
+
     def receive(self, *receivers: Notification) -> None:
         """The policy names these."""
         self.world.source.policy = replace(self.world.source.policy, notifications=receivers)
@@ -73,7 +77,7 @@ class Told:
             ledger=world.ledger,
             slices=world.queue,
             policy=world.source,
-            notifier=lambda receiver: self.notifiers[receiver.setting],
+            receivers=self,
             clock=world.clock,
         )
 
@@ -155,7 +159,7 @@ def test_what_a_receiver_missed_comes_with_the_next_sweep(told: Told) -> None:
     assert (told.last().since, told.last().new) == ("", 3), "two connectors, and that the first was not told"
     told.deliver(WEBHOOK)
     assert told.last(WEBHOOK).new == 2, "the other knows the first already"
-    found = [each.finding for each in second.findings if each.finding.key == NOTICE_UNDELIVERED.key]
+    found = [each.finding for each in second.findings if each.finding.key == "notice-undelivered"]
     assert [(each.subject, "410" in each.reason) for each in found] == [(f"notice/{TEAMS}", True)]
     assert found[0].remedy.startswith("Put the new address there.")
 

@@ -11,6 +11,7 @@ from tests.fixtures.read import FOLDER
 ELSEWHERE = {
     "cluster-extension-missing": "tests/e2e/test_projects.py, in a sandbox with projects",
     "native-member-overdue": "tests/unit/test_sweep.py: it needs a policy of another mode",
+    "notice-undelivered": "tests/e2e/test_sweep.py, by a receiver that is throttled for good",
     "osconfig-missing": "tests/e2e/test_projects.py, in a sandbox with projects",
     "subscription-unseen": "tests/e2e/test_sweep.py takes the Reader away",
     "sweep-incomplete": "tests/e2e/test_sweep.py, by faults",

@@ -141,10 +141,11 @@ def test_discovered_resources_are_counted_once_by_type_and_account(tenant: Postu
 def test_the_inventory_says_of_each_resource_what_is_open(tenant: PostureTenant) -> None:
     tenant.assess(ACCOUNT, "ec2-instance-i-1-us-east-1", "a", severity="High")
     tenant.assess(ACCOUNT, "ec2-instance-i-1-us-east-1", "b", severity="Low")
-    tenant.assess(ACCOUNT, "ec2-instance-i-1-us-east-1", "c", status="Healthy", severity="High")
+    tenant.assess(ACCOUNT, "ec2-instance-i-1-us-east-1", "c", severity="Critical")
+    tenant.assess(ACCOUNT, "ec2-instance-i-1-us-east-1", "d", status="Healthy", severity="High")
     tenant.assess(PROJECT, "instances-1", "d", status="Healthy")
     assert cells(tenant, "inventory") == [
-        ("aws", ACCOUNT, "aws-ec2-instance-i-1-us-east-1", 2, 1, 1),
+        ("aws", ACCOUNT, "aws-ec2-instance-i-1-us-east-1", 3, 2, 1),
         ("gcp", PROJECT, "gcp-instances-1", 0, 0, 1),
     ]
     assert cells(tenant, "inventory", provider="gcp") == [("gcp", PROJECT, "gcp-instances-1", 0, 0, 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from functions.receivers import notifier_of
+from functions.receivers import SettingReceivers
 from shared.domain.policy import Notification, ReceiverKind
 from shared.errors import ConfigurationError
 from tests.unit.test_notice_bodies import KEY, ORDINARY
@@ -32,8 +32,8 @@ def test_each_kind_goes_to_the_address_in_its_setting(
     monkeypatch.setenv("ROLLCALL_NOTIFY_OPS", "https://ops.example/workflow")
     monkeypatch.setenv("ROLLCALL_NOTIFY_SIEM", "https://siem.example/hook")
     monkeypatch.setenv("ROLLCALL_NOTIFY_SIEM_KEY", KEY)
-    notifier_of(TEAMS).tell(ORDINARY)
-    notifier_of(SIEM).tell(ORDINARY)
+    SettingReceivers().find(TEAMS).tell(ORDINARY)
+    SettingReceivers().find(SIEM).tell(ORDINARY)
     assert posted == [("https://ops.example/workflow", ""), ("https://siem.example/hook", "v1,")]
 
 
@@ -45,7 +45,7 @@ def test_a_setting_that_is_missing_or_not_resolved_is_named_with_what_to_do(
     monkeypatch.setenv(receiver.setting, value)
     monkeypatch.setenv(receiver.key_setting, KEY)
     with pytest.raises(ConfigurationError, match=words) as refused:
-        notifier_of(receiver).tell(ORDINARY)
+        SettingReceivers().find(receiver).tell(ORDINARY)
     assert refused.value.setting == receiver.setting
     assert receiver.setting in refused.value.remedy
 
@@ -55,6 +55,6 @@ def test_a_webhook_without_its_key_is_told_nothing(
 ) -> None:
     monkeypatch.setenv("ROLLCALL_NOTIFY_SIEM", "https://siem.example/hook")
     with pytest.raises(ConfigurationError) as refused:
-        notifier_of(SIEM).tell(ORDINARY)
+        SettingReceivers().find(SIEM).tell(ORDINARY)
     assert refused.value.setting == "ROLLCALL_NOTIFY_SIEM_KEY"
     assert posted == []

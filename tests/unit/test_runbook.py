@@ -26,6 +26,7 @@ from tests.unit.test_use_case_refusals import PRODUCED
 RUNBOOK = PAGE.read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0].strip(): part for part in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]}
 SWEEP_TESTS = (
+    "notify",
     "machine_deletion",
     "machine_doubts",
     "project_advice",

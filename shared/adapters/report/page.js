@@ -213,6 +213,19 @@ function follow(listings, first = false) {
   title.focus({ preventScroll: true });
 }
 
+/** What is folded is open on paper, and as it was after it. */
+function unfoldOnPaper() {
+  addEventListener("beforeprint", () => {
+    for (const each of document.querySelectorAll("details:not([open])")) each.open = each.dataset.unfolded = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of document.querySelectorAll("details[data-unfolded]")) {
+      each.open = false;
+      delete each.dataset.unfolded;
+    }
+  });
+}
+
 async function start() {
   const { text, report } = await unpack();
   const listings = { accounts: accounts([...report.accounts].sort(byGroup)), findings: findings(report.findings) };
@@ -229,6 +242,7 @@ async function start() {
   for (const link of document.querySelectorAll("a[data-filter]")) link.setAttribute("href", `${link.hash}?${link.dataset.filter}`);
   document.querySelectorAll("table.cards, table.tree").forEach(keepRoles);
   fold();
+  unfoldOnPaper();
   addEventListener("hashchange", () => follow(listings));
   follow(listings, true);
   document.documentElement.dataset.ready = String(Math.round(performance.now()));

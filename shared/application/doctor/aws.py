@@ -31,6 +31,7 @@ from shared.domain.doctor.aws_parts import (
 )
 from shared.domain.doctor.verdicts import Check, Verdict
 from shared.domain.policy import Mode
+from shared.errors import RollcallError
 
 FUNCTIONS = {"account-events": "account-events", "stack-events": "stack-events", "reconcile": "reconcile-accounts"}
 """The functions by their queues."""
@@ -105,8 +106,12 @@ class LookAtAws:
     def _linted(self, stack_set: StackSetSeen) -> Iterator[Verdict]:
         policy = self._side.policy.current()
         for profile in policy.used_profiles:
-            report = self._side.lint(stack_set.template.encode(), profile, policy.tenant_id)
             subject = f"profile {profile.name}"
+            try:
+                report = self._side.lint(stack_set.template.encode(), profile, policy.tenant_id)
+            except RollcallError as error:
+                yield checks.TEMPLATE.unknown(error.reason, subject=subject, remedy=error.remedy)
+                continue
             if not report.findings:
                 yield checks.TEMPLATE.ok(f"it has every role, {report.access} access", subject=subject)
                 continue

@@ -22,7 +22,7 @@ SECONDS = 60.0
 class Question:
     """What tells about some prerequisites: `ask` gives at least one verdict about each of `checks`.
 
-    Where `ask` raises, all of them could not be told. `checked_as` is who asks.
+    Where `ask` raises, what it gave before counts, and the rest could not be told. `checked_as` is who asks.
     """
 
     checks: tuple[Check, ...]
@@ -74,18 +74,27 @@ def examine(questions: Sequence[Question], *, seconds: float = SECONDS, at_once:
 
 
 def _answered(number: int, question: Question) -> _Answered:
+    told: list[Verdict] = []
     try:
-        return _Answered(number, tuple(question.ask()))
+        told.extend(question.ask())
     except RollcallError as error:
-        for check in question.checks:
+        untold = _untold(question, told)
+        for check in untold:
             logger.warning("prerequisite_not_told", extra={"key": check.key, "reason": error.reason})
-        told = tuple(check.unknown(error.reason, remedy=error.remedy) for check in question.checks)
-        return _Answered(number, told)
+        told += [check.unknown(error.reason, remedy=error.remedy) for check in untold]
     except Exception as bug:  # noqa: BLE001 - the others are told all the same; this one names itself a defect
-        keys = ", ".join(check.key for check in question.checks)
+        untold = _untold(question, told)
+        keys = ", ".join(check.key for check in untold)
         logger.exception("check_failed", extra={"key": keys, "error_class": type(bug).__name__})
         why = f"the check itself failed ({type(bug).__name__}): a defect of Rollcall"
-        return _Answered(number, tuple(check.unknown(why) for check in question.checks))
+        told += [check.unknown(why) for check in untold]
+    return _Answered(number, tuple(told))
+
+
+def _untold(question: Question, told: Sequence[Verdict]) -> list[Check]:
+    """Checks of which nothing was told yet; where something was of each, all of them: more was to come."""
+    known = {each.check for each in told}
+    return [check for check in question.checks if check not in known] or list(question.checks)
 
 
 def _gathered(
