@@ -146,7 +146,10 @@ def test_nobody_there_and_a_certificate_of_somebody_else_are_no_answer(world: Wo
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     gone = TeamsChannel(f"https://127.0.0.1:{port}/x?sig=secret", setting=SETTING)
-    assert isinstance(refused(world, gone), TransientError)
+    error = refused(world, gone)
+    assert isinstance(error, TransientError)
+    assert error.__cause__ is None, "the library's error knows the address"
+    assert error.__suppress_context__
     stranger = World(tmp_path)
     try:
         assert isinstance(refused(stranger, stranger.teams), TransientError)
@@ -171,11 +174,10 @@ def test_nobody_there_and_a_certificate_of_somebody_else_are_no_answer(world: Wo
     ],
 )
 def test_what_is_no_address_is_a_wrong_setting_and_is_not_quoted(address: str) -> None:
-    with pytest.raises((ConfigurationError, TransientError)) as error:
+    with pytest.raises(ConfigurationError) as error:
         Receiving(address, setting=SETTING).post(b"{}")
     assert "5ecret" not in f"{error.value} {error.value.remedy}"
-    if isinstance(error.value, ConfigurationError):
-        assert error.value.setting == SETTING
+    assert error.value.setting == SETTING
 
 
 def test_no_error_and_no_line_tells_an_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -291,7 +293,7 @@ def test_a_redirect_is_not_followed(world: World) -> None:
     ("status", "kind"),
     [(200, None), (202, None), (204, None), (400, PermanentError), (401, ConfigurationError), (404, ConfigurationError)]
     + [(408, TransientError), (410, ConfigurationError), (413, PermanentError), (503, TransientError)]
-    + [(425, TransientError), (507, TransientError), (522, TransientError)],
+    + [(403, ConfigurationError), (425, TransientError), (507, TransientError), (522, TransientError)],
 )
 def test_what_each_status_means(world: World, status: int, kind: type[RollcallError] | None) -> None:
     endpoint = Endpoint("receivers", Journal(), lambda _: Response(status=status))

@@ -247,7 +247,9 @@ def test_the_lines_of_the_guide_verify_what_is_sent_and_refuse_everything_else(
 
 
 @pytest.mark.parametrize(
-    "key", ["", "short", "not base64 at all!", "@Microsoft.KeyVault(SecretUri=https://v/secrets/k/)", "QUJD" * 40]
+    "key",
+    ["", "short", "not base64 at all!", "@Microsoft.KeyVault(SecretUri=https://v/secrets/k/)", "QUJD" * 40]
+    + [base64.b64encode(bytes(23)).decode(), base64.b64encode(bytes(65)).decode(), "QUJD" * 8 + "!"],
 )
 def test_a_key_that_is_none_signs_nothing(key: str, posted: list[tuple[bytes, dict[str, str]]]) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -257,10 +259,17 @@ def test_a_key_that_is_none_signs_nothing(key: str, posted: list[tuple[bytes, di
     assert not key or key not in str(refused.value)
 
 
+@pytest.mark.parametrize("length", [24, 64])
+def test_the_shortest_and_the_longest_key_sign(length: int, posted: list[tuple[bytes, dict[str, str]]]) -> None:
+    webhook(base64.b64encode(bytes(length)).decode()).tell(ORDINARY)
+    assert len(posted) == 1
+
+
 def test_a_notice_has_the_same_name_at_each_try_and_another_for_another_sweep() -> None:
     later = Notice(**(vars(ORDINARY) | {"since": "20261126T050000Z-0123abcd"}))
     assert notice_id(ORDINARY) == notice_id(Notice(**vars(ORDINARY)))
     assert notice_id(later) != notice_id(ORDINARY)
+    assert notice_id(Notice(**(vars(ORDINARY) | {"since": ""}))) == f"{ORDINARY.run}.first"
     assert json.loads(notice_json(ORDINARY))["notice_id"] == notice_id(ORDINARY)
     assert ORDINARY.ended_at == NOON - timedelta(hours=7)
 

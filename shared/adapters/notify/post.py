@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,8 @@ from shared.adapters.notify import straight
 from shared.errors import ConfigurationError, PermanentError, TransientError
 
 _CONNECT_SECONDS = 5
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+"""A name as DNS has it, or an address: it is written into errors and logs."""
 _UNRESOLVED = "@microsoft.keyvault("
 _PASSES = frozenset({408, 425, 429, *range(500, 600)})
 _GONE = frozenset({401, 403, 404, 410})
@@ -87,12 +90,12 @@ class Receiving:
             )
         try:
             parts = urlsplit(self._address)
-            host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+            name, port = parts.hostname or "", parts.port
         except ValueError:
-            parts, host = urlsplit(""), None
-        if parts.scheme != "https" or not host:
+            parts, name, port = urlsplit(""), "", None
+        if parts.scheme != "https" or not _HOST.fullmatch(name):
             raise ConfigurationError("the receiver's address is no https address", setting=self._setting)
-        return host
+        return f"{name}:{port}" if port else name
 
     def _judge(self, host: str, status: int, wait: float | None) -> None:
         if 200 <= status < 300:
