@@ -15,7 +15,7 @@ from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import SweepStore, prune
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, HistoryEntry, Result
-from shared.domain.notice import SHOW_ALL, Notice, changes_between, notice_of
+from shared.domain.notice import SHOW_ALL, Delivery, Failing, Notice, changes_between, later, notice_of
 from shared.domain.policy import Notification, ReceiverKind
 from shared.domain.sweep.findings import Severity, SweepFinding
 from shared.domain.sweep.kinds import CONNECTOR_MISSING, MESSAGES_GIVEN_UP, NOTICE_UNDELIVERED, SWEEP_MISSED
@@ -259,6 +259,14 @@ def test_a_failure_of_an_older_sweep_is_forgotten_where_a_newer_was_told_meanwhi
     assert notify(older, told.ports) is Outcome.GIVEN_UP
     delivery, _ = find_delivery(told.world.documents, TEAMS)
     assert (delivery.told, delivery.failing) == (newer.run, None)
+
+
+def test_of_two_failures_the_newer_is_kept() -> None:
+    one, other = (
+        Delivery(failing=Failing(run=run, at=NOON, tries=1, reason="410", remedy=""))
+        for run in ("20261126T050000Z-0123abcd", "20261127T050000Z-0123abcd")
+    )
+    assert later(one, other) == later(other, one) == other
 
 
 def fails_after(told: Told, message: SweepNotice) -> None:
