@@ -6,7 +6,8 @@ The last slice makes the report.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import azure.functions as func
 from pydantic import TypeAdapter, ValidationError
@@ -46,18 +47,23 @@ def handle_message(body: bytes, dequeue_count: int, ports: SweepPorts, notify_po
     except ValidationError as error:  # nobody but us puts messages here, so nothing is lost
         logger.error("slice_unreadable", extra={"reason": faults_of(error)})  # noqa: TRY400 - one line
         return
+    facts: dict[str, object] = {"run": asked.run, "dequeue_count": dequeue_count}
     if isinstance(asked, SweepNotice):
-        notify(asked, notify_ports())
+        with _failures_told(facts | {"receiver": asked.receiver}):
+            notify(asked, notify_ports())
     else:
-        _handle_slice(asked, dequeue_count, ports)
+        facts |= {"slice": asked.slice}
+        with _failures_told(facts):
+            report = sweep_one(asked, ports, tries_left=max(LAST_TRY - dequeue_count, 0))
+        logger.info("slice_done", extra=facts | {"last": report is not None})
 
 
-def _handle_slice(asked: SweepSlice, dequeue_count: int, ports: SweepPorts) -> None:
-    facts: dict[str, object] = {"run": asked.run, "slice": asked.slice, "dequeue_count": dequeue_count}
+@contextmanager
+def _failures_told(facts: Mapping[str, object]) -> Iterator[None]:
+    """One line about what the queue has to try again."""
     try:
-        report = sweep_one(asked, ports, tries_left=max(LAST_TRY - dequeue_count, 0))
+        yield
     except RollcallError as error:
         told = {"error_class": type(error).__name__, "reason": error.reason, "remedy": error.remedy}
-        logger.critical("slice_failed", extra=facts | told)
+        logger.critical("slice_failed", extra={**facts, **told})
         raise
-    logger.info("slice_done", extra=facts | {"last": report is not None})

@@ -23,6 +23,7 @@ from shared.domain.notice import (
     Failing,
     Notice,
     changes_between,
+    later,
     notice_of,
     undelivered,
 )
@@ -180,8 +181,10 @@ def find_delivery(documents: Documents, receiver: str) -> tuple[Delivery, str]:
 
 
 def _put_delivery(documents: Documents, receiver: str, delivery: Delivery, version: str) -> None:
-    """Where another message of the same receiver was faster, its word stands: both told what they knew."""
-    documents.put(_name(receiver), DELIVERY.dump_json(delivery), over=version)
+    """Where another message of the same receiver was faster, what is newer of both is kept."""
+    while not documents.put(_name(receiver), DELIVERY.dump_json(delivery), over=version):
+        other, version = find_delivery(documents, receiver)
+        delivery = later(delivery, other)
 
 
 def _name(receiver: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.ledger import AccountKey, AccountRecord
@@ -99,6 +99,13 @@ class Delivery:
     told: str = ""
     told_at: datetime | None = None
     failing: Failing | None = None
+
+
+def later(one: Delivery, other: Delivery) -> Delivery:
+    """What two messages to one receiver came to: the newer sweep that was told, and a failure only of one after it."""
+    told = max(one, other, key=lambda each: each.told)
+    failures = [each.failing for each in (one, other) if each.failing is not None and each.failing.run > told.told]
+    return replace(told, failing=max(failures, key=lambda each: each.run, default=None))
 
 
 def changes_between(before: SweepReport | None, after: SweepReport) -> tuple[Change, ...]:

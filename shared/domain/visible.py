@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 _HIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""What is not seen, or turns round what is: control characters, marks of direction, halves of letters.
+"""What is not seen, or turns round what is: control characters, marks of direction, fillers, halves of letters.
 
-What joins an emoji of several is left.
+What joins or dresses an emoji (U+200C, U+200D, U+FE0E, U+FE0F) is left.
+Source: Unicode 16, DerivedCoreProperties.txt, `Default_Ignorable_Code_Point`.
 """
 
 

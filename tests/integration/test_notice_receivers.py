@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import socket
+import ssl
+import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +30,7 @@ from sandbox.journal import Journal
 from sandbox.serving import Service
 from sandbox.trust import trusting
 from shared.adapters.clock import SystemClock
-from shared.adapters.notify import post
+from shared.adapters.notify import straight
 from shared.adapters.notify.post import Receiving, keep_addresses_out_of_the_log
 from shared.adapters.notify.teams import TeamsChannel
 from shared.adapters.notify.webhook import Webhook
@@ -130,7 +134,7 @@ def test_what_passes_by_itself_is_transient_and_keeps_the_wait_that_was_asked_fo
 def test_a_receiver_that_says_nothing_is_waited_for_within_bounds(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(post, "_READ_SECONDS", 0.5)
+    monkeypatch.setattr(straight, "ANSWER_SECONDS", 0.5)
     world.strike(kind=FaultKind.TIMEOUT, seconds=3)
     begun = time.monotonic()
     assert isinstance(refused(world, world.teams), TransientError)
@@ -142,7 +146,10 @@ def test_nobody_there_and_a_certificate_of_somebody_else_are_no_answer(world: Wo
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     gone = TeamsChannel(f"https://127.0.0.1:{port}/x?sig=secret", setting=SETTING)
-    assert isinstance(refused(world, gone), TransientError)
+    error = refused(world, gone)
+    assert isinstance(error, TransientError)
+    assert error.__cause__ is None, "the library's error knows the address"
+    assert error.__suppress_context__
     stranger = World(tmp_path)
     try:
         assert isinstance(refused(stranger, stranger.teams), TransientError)
@@ -154,24 +161,23 @@ def test_nobody_there_and_a_certificate_of_somebody_else_are_no_answer(world: Wo
     "address",
     [
         "",
-        "http://127.0.0.1/x?sig=secret",
-        "ftp://hooks.example/secret",
+        "http://127.0.0.1/x?sig=5ecret",
+        "ftp://hooks.example/5ecret",
         "https://",
-        "https://[::1/secret",
-        "//secret",
-        "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/secret/)",
-        "https://\udcff.example/secret",
-        f"https://{'a' * 300}.example/secret",
-        "https://hooks .example/secret",
+        "https://[::1/5ecret",
+        "https://hooks.example:port/5ecret",
+        "//5ecret",
+        "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/5ecret/)",
+        "https://\udcff.example/5ecret",
+        f"https://{'a' * 300}.example/5ecret",
+        "https://hooks .example/5ecret",
     ],
 )
 def test_what_is_no_address_is_a_wrong_setting_and_is_not_quoted(address: str) -> None:
-    with pytest.raises((ConfigurationError, TransientError)) as error:
+    with pytest.raises(ConfigurationError) as error:
         Receiving(address, setting=SETTING).post(b"{}")
-    assert "secret/" not in str(error.value)
-    assert "sig=" not in str(error.value)
-    if isinstance(error.value, ConfigurationError):
-        assert error.value.setting == SETTING
+    assert "5ecret" not in f"{error.value} {error.value.remedy}"
+    assert error.value.setting == SETTING
 
 
 def test_no_error_and_no_line_tells_an_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -187,6 +193,87 @@ def test_no_error_and_no_line_tells_an_address(world: World, caplog: pytest.LogC
         world.teams.tell(ORDINARY)
     lines = [f"{line.getMessage()} {line.args}" for line in caplog.records]
     assert not [text for text in (*told, *lines) if signature in text]
+
+
+@contextmanager
+def saying(world: World, talk: Callable[[ssl.SSLSocket], None]) -> Iterator[TeamsChannel]:
+    """A receiver that reads one request and then says what `talk` writes, until nobody listens any more."""
+
+    def serve() -> None:
+        try:
+            taken, _ = listening.accept()
+            with world.certificates.server_context().wrap_socket(taken, server_side=True) as stream:
+                stream.settimeout(5)
+                with stream.makefile("rb") as request:
+                    request.readline()
+                    request.read(int(http.client.parse_headers(request)["Content-Length"]))
+                talk(stream)
+        except OSError:  # the sender has hung up
+            return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(5)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield TeamsChannel(f"https://127.0.0.1:{listening.getsockname()[1]}/hook?sig=5ecret", setting=SETTING)
+        thread.join(10)
+        assert not thread.is_alive(), "the sender has hung up"
+
+
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
+MOVED = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: https://elsewhere.example/\r\n\r\n"
+
+
+def drips(begun: bytes, again: bytes) -> Callable[[ssl.SSLSocket], None]:
+    """Begins, and goes on for five seconds without a pause that would be too long."""
+
+    def talk(stream: ssl.SSLSocket) -> None:
+        stream.sendall(begun)
+        for _ in range(100):
+            stream.sendall(again)
+            time.sleep(0.05)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [drips(b"HTTP/1.1 2", b"0"), drips(ACCEPTED + b"X-Slow: ", b"x"), drips(b"", b"HTTP/1.1 100 Continue\r\n\r\n")],
+    ids=["the status", "a header", "what comes before"],
+)
+def test_an_answer_that_drips_is_waited_for_no_longer_than_one_that_does_not_come(
+    world: World, monkeypatch: pytest.MonkeyPatch, talk: Callable[[ssl.SSLSocket], None]
+) -> None:
+    monkeypatch.setattr(straight, "ANSWER_SECONDS", 0.5)
+    with saying(world, talk) as channel:
+        begun = time.monotonic()
+        assert isinstance(refused(world, channel), TransientError)
+        assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(("begun", "kind"), [(ACCEPTED + b"\r\n", None), (MOVED, PermanentError)])
+def test_a_body_without_an_end_is_not_read(world: World, begun: bytes, kind: type[RollcallError] | None) -> None:
+    sent = []
+
+    def talk(stream: ssl.SSLSocket) -> None:
+        stream.sendall(begun)
+        for _ in range(50):
+            stream.sendall(bytes(1 << 20))
+            sent.append(1)
+
+    with saying(world, talk) as channel:
+        if kind is None:
+            channel.tell(ORDINARY)
+        else:
+            assert type(refused(world, channel)) is kind
+    assert len(sent) < 20, "what the system's buffers hold, and no more"
+
+
+def test_a_malformed_answer_brings_no_address_into_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    keep_addresses_out_of_the_log()
+    with saying(world, lambda stream: stream.sendall(ACCEPTED + b"no header\r\nX: y\r\n\r\n")) as channel:
+        channel.tell(ORDINARY)
+    assert not [line for line in caplog.records if "5ecret" in f"{line.getMessage()} {line.args}"]
 
 
 def test_a_redirect_is_not_followed(world: World) -> None:
@@ -205,7 +292,8 @@ def test_a_redirect_is_not_followed(world: World) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(200, None), (202, None), (204, None), (400, PermanentError), (401, ConfigurationError), (404, ConfigurationError)]
-    + [(408, TransientError), (410, ConfigurationError), (413, PermanentError), (503, TransientError)],
+    + [(408, TransientError), (410, ConfigurationError), (413, PermanentError), (503, TransientError)]
+    + [(403, ConfigurationError), (425, TransientError), (507, TransientError), (522, TransientError)],
 )
 def test_what_each_status_means(world: World, status: int, kind: type[RollcallError] | None) -> None:
     endpoint = Endpoint("receivers", Journal(), lambda _: Response(status=status))

@@ -182,6 +182,19 @@ def test_a_card_names_twelve_causes_and_counts_the_others() -> None:
     assert f"And {left} more causes: {left} new, 0 resolved." in texts
 
 
+def test_a_command_is_shown_whole_or_not_at_all() -> None:
+    create = "gcloud iam workload-identity-pools providers create-oidc defender-cspm --issuer-uri=https://sts.example/"
+    for length, seen in ((600, True), (601, False)):
+        command = create + "x" * (length - len(create))
+        finding = CONNECTOR_MISSING.about("100000000001", "none", account="100000000001", remedy=f"Run `{command}`.")
+        made = notice(finding)
+        assert made.command == command
+        texts = list(runs(card_of(made)))
+        assert texts.count(command) == (2 if seen else 0)
+        assert not [text for text in texts if text.startswith("gcloud") and text != command]
+        assert texts.count("rollcall report --open") == (1 if seen else 3)
+
+
 def test_an_incomplete_sweep_says_so_first() -> None:
     incomplete = Notice(**(vars(ORDINARY) | {"complete": False}))
     assert teams._INCOMPLETE in list(runs(card_of(incomplete)))
@@ -234,7 +247,9 @@ def test_the_lines_of_the_guide_verify_what_is_sent_and_refuse_everything_else(
 
 
 @pytest.mark.parametrize(
-    "key", ["", "short", "not base64 at all!", "@Microsoft.KeyVault(SecretUri=https://v/secrets/k/)", "QUJD" * 40]
+    "key",
+    ["", "short", "not base64 at all!", "@Microsoft.KeyVault(SecretUri=https://v/secrets/k/)", "QUJD" * 40]
+    + [base64.b64encode(bytes(23)).decode(), base64.b64encode(bytes(65)).decode(), "QUJD" * 8 + "!"],
 )
 def test_a_key_that_is_none_signs_nothing(key: str, posted: list[tuple[bytes, dict[str, str]]]) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -244,10 +259,17 @@ def test_a_key_that_is_none_signs_nothing(key: str, posted: list[tuple[bytes, di
     assert not key or key not in str(refused.value)
 
 
+@pytest.mark.parametrize("length", [24, 64])
+def test_the_shortest_and_the_longest_key_sign(length: int, posted: list[tuple[bytes, dict[str, str]]]) -> None:
+    webhook(base64.b64encode(bytes(length)).decode()).tell(ORDINARY)
+    assert len(posted) == 1
+
+
 def test_a_notice_has_the_same_name_at_each_try_and_another_for_another_sweep() -> None:
     later = Notice(**(vars(ORDINARY) | {"since": "20261126T050000Z-0123abcd"}))
     assert notice_id(ORDINARY) == notice_id(Notice(**vars(ORDINARY)))
     assert notice_id(later) != notice_id(ORDINARY)
+    assert notice_id(Notice(**(vars(ORDINARY) | {"since": ""}))) == f"{ORDINARY.run}.first"
     assert json.loads(notice_json(ORDINARY))["notice_id"] == notice_id(ORDINARY)
     assert ORDINARY.ended_at == NOON - timedelta(hours=7)
 

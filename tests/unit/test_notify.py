@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 
+from functions.sweep_slice import handle_message
 from shared.application.notify import MOST_TRIES, NotifyPorts, Outcome, find_delivery, notify
+from shared.application.plan_sweep import ask_for_sweep
 from shared.application.sweep_store import SweepStore, prune
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, HistoryEntry, Result
-from shared.domain.notice import SHOW_ALL, Notice, changes_between
+from shared.domain.notice import SHOW_ALL, Delivery, Failing, Notice, changes_between, later, notice_of
 from shared.domain.policy import Notification, ReceiverKind
-from shared.domain.sweep.findings import SweepFinding
+from shared.domain.sweep.findings import Severity, SweepFinding
 from shared.domain.sweep.kinds import CONNECTOR_MISSING, MESSAGES_GIVEN_UP, NOTICE_UNDELIVERED, SWEEP_MISSED
 from shared.domain.sweep.report import Standing, SweepReport
 from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
@@ -39,9 +42,12 @@ class FakeNotifier:
 
     told: list[Notice] = field(default_factory=list)
     failures: list[RollcallError] = field(default_factory=list)
+    meanwhile: list[Callable[[], object]] = field(default_factory=list)
 
     def tell(self, notice: Notice) -> None:
         """Keeps it."""
+        if self.meanwhile:
+            self.meanwhile.pop()()
         if self.failures:
             raise self.failures.pop(0)
         self.told.append(notice)
@@ -218,6 +224,71 @@ def test_the_same_message_twice_tells_once(told: Told) -> None:
     assert len(told.notifiers[TEAMS].told) == 1
 
 
+def two_at_once(told: Told) -> tuple[SweepNotice, SweepNotice]:
+    """The messages of two sweeps, of which the receiver knows neither."""
+    lose(told.world, IDS[0])
+    first = told.sweep()
+    lose(told.world, IDS[1])
+    second = told.sweep()
+    older, newer = (SweepNotice(run=each.run, receiver=TEAMS, asked_at=NOON) for each in (first, second))
+    return older, newer
+
+
+@pytest.mark.parametrize("newer_ends_first", [True, False])
+def test_of_two_messages_at_once_the_newer_sweep_is_remembered(told: Told, newer_ends_first: bool) -> None:
+    older, newer = two_at_once(told)
+    outer, inner = (older, newer) if newer_ends_first else (newer, older)
+    told.notifiers[TEAMS].meanwhile = [lambda: notify(inner, told.ports)]
+    assert notify(outer, told.ports) is Outcome.TOLD
+    assert find_delivery(told.world.documents, TEAMS)[0].told == newer.run
+
+
+def test_a_failure_is_remembered_beside_an_older_sweep_that_was_told_meanwhile(told: Told) -> None:
+    older, newer = two_at_once(told)
+    told.notifiers[TEAMS].meanwhile = [lambda: fails_after(told, older)]
+    assert notify(newer, told.ports) is Outcome.GIVEN_UP
+    delivery, _ = find_delivery(told.world.documents, TEAMS)
+    assert delivery.told == older.run
+    assert delivery.failing is not None
+    assert delivery.failing.run == newer.run
+
+
+def test_a_failure_of_an_older_sweep_is_forgotten_where_a_newer_was_told_meanwhile(told: Told) -> None:
+    older, newer = two_at_once(told)
+    told.notifiers[TEAMS].meanwhile = [lambda: fails_after(told, newer)]
+    assert notify(older, told.ports) is Outcome.GIVEN_UP
+    delivery, _ = find_delivery(told.world.documents, TEAMS)
+    assert (delivery.told, delivery.failing) == (newer.run, None)
+
+
+def test_of_two_failures_the_newer_is_kept() -> None:
+    one, other = (
+        Delivery(failing=Failing(run=run, at=NOON, tries=1, reason="410", remedy=""))
+        for run in ("20261126T050000Z-0123abcd", "20261127T050000Z-0123abcd")
+    )
+    assert later(one, other) == later(other, one) == other
+
+
+def fails_after(told: Told, message: SweepNotice) -> None:
+    """That message is told, and what is on its way fails."""
+    assert notify(message, told.ports) is Outcome.TOLD
+    told.notifiers[TEAMS].failures = [PermanentError("410")]
+
+
+def test_a_message_that_comes_again_because_of_our_own_storage_has_its_line(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    message = SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON)
+    told.world.documents.failures.plan("find", ConfigurationError("403", setting="ROLLCALL_SWEEP__CONTAINER"))
+    with caplog.at_level(logging.INFO), pytest.raises(ConfigurationError):
+        handle_message(message.to_json().encode(), 2, told.world.ports, lambda: told.ports)
+    [line] = [vars(each) for each in caplog.records if each.getMessage() == "slice_failed"]
+    assert (line["run"], line["receiver"], line["dequeue_count"]) == (report.run, TEAMS, 2)
+    assert line["error_class"] == "ConfigurationError"
+
+
 def test_a_late_message_of_an_older_sweep_tells_nothing(told: Told) -> None:
     lose(told.world, IDS[0])
     first = told.sweep()
@@ -238,6 +309,18 @@ def test_a_receiver_that_is_no_more_is_left_alone_and_no_finding(told: Told) -> 
     assert [each[0].receiver for each in told.world.queue.notices] == [WEBHOOK] * 2
     assert NOTICE_UNDELIVERED.key not in {each.finding.key for each in report.open}
     assert notify(SweepNotice(run=report.run, receiver=TEAMS, asked_at=NOON), told.ports) is Outcome.DROPPED
+
+
+def test_nobody_is_told_of_a_sweep_that_a_newer_one_overtook(told: Told) -> None:
+    late = ask_for_sweep(told.world.queue, told.world.clock)
+    told.world.queue.messages.clear()
+    told.world.clock.advance(60)
+    newer = told.sweep()
+    told.world.queue.messages.append(late)
+    report = told.world.work()
+    assert report is not None
+    assert report.run == late.run < newer.run
+    assert {each[0].run for each in told.world.queue.notices} == {newer.run}
 
 
 def test_nobody_is_asked_for_where_nobody_is_to_be_told(world: SweepWorld) -> None:
@@ -352,6 +435,49 @@ def test_changes_are_grouped_by_cause_the_gravest_first_and_what_is_only_resolve
 
 def test_of_one_cause_some_may_come_while_others_go() -> None:
     assert changes(report_of(*MISSING[:2]), report_of(*MISSING[1:])) == [(CONNECTOR_MISSING.key, 1, 1)]
+
+
+def test_of_two_causes_as_grave_the_one_with_more_new_findings_comes_first() -> None:
+    few, many = SWEEP_MISSED.about("sweep", "late"), [NOTICE_UNDELIVERED.about(f"notice/{n}", "410") for n in range(2)]
+    assert SWEEP_MISSED.severity is NOTICE_UNDELIVERED.severity
+    assert changes(None, report_of(few, *many)) == [(NOTICE_UNDELIVERED.key, 2, 0), (SWEEP_MISSED.key, 1, 0)]
+    more = [replace(few, subject=f"sweep/{number}") for number in range(3)]
+    assert changes(None, report_of(*more, *many))[0] == (SWEEP_MISSED.key, 3, 0)
+
+
+def test_a_cause_is_as_grave_as_its_gravest_new_finding_which_is_named_first() -> None:
+    light, grave = (
+        CONNECTOR_MISSING.about(subject, "none", severity=severity)
+        for subject, severity in (("a", Severity.LOW), ("b", Severity.MEDIUM))
+    )
+    [change] = changes_between(report_of(CONNECTOR_MISSING.about("c", "none")), report_of(light, grave))
+    assert (change.severity, change.resolved[0].severity) == (Severity.MEDIUM, CONNECTOR_MISSING.severity)
+    assert CONNECTOR_MISSING.severity is Severity.HIGH, "that one went"
+    assert [each.subject for each in change.examples] == ["b", "a"]
+
+
+def test_a_notice_says_whether_everything_could_be_looked_at() -> None:
+    report = report_of(MISSING[0])
+    for complete in (True, False):
+        assert notice_of(replace(report, complete=complete), [], {}, since="").complete is complete
+
+
+def test_a_failure_forgets_nothing_and_is_a_line_that_somebody_must_look_at(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    lose(told.world, IDS[0])
+    first = told.sweep()
+    told.deliver()
+    lose(told.world, IDS[1])
+    second = told.sweep()
+    told.notifiers[TEAMS].failures = [PermanentError("410")]
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        assert told.deliver() == [Outcome.GIVEN_UP]
+    delivery, _ = find_delivery(told.world.documents, TEAMS)
+    assert (delivery.told, delivery.failing and delivery.failing.run) == (first.run, second.run)
+    [line] = [each for each in caplog.records if each.getMessage() == "notice_handled"]
+    assert (line.levelno, vars(line)["reason"]) == (logging.ERROR, "410")
 
 
 def test_what_was_not_looked_at_is_neither_new_nor_resolved() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from functions.receivers import SettingReceivers
 from shared.domain.policy import Notification, ReceiverKind
@@ -35,6 +38,24 @@ def test_each_kind_goes_to_the_address_in_its_setting(
     SettingReceivers().find(TEAMS).tell(ORDINARY)
     SettingReceivers().find(SIEM).tell(ORDINARY)
     assert posted == [("https://ops.example/workflow", ""), ("https://siem.example/hook", "v1,")]
+
+
+@pytest.mark.parametrize("receiver", [TEAMS, SIEM])
+def test_a_receiver_is_called_without_a_span_and_its_address_is_kept_out_of_the_log(
+    receiver: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced: list[bool] = []
+    monkeypatch.setattr(
+        "shared.adapters.notify.post.Receiving.post", lambda *_: traced.append(is_http_instrumentation_enabled())
+    )
+    monkeypatch.setenv(receiver.key_setting, KEY)
+    loggers = [logging.getLogger(f"urllib3.{name}") for name in ("connectionpool", "connection")]
+    for each in loggers:
+        monkeypatch.setattr(each, "level", logging.NOTSET)
+    SettingReceivers().find(receiver).tell(ORDINARY)
+    assert traced == [False]
+    assert is_http_instrumentation_enabled(), "else there was nothing to end"
+    assert [each.level for each in loggers] == [logging.INFO, logging.ERROR]
 
 
 @pytest.mark.parametrize("receiver", [TEAMS, SIEM])

@@ -153,6 +153,18 @@ def test_half_a_letter_breaks_nothing() -> None:
     assert of(report).data["accounts"][0]["name"] == "a\ud800b"
 
 
+def test_server_and_script_hide_what_unicode_calls_ignorable_but_what_emoji_are_made_of() -> None:
+    """The script's engine has Unicode's own list."""
+    ignorable = in_node(
+        "Array.from({length: 0xe2000}, (_, n) => String.fromCodePoint(n))"
+        ".filter((letter) => /\\p{Default_Ignorable_Code_Point}/u.test(letter))"
+    )
+    left = {"\u200c", "\u200d", "\ufe0e", "\ufe0f"}
+    assert len(ignorable) > 4000
+    assert {letter for letter in ignorable if shown(letter) == letter} == left
+    assert in_node(f"{json.dumps(ignorable)}.filter((letter) => shown(letter) === letter)") == sorted(left)
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_shown_without_control_characters(text: str) -> None:
     made = shown(text)

@@ -1,31 +1,42 @@
 """One POST to a receiver. Its address may be a secret: nothing here says more of it than the host.
 
-A redirect is not followed, and what the receiver says beside its status is not read: both are strangers' words.
+A redirect is not followed, and what the receiver says beside its status and `Retry-After` is not read: both are
+strangers' words.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest
 
+from shared.adapters.notify import straight
 from shared.errors import ConfigurationError, PermanentError, TransientError
 
-_CONNECT_SECONDS, _READ_SECONDS = 5, 15
+_CONNECT_SECONDS = 5
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+"""A name as DNS has it, or an address: it is written into errors and logs."""
 _UNRESOLVED = "@microsoft.keyvault("
-_PASSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PASSES = frozenset({408, 425, 429, *range(500, 600)})
 _GONE = frozenset({401, 403, 404, 410})
 
 
 def keep_addresses_out_of_the_log() -> None:
-    """The HTTP library writes the path of each request at level DEBUG, and the path may be a secret."""
+    """Keeps the path of a request, which may be a secret, from where the HTTP library writes it.
+
+    At level DEBUG it writes every path; at level WARNING the whole address, where headers of an answer are malformed.
+    Source: urllib3 2.8, `connectionpool.py` and `connection.py`.
+    """
     logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 class Receiving:
@@ -47,11 +58,12 @@ class Receiving:
         host = self._host()
         kind = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "rollcall"}
         request = HttpRequest("POST", self._address, content=body, headers=kind | dict(headers or {}))
-        client: PipelineClient[Any, Any] = PipelineClient(self._address, policies=[])
+        transport = RequestsTransport(session=straight.StraightSession())
+        client: PipelineClient[Any, Any] = PipelineClient(self._address, policies=[], transport=transport)
         try:
             with client:
                 answer = client.send_request(
-                    request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS
+                    request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=straight.ANSWER_SECONDS
                 )
                 status, wait = answer.status_code, _seconds(answer.headers.get("Retry-After"))
                 answer.close()
@@ -78,12 +90,12 @@ class Receiving:
             )
         try:
             parts = urlsplit(self._address)
-            host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+            name, port = parts.hostname or "", parts.port
         except ValueError:
-            parts, host = urlsplit(""), None
-        if parts.scheme != "https" or not host:
+            parts, name, port = urlsplit(""), "", None
+        if parts.scheme != "https" or not _HOST.fullmatch(name):
             raise ConfigurationError("the receiver's address is no https address", setting=self._setting)
-        return host
+        return f"{name}:{port}" if port else name
 
     def _judge(self, host: str, status: int, wait: float | None) -> None:
         if 200 <= status < 300:

@@ -21,8 +21,10 @@ CAUSES = 12
 """How many causes a card names at most; the others are counted."""
 MOST_BYTES = 24 * 1024
 """Of a message; Teams takes 28 KB."""
-_NAME, _REASON, _COMMAND = 80, 300, 200
+_NAME, _REASON = 80, 300
 """How many characters of each are shown."""
+_COMMAND = 600
+"""How long a command may be; a part of one would be no command, or another one."""
 _STYLE = {Severity.HIGH: "attention", Severity.MEDIUM: "warning", Severity.LOW: "emphasis"}
 
 Element = dict[str, Any]
@@ -123,7 +125,7 @@ def _cut(text: str, most: int) -> str:
 
 
 def _command(text: str) -> Element:
-    return _run(_cut(text, _COMMAND), fontType="Monospace")
+    return _run(shown(text) if len(text) <= _COMMAND else SHOW_ALL, fontType="Monospace")
 
 
 def _run(text: str, **style: object) -> Element:
