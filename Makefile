@@ -33,7 +33,7 @@ LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
 .PHONY: setup demo test faults kills replays kql pictures check static format lint types imports requirements runbook bench bench-sweep \
 	build build-twice lock clean \
-	deploy-federation deploy-azure deploy-aws deploy-gcp
+	deploy-federation deploy-azure deploy-aws deploy-gcp ready-azure ready-aws
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -121,10 +121,14 @@ build-twice:  ## builds into two folders and compares every byte of what they ha
 deploy-federation deploy-azure deploy-aws deploy-gcp: $(VENV)/.stamp-test
 	@$(BIN)/python -m deploy $(@:deploy-%=%) $(if $(filter 1,$(APPLY)),--apply) $(if $(filter 1,$(REPLACE)),--replace)
 
+# What is missing is said before the minute that a build takes.
+ready-azure ready-aws: $(VENV)/.stamp-test
+	@$(BIN)/python -m deploy $(@:ready-%=%) --ready
+
 ifneq ($(BUILT),1)
-deploy-aws: build
+deploy-aws: ready-aws build
 ifeq ($(APPLY),1)
-deploy-azure: build
+deploy-azure: ready-azure build
 endif
 endif
 

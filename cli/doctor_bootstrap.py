@@ -132,6 +132,7 @@ def _in_its_place() -> list[Question]:
         storage=_LateStorage(),
         policy=_POLICIES,
         object_id=_own_object_id,
+        is_stand_in=True,
     )
     return [
         *LookAtAzure(side).questions(_azure_identity()),

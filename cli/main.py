@@ -45,21 +45,23 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="rollcall", cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
 )
-app.command()(demo)
-app.command()(doctor)
-app.command()(status)
-app.command()(onboard)
-app.command()(offboard)
-app.command()(plan)
-app.command()(backfill)
-app.command()(sweep)
-app.command()(report)
-app.command()(query)
-app.add_typer(replay_app, name="replay")
-app.add_typer(subscription_app, name="subscription")
+app.command(short_help="Watch new accounts and projects get connectors, simulated.")(demo)
+app.command(short_help="Check every prerequisite, as whoever needs it; --fix mends.")(doctor)
+app.command(short_help="Show where every account and project stands, or one of them.")(status)
+app.command(short_help="Bring one account or project to what the policy asks for.")(onboard)
+app.command(short_help="Take one account or project out; --confirm does it.")(offboard)
+app.command(short_help="Show what the policy would change; nothing is written.")(plan)
+app.command(short_help="Ask for every account that is not yet as the policy wants it.")(backfill)
+app.command(short_help="Compare everything with policy and Defender: the daily sweep.")(sweep)
+app.command(short_help="Show everything on one page: coverage, times, findings, …")(report)
+app.command(short_help="Ask what Defender knows: recommendations, attack paths, …")(query)
+app.add_typer(replay_app, name="replay", short_help="See why messages were given up; send them again or discard.")
+app.add_typer(
+    subscription_app, name="subscription", short_help="Show and switch on Defender's plans of the subscription."
+)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(policy_app, name="policy")
-app.add_typer(template_app, name="template")
+app.add_typer(template_app, name="template", short_help="Check, build and roll out the template of the roles.")
 
 WORK_ON_A_DEPLOYMENT = frozenset(
     {

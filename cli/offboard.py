@@ -25,6 +25,7 @@ FATES = {
     "an identity provider of it",
 }
 
+_LONGEST_WORD = 40
 STAYS = {
     "google": "pool, providers, service accounts and their roles stay: Rollcall deletes none at Google",
     "apis": "APIs that were enabled, and enable-osconfig, stay as they are in the project",
@@ -136,7 +137,8 @@ def _show(plan: OffboardingPlan) -> None:
 
 
 def _line(label: str, text: str) -> None:
-    console.print(words(f"{label:<8} {text}"), soft_wrap=True)
+    has_id = max(map(len, text.split())) > _LONGEST_WORD
+    console.print(words(f"{label:<8} {text}"), soft_wrap=has_id)  # an id stays whole, to be copied
 
 
 def _plan_json(plan: OffboardingPlan) -> dict[str, Any]:

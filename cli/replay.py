@@ -77,7 +77,8 @@ def list_messages(  # noqa: PLR0913, PLR0917 - the options of a command
         totals_by = {"totals": dict(totals.most_common()), "count": len(found), "page": page}
         write_json(totals_by | {"messages": [message_document(each) for each in shown]})
         return
-    console.print(messages_table(shown, console.width, datetime.now(UTC)))
+    if shown:
+        console.print(messages_table(shown, console.width, datetime.now(UTC)))
     nothing = "nothing was given up" if wanted == Wanted() and not queue else "no message matches"
     console.print(" · ".join(f"{count} {kind}" for kind, count in totals.most_common()) or nothing)
     if len(found) > len(shown):

@@ -64,7 +64,7 @@ def signed_in(remedy: str, *command: str) -> Any:
     """What a command answers about whose sign-in it has. Raises RefusedError with that remedy where it has none."""
     done = _run(command)
     if done.returncode:
-        raise RefusedError(f"{command[0]} is not signed in: {' '.join(done.stderr.split())}", remedy=remedy)
+        raise RefusedError(f"{command[0]} is not signed in: {' '.join(done.stderr.split()).rstrip('.')}", remedy=remedy)
     return _document(done.stdout)
 
 

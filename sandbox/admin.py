@@ -69,7 +69,7 @@ class ProcessName(BaseModel):
 
 GOOGLE = "https://www.googleapis.com"
 """The audience of a token for Google Cloud; its role is an e-mail address."""
-_FAULTS: TypeAdapter[list[Fault] | Fault] = TypeAdapter(list[Fault] | Fault)
+_FAULTS = TypeAdapter(list[Fault])
 
 
 class AdminApi:
@@ -154,8 +154,8 @@ class AdminApi:
         return ["the e-mail address of any person", *sorted(self._sandbox.gcp.identities.accounts)]
 
     def _plant(self) -> Response:
-        wanted = _FAULTS.validate_python(request.get_json(force=True))
-        faults = wanted if isinstance(wanted, list) else [wanted]
+        given = request.get_json(force=True)
+        faults = _FAULTS.validate_python(given if isinstance(given, list) else [given])
         return jsonify({"ids": [self._sandbox.faults.plant(fault) for fault in faults]})
 
     def _planted(self) -> Response:

@@ -212,7 +212,7 @@ class Play:
             while True:
                 finished = done()
                 self._look()
-                live.update(walk_table(self._traces.by_key.values()))
+                live.update(walk_table(self._traces.by_key.values(), self._screen.width))
                 if finished or time.monotonic() > deadline:
                     break
                 last = pace(last, LOOK_EVERY_SECONDS)

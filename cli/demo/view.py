@@ -22,22 +22,27 @@ _HEADINGS = {
 }
 _NAME_WIDTH, _PLACE_WIDTH = 13, 15
 """So that a line with the longest state has 80 columns."""
+_NARROW_NAME, _FIRST_WITH_PLACE = 9, 76
+"""In a narrower terminal the place is left out and names are short, so that seconds and states stay whole."""
 
 
-def walk_table(traces: Iterable[Trace]) -> Table:
+def walk_table(traces: Iterable[Trace], columns: int) -> Table:
     """Each account and project with the seconds after its birth at which it reached each step."""
+    has_place = columns >= _FIRST_WITH_PLACE
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", max_width=_NAME_WIDTH)
-    table.add_column("place", no_wrap=True, overflow="ellipsis", max_width=_PLACE_WIDTH)
+    name_width = _NAME_WIDTH if has_place else _NARROW_NAME
+    table.add_column("name", no_wrap=True, overflow="ellipsis", max_width=name_width)
+    if has_place:
+        table.add_column("place", no_wrap=True, overflow="ellipsis", max_width=_PLACE_WIDTH)
     for heading in _HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for trace in traces:
         cells = [_seconds(trace.seconds(step)) for step in _HEADINGS]
         state = state_text(trace.record.state) if trace.record else Text("…", style="dim")
-        place = _place(trace.record.ou_path if trace.record else "")
-        table.add_row(str(trace.key.provider), words(trace.name), words(place), *cells, state)
+        place = [words(_place(trace.record.ou_path if trace.record else ""))] if has_place else []
+        table.add_row(str(trace.key.provider), words(trace.name), *place, *cells, state)
     return table
 
 

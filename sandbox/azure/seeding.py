@@ -42,12 +42,13 @@ class SeedRole(_Part):
 
 
 class SeedLock(_Part):
-    """A management lock on a subscription, resource group or resource."""
+    """A management lock on a subscription, resource group or resource, put there or taken away."""
 
-    scope: str
-    level: Level
+    scope: str | None = Field(default=None, description="the sandbox's subscription if left out")
+    level: Level = "ReadOnly"
     name: str = "seeded"
     notes: str | None = None
+    action: Literal["put", "remove"] = "put"
 
 
 class SeedPricing(_Part):
@@ -160,7 +161,7 @@ def plant(azure: AzureCloud, seed: AzureSeed) -> None:
         azure.resources.put(resource)
     _plant_posture(azure, seed)
     for lock in seed.locks:
-        azure.locks.put(lock.scope, lock.name, lock.level, lock.notes)
+        _plant_lock(azure, lock)
     for pricing in seed.pricings:
         azure.pricings.seed(pricing.subscription_id or azure.subscription_id, pricing.name, pricing.properties)
     for connector in seed.classic_connectors:
@@ -168,6 +169,14 @@ def plant(azure: AzureCloud, seed: AzureSeed) -> None:
         azure.classic_connectors.add(subscription_id, connector.name, connector.authentication_details)
     if seed.classic_answer is not None:
         azure.classic_connectors.answer = seed.classic_answer
+
+
+def _plant_lock(azure: AzureCloud, seed: SeedLock) -> None:
+    scope = seed.scope or f"/subscriptions/{azure.subscription_id}"
+    if seed.action == "put":
+        azure.locks.put(scope, seed.name, seed.level, seed.notes)
+    elif not azure.locks.remove(scope, seed.name):
+        raise LookupError(f"no lock {seed.name} on {scope}")
 
 
 def _plant_posture(azure: AzureCloud, seed: AzureSeed) -> None:

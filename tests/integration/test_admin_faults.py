@@ -104,6 +104,13 @@ def test_what_makes_no_sense_is_refused(admin: str, path: str, body: Any) -> Non
     assert refused.json()["error"]
 
 
+def test_a_fault_of_an_unknown_kind_is_refused_by_its_field_alone(admin: str, faults: Faults) -> None:
+    refused = requests.post(f"{admin}/faults", json={"service": "arm", "kind": "eror"}, timeout=10)
+    [problem] = refused.json()["error"]
+    assert (refused.status_code, problem.partition(":")[0]) == (400, "0.kind")
+    assert faults.planted() == []
+
+
 def test_an_unknown_service_is_refused_with_the_list_of_those_that_are_known(admin: str, faults: Faults) -> None:
     refused = ask("POST", f"{admin}/faults", {"service": "resource-manager", "kind": "error"})
     assert refused.status_code == 400

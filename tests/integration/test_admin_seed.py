@@ -78,6 +78,15 @@ def test_every_part_of_a_seed_is_planted(admin: str, azure: AzureCloud) -> None:
     assert azure.classic_connectors.answer == "list"
 
 
+def test_a_lock_stands_on_the_sandbox_s_subscription_and_is_taken_away_by_name(admin: str, azure: AzureCloud) -> None:
+    own = f"/subscriptions/{azure.subscription_id}"
+    assert seed(admin, locks=[{"name": "freeze"}]).status_code == 200
+    assert [each["name"] for each in azure.locks.reaching(own) if each["name"] == "freeze"] == ["freeze"]
+    assert seed(admin, locks=[{"name": "freeze", "action": "remove"}]).status_code == 200
+    assert [each for each in azure.locks.reaching(own) if each["name"] == "freeze"] == []
+    assert seed(admin, locks=[{"name": "freeze", "action": "remove"}]).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("parts", "status"),
     [

@@ -111,13 +111,14 @@ class BrokenPolicy:
         raise REFUSED
 
 
-def azure(world: FakeAzure, policy: Policy) -> tuple[Verdict, ...]:
+def azure(world: FakeAzure, policy: Policy, *, is_stand_in: bool = False) -> tuple[Verdict, ...]:
     side = AzureSide(
         foundations=world,
         rights=world,
         storage=world,
         policy=FakePolicySource(policy),
         object_id=lambda: "object-id",
+        is_stand_in=is_stand_in,
     )
     return examine(LookAtAzure(side).questions("the Function App"))
 
@@ -126,6 +127,15 @@ def test_where_all_is_well_on_azure_every_check_says_so(policy: Policy) -> None:
     found = azure(FakeAzure(), policy)
     assert {each.check for each in found} == set(OF_THE_FUNCTION_APP)
     assert {each.state for each in found} == {State.OK}
+
+
+def test_rights_that_a_person_lacks_are_no_fault_of_the_function_app(policy: Policy) -> None:
+    world = FakeAzure(permissions=(), seen=RootSeen(readable=False, refusal="AuthorizationFailed"))
+    keys = ("reader-at-root", "role-assignments")
+    assert told(azure(world, policy)) == {(key, State.WRONG) for key in keys}
+    found = azure(world, policy, is_stand_in=True)
+    assert told(found) == {(key, State.UNKNOWN) for key in keys}
+    assert all("ROLLCALL_REPORT__URL" in each.remedy for each in found if each.check.key in keys)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from cli import onboard as onboard_command
 from cli import status_output
 from cli.demo.trace import Step, Trace
 from cli.demo.view import connector_table, walk_table
+from cli.main import app
 from cli.output import words
 from cli.replay_output import messages_table
 from shared.application.replay_ports import GivenUp, Taken
@@ -92,7 +94,7 @@ def test_the_demo_s_table_tells_everything_within_80_columns() -> None:
     printed = io.StringIO()
     account = walked(Provider.AWS, "broken-crm", "/Workloads/Production", State.DEPLOY_FAILED)
     project = walked(Provider.GCP, "sys-26051990481700000000000001", "/Shops/North", State.CONNECTED)
-    Console(file=printed, width=80).print(walk_table([account, project]))
+    Console(file=printed, width=80).print(walk_table([account, project], 80))
     headings, first, second = printed.getvalue().splitlines()
     assert headings.split() == ["name", "place", "event", "deploy", "roles", "queue", "connect", "state"]
     assert first.split()[:3] + first.split()[-2:] == ["aws", "broken-crm", "…/Production", "95.0s", "deploy_failed"]
@@ -100,9 +102,24 @@ def test_the_demo_s_table_tells_everything_within_80_columns() -> None:
     assert max(map(len, (headings, first, second))) <= 80
 
 
+def test_in_a_narrow_terminal_the_demo_s_table_keeps_seconds_and_states_whole() -> None:
+    printed = io.StringIO()
+    project = walked(Provider.GCP, "sys-26051990481700000000000001", "/Shops/North", State.DEPLOY_FAILED)
+    Console(file=printed, width=60).print(walk_table([project], 60))
+    headings, row = printed.getvalue().splitlines()
+    assert headings.split() == ["name", "event", "deploy", "roles", "queue", "connect", "state"]
+    assert row.split() == ["gcp", "sys-2605…", "91.0s", "92.0s", "93.0s", "94.0s", "95.0s", "deploy_failed"]
+
+
+def test_the_commands_are_told_in_whole_sentences() -> None:
+    _, commands = CliRunner().invoke(app, ["--help"]).output.split("Commands:")
+    assert "status" in commands
+    assert "..." not in commands
+
+
 def test_hostile_names_and_places_are_text_in_the_demo_s_table() -> None:
     printed = io.StringIO()
-    Console(file=printed, width=400).print(walk_table([walked(Provider.GCP, HOSTILE, HOSTILE, State.EXCLUDED)]))
+    Console(file=printed, width=400).print(walk_table([walked(Provider.GCP, HOSTILE, HOSTILE, State.EXCLUDED)], 400))
     assert "\x1b" not in printed.getvalue()
     assert "[/red] [link" in printed.getvalue()
 

@@ -67,7 +67,7 @@ def test_the_smallest_policy_has_the_defaults() -> None:
         ("    profile: basic", "    profile: nowhere", "nowhere"),
         ("scan_interval_hours: 12", "scan_interval_hours: 25", "profiles.full.scan_interval_hours"),
         ("[foundational_cspm, defender_cspm]", "[malware]", "plan 'malware' is not among"),
-        ("  location: westeurope", "  locatoin: westeurope", "target.locatoin: an unknown word"),
+        ("  location: westeurope", "  locatoin: westeurope", "target.locatoin: an unknown word; is `location` meant?"),
         ("accounts: [098765432109]", "accounts: [98765432109]", "exclusions.accounts[0]"),
         ("ou_paths: [/Sandbox,", "ou_paths: [Sandbox,", "exclusions.ou_paths[0]"),
         ("rollcall: exclude", "rollcall: 1", "exclusions.tags.rollcall"),

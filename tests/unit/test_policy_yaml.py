@@ -189,7 +189,7 @@ def test_ten_mistakes_are_ten_messages_each_with_its_line() -> None:
 
 
 TEN = [
-    "3: organization: String should match pattern '^o-[a-z0-9]{10,32}$'",
+    "3: organization: has to match '^o-[a-z0-9]{10,32}$'",
     "8: connectors for AWS and GCP are not available in Azure Government or Azure in China",
     "9: target.colour: an unknown word",
     "13: profiles.own.scan_interval_hours: Input should be less than or equal to 24",
@@ -198,7 +198,7 @@ TEN = [
     "16: profiles.own.plans.servers.sub_plan: Input should be 'P1' or 'P2'",
     "17: profile 'gold' is not among foundational, maximum, own, recommended",
     "20: target 'nowhere' is not among the section `targets`, which is not there",
-    "23: exclusions.accounts[0]: String should match pattern '^[0-9]{12}$'",
+    "23: exclusions.accounts[0]: has to match '^[0-9]{12}$'",
     "26: deletions.orphaned_machines: has to be true or false",
 ]
 
@@ -206,13 +206,14 @@ TEN = [
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
-        ("profiles: {'a b': {}}", "1:12: profiles.a b: String should match pattern"),
+        ("profiles: {'a b': {}}", "1:12: profiles.a b: has to match"),
         ("profiles: {a: {agentless_scanning: {exclusion_tags: {'': x}}}}", "1:54: "),
         ("exclusions: {tags: {a: [b, 1]}}", "1:28: exclusions.tags.a[1]: has to be text"),
         ("rules: [{profile: recommended}]", "1:9: rules[0].match: is missing"),
         ("retry: {budget_hours: soon}", "1:23: retry.budget_hours: has to be a number"),
         ("sweep: {orphaned_after_days: 7.5}", "1:30: sweep.orphaned_after_days: has to be a whole number"),
         ("sweep: none", "1:8: sweep: has to be a mapping"),
+        ("exclusions: {ou_path: [/a]}", "1:14: exclusions.ou_path: an unknown word; is `ou_paths` meant?"),
     ],
 )
 def test_a_wrong_form_is_told_at_its_own_place(rest: str, said: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,6 +19,8 @@ from shared.domain.profiles import Profile
 from shared.errors import ConfigurationError
 
 _MOST_TOLD = 5
+_NEAR, _LONGEST_WORD, _MOST_HINTED = 0.8, 40, 50
+"""How like a word has to be; a file full of mistakes is still told within a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +93,7 @@ def _validated(tree: Tree) -> tuple[PolicyDocument | None, list[Problem]]:
 
 
 def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    for position, item in enumerate(error.errors(include_url=False, include_context=False, include_input=False)):
         loc = _in_document(item["loc"], tree)
         if loc != item["loc"] and item["type"] in {"bool_type", "model_type"}:
             # A union of `true` and a mapping: a mapping's own errors follow, of anything else one is enough.
@@ -100,7 +104,8 @@ def _structural(error: ValidationError, tree: Tree) -> Iterator[Problem]:
             continue  # a plan of the short form, which is no key: `semantic_problems` names it
         about_key = item["type"] in {"extra_forbidden", "missing"} or item["loc"][-1:] == _KEY
         line, column = tree.place(loc[:-1] if item["type"] == "missing" else loc, key=about_key)
-        yield Problem(line=line, column=column, message=f"{_dotted(loc) or 'the file'}: {_words(item)}")
+        words = _words(item, is_hinted=position < _MOST_HINTED)
+        yield Problem(line=line, column=column, message=f"{_dotted(loc) or 'the file'}: {words}")
 
 
 def _in_document(loc: Loc, tree: Tree) -> Loc:
@@ -135,5 +140,23 @@ _KEY = ("[key]",)
 _BRANCHES = ("bool", "literal[True]")
 
 
-def _words(item: Any) -> str:
-    return _PLAIN_WORDS.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+def _words(item: Any, *, is_hinted: bool) -> str:
+    if item["type"] == "extra_forbidden" and is_hinted:
+        return _PLAIN_WORDS["extra_forbidden"] + _likely(str(item["loc"][-1]))
+    plain = _PLAIN_WORDS.get(item["type"]) or str(item["msg"]).removeprefix("Value error, ")
+    return plain.replace("String should match pattern", "has to match")
+
+
+def _likely(word: str) -> str:
+    """The word of a policy that was probably meant; nothing where none is near."""
+    if len(word) > _LONGEST_WORD:
+        return ""
+    near = difflib.get_close_matches(word, _every_word() - {word}, n=1, cutoff=_NEAR)
+    return f"; is `{near[0]}` meant?" if near else ""
+
+
+@cache
+def _every_word() -> frozenset[str]:
+    schema = PolicyDocument.model_json_schema()
+    models = (schema, *schema.get("$defs", {}).values())
+    return frozenset(word for model in models for word in model.get("properties", {}))

@@ -11,6 +11,7 @@ from shared.domain.doctor.azure import (
     QUEUE_NAMES,
     TABLE_NAMES,
     group_verdict,
+    of_another,
     plans_verdict,
     registration_verdict,
     rights_verdict,
@@ -63,7 +64,10 @@ class LookAtAzure:
 
     def _root(self) -> Iterator[Verdict]:
         tenant_id, object_id = self._side.policy.current().tenant_id, self._side.object_id()
-        yield root_verdict(tenant_id, object_id, self._side.foundations.root(tenant_id, object_id))
+        yield self._of_identity(root_verdict(tenant_id, object_id, self._side.foundations.root(tenant_id, object_id)))
+
+    def _of_identity(self, verdict: Verdict) -> Verdict:
+        return of_another(verdict) if self._side.is_stand_in else verdict
 
     def _targets(self) -> tuple[tuple[Target, tuple[Profile, ...]], ...]:
         return targets_of(self._side.policy.current())
@@ -89,7 +93,8 @@ class LookAtAzure:
             yield group_verdict(target, there=there)
             scope = f"/subscriptions/{target.subscription_id}/resourceGroups/{target.resource_group}"
             if there:
-                yield rights_verdict(policy, target, object_id, self._side.rights.list_permissions(scope))
+                held = self._side.rights.list_permissions(scope)
+                yield self._of_identity(rights_verdict(policy, target, object_id, held))
             else:
                 yield checks.ROLE_ASSIGNMENTS.unknown("the resource group is not there", subject=scope)
 

@@ -72,13 +72,17 @@ class Storage(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class AzureSide:
-    """Azure's side as one identity sees it, whose object id is `object_id`."""
+    """Azure's side as one identity sees it, whose object id is `object_id`.
+
+    `is_stand_in`: a person looks in the Function App's place, whose own rights say nothing of the Function App's.
+    """
 
     foundations: Foundations
     rights: Rights
     storage: Storage
     policy: PolicySource
     object_id: Callable[[], str]
+    is_stand_in: bool = False
 
 
 class HubEntrance(Protocol):

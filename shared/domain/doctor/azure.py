@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.domain.doctor import azure_checks as checks
-from shared.domain.doctor.verdicts import Check, Verdict
+from shared.domain.doctor.verdicts import Check, State, Verdict
 from shared.domain.identity_provider import audiences_of
 from shared.domain.policy import OnMissingPlan, Policy
 from shared.domain.prechecks import NEEDED_PLANS, Permission
@@ -114,6 +114,14 @@ def rights_verdict(policy: Policy, target: Target, object_id: str, permissions: 
         command="" if rights else command,
         evidence={"actions": ", ".join(missing)},
     )
+
+
+def of_another(verdict: Verdict) -> Verdict:
+    """What a person's lack of a right says of the Function App's identity, in whose place they look: nothing."""
+    if verdict.state is not State.WRONG:
+        return verdict
+    reason = f"{verdict.reason}; whether the Function App may, only it can say"
+    return verdict.check.unknown(reason, subject=verdict.subject, remedy=checks.FUNCTION_APP.remedy)
 
 
 def registration_verdict(subscription_id: str, state: str) -> Verdict:
