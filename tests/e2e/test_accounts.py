@@ -76,6 +76,8 @@ def test_a_created_account_gets_its_connector_by_one_put_and_the_ledger_tells_ea
     assert (put.status, put.identity) == (201, "rollcall-functions")
     [operation] = roll.operations(account_id)
     assert operation.identity.endswith(":role/rollcall-account-events")
+    instances = roll.client("cloudformation").list_stack_instances(StackSetName="rollcall-member-roles")["Summaries"]
+    assert [each["Region"] for each in instances if each["Account"] == account_id] == ["us-east-1"]
     history = roll.history(account_id)
     assert [(entry.step, entry.result) for entry in history] == [
         ("note:deploying", "skipped"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -381,6 +382,32 @@ def test_a_name_comes_from_the_ledger_and_its_absence_stops_nothing(told: Told) 
     told.world.ledger.failures.plan("find", TransientError("busy"))
     assert told.deliver(WEBHOOK) == [Outcome.TOLD]
     assert told.last(WEBHOOK).causes[0].examples[0].name == ""
+
+
+def test_a_finding_that_does_not_say_its_cloud_is_looked_for_in_both(told: Told) -> None:
+    """As a version of before wrote it."""
+    lose(told.world, IDS[0])
+    report = told.sweep()
+    name = f"reports/{report.run}.json"
+    document = json.loads(told.world.documents.kept[name].content)
+    for each in document["findings"]:
+        del each["finding"]["provider"]
+    told.world.documents.put(name, json.dumps(document).encode())
+    key = AccountKey(provider=Provider.AWS, hierarchy_identifier=IDS[0])
+    told.world.ledger.record(
+        HistoryEntry(
+            key=key,
+            at=NOON,
+            step="connect",
+            result=Result.CREATED,
+            message_id="m",
+            attempt=0,
+            correlation_id="c",
+            name="payments-prod",
+        )
+    )
+    assert told.deliver() == [Outcome.TOLD]
+    assert told.last().causes[0].examples[0].name == "payments-prod"
 
 
 def test_a_report_of_before_that_is_pruned_makes_everything_new(told: Told) -> None:
