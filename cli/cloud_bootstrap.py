@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam.client import IAMClient
 
     from shared.adapters.aws.account_roles import TemporaryKeys
+    from shared.adapters.aws.own_organization import AwsOwnOrganization
     from shared.adapters.gcp.projects import GcpProjects
 
 
@@ -76,10 +77,21 @@ def plan_ports(policy: str | None, provider: Provider | None, clouds: Sequence[P
             subscriptions=bootstrap.subscriptions(),
             ledger=bootstrap.ledger() if bootstrap.settings().ledger is not None else None,
             provider=each,
+            own=_own_organization() if each is Provider.AWS else None,
         )
         for each in clouds
         if len(clouds) == 1 or said.of(each) is not None
     ]
+
+
+def _own_organization() -> AwsOwnOrganization:
+    import boto3
+
+    from shared.adapters.aws.own_organization import AwsOwnOrganization
+
+    return AwsOwnOrganization(
+        boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())
+    )
 
 
 def _listing(provider: Provider, policies: PolicySource, *, alone: bool) -> AccountListing:

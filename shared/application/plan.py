@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from shared.application.ports import AccountListing, Ledger, PolicySource, Subscriptions, TenantSnapshot
 from shared.application.provider_policy import policy_for
@@ -23,14 +24,23 @@ from shared.domain.preview_checks import Known
 from shared.domain.preview_notes import Note
 from shared.domain.standing import parent_account
 from shared.domain.targets import Target
-from shared.errors import PermanentError
+from shared.errors import ConfigurationError, PermanentError
 
 FACTS_AGE_SECONDS = 300.0
+
+
+class OwnOrganization(Protocol):
+    """The organization that the listing is of."""
+
+    def organization_id(self) -> str:
+        """Its id. Raises TransientError, PermanentError, ConfigurationError."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanPorts:
     """What the use case works with; it only reads. Without `ledger`, nothing is said about standards and rules.
+
+    Without `own` the policy is taken to be of the organization that is listed.
 
     `listing` is of the cloud `provider`: of AWS's accounts, or of GCP's projects.
     """
@@ -41,6 +51,7 @@ class PlanPorts:
     policy: PolicySource
     ledger: Ledger | None = None
     provider: Provider = Provider.AWS
+    own: OwnOrganization | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +113,16 @@ class Preview:
         )
 
 
+def _refuse_another(policy: Policy, there: str) -> None:
+    """Every connector would look like somebody else's: the tag of ours is the organization's id."""
+    if there != policy.organization:
+        raise ConfigurationError(
+            f"the policy is of organization {policy.organization}, and this shell's AWS credentials of {there}",
+            setting="organization",
+            remedy="Write your organization's id into the policy, or sign in to the one that it is for.",
+        )
+
+
 def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | None = None) -> Preview:
     """Plans every account that is asked for, from one complete listing of the organization and of the tenant.
 
@@ -112,6 +133,8 @@ def plan(selection: Selection, ports: PlanPorts, *, may_assign_roles: bool | Non
     would take accounts for departed.
     """
     policy = policy_for(ports.policy.current(), ports.provider)
+    if ports.own is not None:
+        _refuse_another(policy, ports.own.organization_id())
     accounts = ports.listing.list_accounts()
     everything = ports.snapshot.list_all()
     connectors = _by_account(everything, ports.provider)

@@ -462,3 +462,22 @@ def test_the_plan_writes_nothing() -> None:
     before = world.connectors.everything()
     assert world.only().action is Action.CHANGE
     assert (world.connectors.puts, world.connectors.everything()) == ([], before)
+
+
+@dataclass
+class OwnOrganization:
+    """What this shell's credentials are of."""
+
+    organization: str
+
+    def organization_id(self) -> str:
+        return self.organization
+
+
+def test_a_policy_of_another_organization_is_told_as_that_and_nothing_is_planned() -> None:
+    """Else each of our connectors would look like somebody else's, with the advice to adopt it."""
+    ports = World().ports()
+    assert plan(EVERYBODY, replace(ports, own=OwnOrganization(ORGANIZATION))).accounts
+    with pytest.raises(ConfigurationError, match=f"of organization {ORGANIZATION}, and .* of o-another12") as refused:
+        plan(EVERYBODY, replace(ports, own=OwnOrganization("o-another12")))
+    assert refused.value.setting == "organization"
