@@ -137,8 +137,8 @@ def _show(plan: OffboardingPlan) -> None:
 
 
 def _line(label: str, text: str) -> None:
-    has_id = max(map(len, text.split())) > _LONGEST_WORD
-    console.print(words(f"{label:<8} {text}"), soft_wrap=has_id)  # an id stays whole, to be copied
+    copied = "`" in text or max(map(len, text.split())) > _LONGEST_WORD
+    console.print(words(f"{label:<8} {text}"), soft_wrap=copied)  # an id or a command stays whole
 
 
 def _plan_json(plan: OffboardingPlan) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from cli import bootstrap, cloud_bootstrap, output, queue_bootstrap
-from shared.adapters.aws import account_listing
+from shared.adapters.aws import account_listing, own_organization
 from shared.adapters.defender import surroundings
 from shared.application.onboard import onboard
 from shared.application.ports import PolicySource
@@ -150,6 +150,8 @@ def _open_clouds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud_bootstrap, "SystemClock", lambda: azure.clock)
     monkeypatch.setattr(surroundings, "ArmSurroundings", lambda *_, **__: desk.around)
     monkeypatch.setattr(account_listing, "AwsAccountListing", lambda *_: listing)
+    own = SimpleNamespace(organization_id=lambda: azure.source.current().organization)
+    monkeypatch.setattr(own_organization, "AwsOwnOrganization", lambda _: own)
     monkeypatch.setattr(boto3, "client", lambda *_, **__: None)
 
 
