@@ -23,6 +23,7 @@ from tests.e2e.roll import Roll, running
 
 READ_LIMIT = 30
 READS = {
+    "organizations:DescribeOrganization",
     "organizations:ListAccounts",
     "organizations:ListOrganizationalUnitsForParent",
     "arm:QueryResources",
