@@ -119,6 +119,10 @@ class World:
         put = self.roll.journal.entries(operation="arm:PutSecurityConnector", since=since)
         return Counter((each.path.partition("?")[0].rpartition("/")[2], effect_of(each)) for each in put)
 
+    def changes(self, since: int) -> Counter[tuple[str, int]]:
+        """Writes that had an effect; whoever has another's connector may be asked for again, and is refused."""
+        return Counter({write: count for write, count in self.writes(since).items() if write[1] < 300})
+
     def taken_away(self, since: int) -> list[JournalEntry]:
         """What was deleted in either cloud, or in Azure beside the storage account.
 
@@ -319,7 +323,7 @@ def test_two_operators_at_once_change_nothing_that_is_right(world: World) -> Non
         assert other.wait(timeout=120) in {0, 1}  # 1: something was found
     assert swept["complete"], swept["gaps"]
     world.drained()
-    assert (world.writes(mark), world.taken_away(mark), world.states()) == (Counter(), [], states)
+    assert (world.changes(mark), world.taken_away(mark), world.states()) == (Counter(), [], states)
 
 
 def test_where_tables_queues_and_container_are_gone_they_are_made_again_and_the_same_is_done(world: World) -> None:
@@ -344,7 +348,7 @@ def test_where_tables_queues_and_container_are_gone_they_are_made_again_and_the_
     swept = world.run("sweep")
     assert swept["complete"], swept["gaps"]
     assert world.states() == states | {f"aws-{born}": "connected"}
-    assert world.writes(mark) == Counter({(f"aws-{born}", 201): 1})
+    assert world.changes(mark) == Counter({(f"aws-{born}", 201): 1})
     assert world.taken_away(mark) == []
     now = world.connectors()
     assert {name for name, body in right.items() if now.get(name) != body} == set()

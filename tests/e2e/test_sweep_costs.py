@@ -19,6 +19,8 @@ MANAGEMENT = 1
 SUBJECTS = 100
 NEEDS = 1
 """The slice that looks at what is needed; it asks Resource Graph twice, or thrice with paid plans."""
+RECEIVERS = 2
+"""Those of the sample policy: each is told by a message of its own, after the report."""
 HOSTS_OWN = {"queue:GetMessages", "queue:DeleteMessage", "queue:UpdateMessage"}
 
 
@@ -63,7 +65,7 @@ def test_twice_as_much_to_look_at_is_at_most_twice_the_requests(roll: Roll, tmp_
         assert found["cloudformation:ListStackInstances"] == account_slices
         assert found["table:QueryEntities"] == account_slices + NEEDS + 1  # the last counts accounts by state
         assert found["table:GetEntity"] == 0
-        assert found["queue:PutMessage"] == slices
+        assert found["queue:PutMessage"] == slices + RECEIVERS
         assert found["blob:PutBlob slices"] == found["blob:PutBlob results"] == slices
         assert found["blob:GetBlob slices"] == slices
         assert found["blob:GetBlob results"] == 2 * slices  # not there yet; then for the report
