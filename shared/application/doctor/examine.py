@@ -6,8 +6,10 @@ import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from shared.domain.doctor.verdicts import Check, Verdict
 from shared.errors import RollcallError
@@ -85,10 +87,17 @@ def _answered(number: int, question: Question) -> _Answered:
     except Exception as bug:  # noqa: BLE001 - the others are told all the same; this one names itself a defect
         untold = _untold(question, told)
         keys = ", ".join(check.key for check in untold)
-        logger.exception("check_failed", extra={"key": keys, "error_class": type(bug).__name__})
+        facts = {"key": keys, "error_class": type(bug).__name__, "reason": _place_of(bug)}
+        logger.error("check_failed", extra=facts)  # noqa: TRY400 - an exception's text is a library's
         why = f"the check itself failed ({type(bug).__name__}): a defect of Rollcall"
         told += [check.unknown(why) for check in untold]
     return _Answered(number, tuple(told))
+
+
+def _place_of(bug: Exception) -> str:
+    """Where it was raised: module and line."""
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}:{frame.lineno}"
 
 
 def _untold(question: Question, told: Sequence[Verdict]) -> list[Check]:
