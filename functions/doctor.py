@@ -11,17 +11,17 @@ import logging
 import azure.functions as func
 
 from functions import bootstrap, telemetry
+from functions.operator_answers import answered, failure, refusal
 from functions.operator_gate import caller_of
 from shared.application.doctor.examine import Question, examine
 from shared.domain.doctor.catalogue import CHECKS
 from shared.domain.doctor.verdicts import State, totals
-from shared.errors import RollcallError, TransientError
+from shared.errors import RollcallError
 from shared.messages.doctor_findings import findings_document
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 SECONDS = 90.0
 """For one question; Azure's load balancer gives up after 230 s."""
 
@@ -47,23 +47,15 @@ def answer(req: func.HttpRequest, questions: list[Question], caller: str) -> fun
     """Answers a caller who may ask, about everything or about the checks `only`; what cannot be told is told, too."""
     only = {each for each in req.params.get("only", "").split(",") if each}
     if only - CHECKS.keys():
-        fault = {"reason": "only names checks by their keys", "remedy": "See docs/guides/doctor.md."}
-        return _answered(400, {"error": fault})
+        return refusal(400, "only names checks by their keys", "See docs/guides/doctor.md.")
     asked = [each for each in questions if not only or each.about(only)]
     found = [each for each in examine(asked, seconds=SECONDS) if not only or each.check.key in only]
     counted = totals(found)
     facts = {"caller": caller, "wrong": counted[State.WRONG], "unknown": counted[State.UNKNOWN], "checked": len(found)}
     logger.info("doctor_asked", extra=facts)
-    return _answered(200, findings_document(found))
+    return answered(200, json.dumps(findings_document(found)))
 
 
 def _failed(error: RollcallError) -> func.HttpResponse:
     logger.error("doctor_failed", extra={"reason": error.reason, "remedy": error.remedy, "error_key": error.key})
-    status = 503 if isinstance(error, TransientError) else 500
-    return _answered(status, {"error": {"reason": error.reason, "remedy": error.remedy}})
-
-
-def _answered(status: int, document: object) -> func.HttpResponse:
-    return func.HttpResponse(
-        json.dumps(document), status_code=status, mimetype="application/json", charset="utf-8", headers=_HEADERS
-    )
+    return failure(error)

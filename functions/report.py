@@ -5,22 +5,21 @@ Whoever may replay may read it; the caller is verified here, as in `replay_queue
 
 from __future__ import annotations
 
-import json
 import logging
 
 import azure.functions as func
 
 from functions import bootstrap, telemetry
+from functions.operator_answers import answered, failure, refusal
 from functions.operator_gate import caller_of
 from shared.adapters.report.page import page_of
 from shared.application.report import ReportPorts, make_report
-from shared.errors import RollcallError, TransientError
+from shared.errors import RollcallError
 from shared.messages.roll_report import report_json
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
 
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _FORMATS = ("html", "json")
 
 
@@ -45,8 +44,7 @@ def answer(req: func.HttpRequest, ports: ReportPorts, caller: str) -> func.HttpR
     """Answers a caller who may ask. Raises TransientError, ConfigurationError where nothing can be read."""
     wanted = req.params.get("format", "html")
     if wanted not in _FORMATS:
-        fault = {"reason": f"format is one of {', '.join(_FORMATS)}", "remedy": "See docs/guides/report.md."}
-        return _answered(400, json.dumps({"error": fault}))
+        return refusal(400, f"format is one of {', '.join(_FORMATS)}", "See docs/guides/report.md.")
     made = make_report(ports)
     if wanted == "json":
         body, headers, kind = report_json(made), {}, "application/json"
@@ -60,18 +58,9 @@ def answer(req: func.HttpRequest, ports: ReportPorts, caller: str) -> func.HttpR
         "bytes": len(body.encode()),
     }
     logger.info("report_made", extra=facts)
-    return _answered(200, body, kind, headers)
+    return answered(200, body, kind, headers)
 
 
 def _failed(error: RollcallError) -> func.HttpResponse:
     logger.error("report_failed", extra={"reason": error.reason, "remedy": error.remedy, "error_key": error.key})
-    status = 503 if isinstance(error, TransientError) else 500
-    return _answered(status, json.dumps({"error": {"reason": error.reason, "remedy": error.remedy}}))
-
-
-def _answered(
-    status: int, body: str, kind: str = "application/json", headers: dict[str, str] | None = None
-) -> func.HttpResponse:
-    return func.HttpResponse(
-        body, status_code=status, mimetype=kind, charset="utf-8", headers=_HEADERS | (headers or {})
-    )
+    return failure(error)
