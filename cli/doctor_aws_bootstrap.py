@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import bootstrap
 from cli.template_files import OWN, read_template_file
@@ -19,6 +19,9 @@ from shared.domain.policy import Policy
 from shared.domain.profiles import Profile
 from shared.domain.template_findings import LintReport
 from shared.errors import ConfigurationError, PermanentError, RollcallError
+
+if TYPE_CHECKING:
+    from shared.adapters.aws.deployed_parts import AwsParts
 
 _INVOKED_SECONDS = 75.0
 
@@ -47,23 +50,12 @@ def _slow(question: Question, seconds: float) -> Question:
 def side(policies: PolicySource) -> LookAtAws:
     """One look, through which `--fix` mends, too."""
     from shared.adapters.aws.account_identity import IamIdentities
-    from shared.adapters.aws.deployed_parts import AwsParts, PartClients
     from shared.adapters.aws.management_account import AwsManagementAccount
     from shared.adapters.aws.stack_set_settings import NamedStacks, StackSetDelegations, StackSetSettings
     from shared.adapters.aws.template_bucket import S3TemplateBucket
 
-    chosen = bootstrap.settings()
-    clients = PartClients(
-        cloudformation=_client("cloudformation"),
-        events=_client("events"),
-        sqs=_client("sqs"),
-        lambda_=_client("lambda"),
-        scheduler=_client("scheduler"),
-        s3=_client("s3"),
-        iam=_client("iam"),
-    )
+    chosen, parts = bootstrap.settings(), _parts()
     bucket, _, key = (chosen.publish.s3 or "").removeprefix("s3://").partition("/")
-    parts = AwsParts(clients, stack_name=chosen.stack_name)
     return LookAtAws(
         AwsSide(
             account=AwsManagementAccount(
@@ -89,6 +81,21 @@ def side(policies: PolicySource) -> LookAtAws:
             ),
         )
     )
+
+
+def _parts() -> AwsParts:
+    from shared.adapters.aws.deployed_parts import AwsParts, PartClients
+
+    clients = PartClients(
+        cloudformation=_client("cloudformation"),
+        events=_client("events"),
+        sqs=_client("sqs"),
+        lambda_=_client("lambda"),
+        scheduler=_client("scheduler"),
+        s3=_client("s3"),
+        iam=_client("iam"),
+    )
+    return AwsParts(clients, stack_name=bootstrap.settings().stack_name)
 
 
 def _lint(content: bytes, profile: Profile, tenant: str) -> LintReport:
