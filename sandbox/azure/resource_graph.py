@@ -26,7 +26,8 @@ from sandbox.azure.pricings import untouched
 from sandbox.azure.resources import Document, Resources
 
 API_VERSIONS = ("2021-03-01", "2021-06-01-preview", "2022-10-01", "2024-04-01")
-_QUOTA, _QUOTA_SECONDS = 15, 5.0
+QUOTA, QUOTA_SECONDS = 15, 5.0
+"""How many queries an identity has in how long."""
 _MAX_ROWS = 1000
 _PLANS = "microsoft.security/pricings"
 _SECURITY_TABLE = (
@@ -105,12 +106,12 @@ class ResourceGraph:
         now = time.monotonic()
         with self._lock:
             asked = self._asked[caller.object_id]
-            while asked and now - asked[0] > _QUOTA_SECONDS:
+            while asked and now - asked[0] > QUOTA_SECONDS:
                 asked.popleft()
-            spent = len(asked) >= _QUOTA
+            spent = len(asked) >= QUOTA
             if not spent:
                 asked.append(now)
-            remaining, resets = _QUOTA - len(asked), _QUOTA_SECONDS - (now - asked[0])
+            remaining, resets = QUOTA - len(asked), QUOTA_SECONDS - (now - asked[0])
         headers = {
             "x-ms-ratelimit-remaining-tenant-resource-requests": str(remaining),
             "x-ms-user-quota-remaining": str(remaining),
