@@ -5,6 +5,7 @@
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make replays                      a thousand messages that were given up, replayed through a kill
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
+#   make bench                        every benchmark: bench/results/latest.json and docs/performance.md
 #   make kql                          every Kusto query by Microsoft's own language service
 #   make build                        artefacts, bills of materials, licences; build-twice compares two builds
 #   make check                        what CI runs: format, lint, types, import rules, requirements, tests
@@ -31,7 +32,7 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills replays kql pictures check static format lint types imports requirements runbook bench bench-sweep \
+.PHONY: setup demo test faults kills replays kql pictures check static format lint types imports requirements runbook bench \
 	build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp ready-azure ready-aws
 .NOTPARALLEL:
@@ -89,11 +90,8 @@ lock: $(VENV)/.stamp-test  ## UPGRADE=1 takes the newest versions that pyproject
 runbook: $(VENV)/.stamp-test  ## the index of docs/runbook.md, from the code's tables and the alarms in infra/
 	@$(BIN)/python -m tests.infra.runbook_index
 
-bench: setup
-	@for each in $(sort $(wildcard bench/bench_*.py)); do $(BIN)/python "$$each" || exit 1; done
-
-bench-sweep: setup  ## the sweep at its full sizes: half an hour and 8 GB
-	@$(BIN)/python bench/bench_sweep.py 1000x1000 10000x10000 10000x100000
+bench: setup  ## ARGS="--only sweep" measures that alone, ARGS=--small briefly; results and page: docs/performance.md
+	@$(BIN)/python -m bench.run $(ARGS)
 
 # Three Lambda artefacts, as SAM's makefile builder makes them, and the Function App with its dependencies.
 build: $(VENV)/.stamp-test  ## artefacts, sizes, licences, bills of materials, into BUILD; installs for other machines

@@ -12,13 +12,14 @@ Direction = Literal["at most", "at least"]
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One figure and the limit that it has to keep."""
+    """One figure and the limit that it has to keep. A `timed` one says something on a quiet computer only."""
 
     what: str
     value: float
     direction: Direction
     limit: float
     unit: str = ""
+    timed: bool = False
 
     @property
     def is_met(self) -> bool:

@@ -1,7 +1,8 @@
 """Every measure, one after the other, and what came of it: `make bench`.
 
 `python -m bench.run [--small] [--only a,b] [--keep FOLDER]`. A full run writes bench/results/latest.json and makes
-docs/performance.md of it; with `--only` the other measures stay as they were. A short one only says how it went.
+docs/performance.md of it; with `--only` the other measures stay as they were. A short one says how it went, and fails
+by counts only: what is timed says nothing on a busy computer.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept.mkdir(parents=True, exist_ok=True)
         results, failed = run(wanted, kept, small=asked.small)
     found = targets(results)
+    missed = [target for _, target in found if not target.is_met and not (asked.small and target.timed)]
     for name, target in found:
         print(f"{'met    ' if target.is_met else 'NOT MET'} {name}: {target_line(target)}")
     for each in failed:
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_page(LATEST)
     met = sum(target.is_met for _, target in found)
     print(f"{met} of {len(found)} targets met, {len(results)} of {len(wanted)} measures done")
-    return 0 if met == len(found) and not failed else 1
+    return 1 if missed or failed else 0
 
 
 if __name__ == "__main__":

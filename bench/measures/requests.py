@@ -1,21 +1,16 @@
-"""What one request costs Rollcall itself, clouds left out: a new connector against one that is as it should be.
-
-Run with `make bench`. Figures are per request; quote the ratio, which holds on a noisy computer.
-"""
+"""What one request costs Rollcall itself, clouds left out: a new connector against one that is as it should be."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from bench.result import Bar, Chart, Result, Table, Target
 from functions.queue_entry import handle_request
 from shared.adapters.policy.problems import parse_policy
 from shared.application.onboard_ports import OnboardPorts
-from shared.domain.ledger import Result
+from shared.domain.ledger import Result as Outcome
 from tests.fakes.aws import FakePolicySource
 from tests.fakes.clock import FakeClock
 from tests.fakes.connectors import FakeConnectors, FakePacer, FakeSnapshot
@@ -27,10 +22,59 @@ from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
 from tests.fixtures.read import fixture, request
 
 ACCOUNTS = 200  # few: the fake of the snapshot looks at all of them each time
-ROUNDS = 25
+ROUNDS, FEW_ROUNDS = 25, 3
+MOST_RATIO = 5.0
+"""What a new connector may cost of one that is as it should be: it alone is written and told of."""
 
 
-def world() -> OnboardPorts:
+def measure(folder: Path, *, small: bool) -> Result:
+    """Handles the same requests twice on fakes: the first time a connector is created, then it is there."""
+    rounds = FEW_ROUNDS if small else ROUNDS
+    new, same = _medians(rounds)
+    return Result(
+        name="requests",
+        title="One request, clouds left out",
+        what="The Function App's own work for one message: parse, decide, compare, act on ports that answer at once.",
+        how=(f"On the tests' fakes and sample policy; medians of {rounds} rounds of {ACCOUNTS} requests.",),
+        tables=[
+            Table(
+                title="", head=("request", "µs"), rows=[("a new connector", new * 1e6), ("as it should be", same * 1e6)]
+            )
+        ],
+        chart=Chart(
+            title="Our own work for one request",
+            unit="µs",
+            bars=[Bar(label="a new connector", value=new * 1e6), Bar(label="as it should be", value=same * 1e6)],
+        ),
+        targets=[
+            Target(
+                what="new ÷ as it should be",
+                value=round(new / same, 2),
+                direction="at most",
+                limit=MOST_RATIO,
+                timed=True,
+            )
+        ],
+    )
+
+
+def _medians(rounds: int) -> tuple[float, float]:
+    """Seconds for a request of each kind."""
+    known = _world().policy.current().content_hash  # a differing hash would cost a warning each time
+    bodies = [
+        request(policy_hash=known, data={"hierarchy_identifier": f"{number:012d}"}).to_json().encode()
+        for number in range(ACCOUNTS)
+    ]
+    created, unchanged = [], []
+    for _ in range(rounds):
+        ports = _world()
+        ports.pacer.plan(*[0.0] * ACCOUNTS)  # type: ignore[attr-defined] # the fake's
+        created.append(_seconds(bodies, ports, Outcome.CREATED))
+        unchanged.append(_seconds(bodies, ports, Outcome.UNCHANGED))
+    return sorted(created)[rounds // 2] / ACCOUNTS, sorted(unchanged)[rounds // 2] / ACCOUNTS
+
+
+def _world() -> OnboardPorts:
     """The Function App on fakes, with the sample policy of the tests."""
     clock, connectors = FakeClock(), FakeConnectors()
     return OnboardPorts(
@@ -49,7 +93,7 @@ def world() -> OnboardPorts:
     )
 
 
-def seconds(bodies: Sequence[bytes], ports: OnboardPorts, wanted: Result) -> float:
+def _seconds(bodies: Sequence[bytes], ports: OnboardPorts, wanted: Outcome) -> float:
     """Handles every message once; fails where one of them ends otherwise than `wanted`."""
     started = time.perf_counter()
     for body in bodies:
@@ -57,27 +101,3 @@ def seconds(bodies: Sequence[bytes], ports: OnboardPorts, wanted: Result) -> flo
         if outcome.result is not wanted:
             raise SystemExit(f"expected {wanted}, got {outcome}")
     return time.perf_counter() - started
-
-
-def main() -> None:
-    """Prints the medians of both and their ratio."""
-    numbers = range(ACCOUNTS)
-    known = world().policy.current().content_hash  # a differing hash would cost a warning each time
-    bodies = [
-        request(policy_hash=known, data={"hierarchy_identifier": f"{number:012d}"}).to_json().encode()
-        for number in numbers
-    ]
-    created, unchanged = [], []
-    for _ in range(ROUNDS):
-        ports = world()
-        ports.pacer.plan(*[0.0] * ACCOUNTS)  # type: ignore[attr-defined] # the fake's
-        created.append(seconds(bodies, ports, Result.CREATED))
-        unchanged.append(seconds(bodies, ports, Result.UNCHANGED))
-    one, other = sorted(created)[ROUNDS // 2], sorted(unchanged)[ROUNDS // 2]
-    print(f"new connector        {one / ACCOUNTS * 1e6:8.0f} µs per request (median of {ROUNDS} × {ACCOUNTS})")
-    print(f"as it should be      {other / ACCOUNTS * 1e6:8.0f} µs per request")
-    print(f"ratio new/unchanged  {one / other:8.2f}")
-
-
-if __name__ == "__main__":
-    main()

@@ -75,7 +75,7 @@ def _targets(swept: Sequence[Swept], *, small: bool) -> Iterator[Target]:
         if not small:  # a small sweep ends before the quota counts
             share = each.bound["bound_seconds"] / each.bound["seconds"]
             what = f"{each.size}: quota's bound ÷ time"
-            yield Target(what=what, value=round(share, 3), direction="at least", limit=LEAST_SHARE)
+            yield Target(what=what, value=round(share, 3), direction="at least", limit=LEAST_SHARE, timed=True)
         for name, process in _peaks(each.cost):
             what = f"{each.size}: peak of {name}"
             yield Target(what=what, value=round(process), direction="at most", limit=MEMORY_LIMIT_MB, unit="MB")
