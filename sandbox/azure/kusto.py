@@ -27,11 +27,14 @@ class Query:
     """A parsed query: its table, what it does to rows, and whether it limits them itself.
 
     `types` and `ids`, in lower case, are the only ones that it can yield rows of; None where that is not plain.
+    `beginnings` are what of the query stands up to the end of each step; `joins` whether it reads another query's rows.
     """
 
     table: str
     steps: tuple[Step, ...]
     limited: bool
+    beginnings: tuple[str, ...] = ()
+    joins: bool = False
     types: frozenset[str] | None = None
     ids: frozenset[str] | None = None
 
@@ -77,6 +80,7 @@ def _query(parser: Parser, columns: frozenset[str]) -> Query:
         if not parser.at_end():
             parser.expect("|")
     steps: list[Step] = []
+    beginnings: list[str] = []
     limited = False
     narrowed: dict[str, frozenset[str]] = {}
     only_filters = True
@@ -90,9 +94,18 @@ def _query(parser: Parser, columns: frozenset[str]) -> Query:
             column, values = found
             narrowed[column] = narrowed.get(column, values) & values
         steps.append(_join(parser, columns) if name == "join" else _OPERATORS[name](parser))
+        beginnings.append(parser.taken)
         if not parser.at_end():
             parser.expect("|")
-    return Query(table, tuple(steps), limited, types=narrowed.get("type"), ids=narrowed.get("id"))
+    return Query(
+        table,
+        tuple(steps),
+        limited,
+        beginnings=tuple(beginnings),
+        joins="join" in parser.texts,
+        types=narrowed.get("type"),
+        ids=narrowed.get("id"),
+    )
 
 
 def _where(parser: Parser) -> Step:

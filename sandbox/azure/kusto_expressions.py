@@ -72,6 +72,11 @@ class Parser:
         """Every word and symbol outside of strings."""
         return [token.text for token in self._tokens if token.kind != "string"]
 
+    @property
+    def taken(self) -> str:
+        """All that was taken so far, one token a line."""
+        return "\n".join(token.text for token in self._tokens[: self._at])
+
     def peek(self) -> str:
         """The next word or symbol, empty at the end."""
         return self._tokens[self._at].text if not self.done() else ""

@@ -22,6 +22,7 @@ from sandbox.azure.directory import Directory, Identity
 from sandbox.azure.kusto import Query, parse
 from sandbox.azure.kusto_expressions import Row
 from sandbox.azure.kusto_functions import QueryError
+from sandbox.azure.kusto_memory import KustoMemory
 from sandbox.azure.pricings import untouched
 from sandbox.azure.resources import Document, Resources
 
@@ -59,7 +60,7 @@ class ResourceGraph:
         self._directory = directory
         self.lag_seconds = lag_seconds
         self._asked: dict[str, deque[float]] = defaultdict(deque)
-        self._paged: tuple[tuple[object, ...], list[Row]] | None = None
+        self._memory = KustoMemory()
         self._lock = threading.Lock()
 
     def reset_quota(self) -> None:
@@ -85,7 +86,7 @@ class ResourceGraph:
         top, skip = _page(options)
         try:
             query = parse(body["query"], _COLUMNS)
-            rows = self._found(query, body, caller, later=skip > 0)
+            rows = self._found(query, body, caller)
         except QueryError as error:
             raise _bad_request(error.code, str(error)) from error
         data = rows[skip : skip + top]
@@ -125,24 +126,18 @@ class ResourceGraph:
             raise _refusal(429, "RateLimiting", [{"code": "RateLimiting", "message": text}], headers)
         return headers
 
-    def _found(self, query: Query, body: Document, caller: Identity, *, later: bool) -> list[Row]:
-        """All rows; those of a `later` page are not looked for again where nothing has changed meanwhile."""
+    def _found(self, query: Query, body: Document, caller: Identity) -> list[Row]:
+        """All rows; nothing is looked for twice while nothing changes."""
         moment = time.monotonic() - self.lag_seconds
         subscriptions = body.get("subscriptions")
-        state = (self._resources.revision, self._directory.revision)
-        key = (body["query"], repr(subscriptions), caller.object_id, state)
-        kept = self._paged
-        if later and kept is not None and kept[0] == key:
-            return kept[1]
-        settled = self._resources.changed_at <= moment
 
         def read(wanted: Query) -> list[Row]:
             return self._rows(wanted, subscriptions, caller, moment)
 
-        rows = query.run(read(query), read)
-        if settled and len(rows) > _MAX_ROWS:
-            self._paged = (key, rows)
-        return rows
+        state = (self._resources.revision, self._directory.revision)
+        if self._resources.changed_at > moment or not _is_counted(query):  # not all can be seen yet
+            return query.run(read(query), read)
+        return self._memory.run(query, read, caller=(repr(subscriptions), caller.object_id), state=state)
 
     def _rows(self, query: Query, subscriptions: Any, caller: Identity, moment: float) -> list[Row]:
         table = query.table
@@ -197,6 +192,11 @@ class ResourceGraph:
                     "type": _SUBSCRIPTIONS,
                     "properties": {"state": each.state, "managementGroupAncestorsChain": []},
                 }
+
+
+def _is_counted(query: Query) -> bool:
+    """Whether all that a query reads is in the revisions: subscriptions, and plans that nobody touched, are not."""
+    return query.types is not None and _PLANS not in query.types and not query.joins
 
 
 def _subscription(resource_id: str) -> str:

@@ -99,3 +99,34 @@ def test_a_later_page_sees_what_has_changed_meanwhile(tenant: Tenant) -> None:
     assert tenant.page(query, first["$skipToken"])["totalRecords"] == 1503
     tenant.directory.unassign(OPERATOR)
     assert tenant.page(query, first["$skipToken"])["totalRecords"] == 0
+
+
+COUNTED = f"resources | where type =~ '{MACHINES}' | extend short = tolower(name)"
+
+
+def test_what_is_kept_of_a_beginning_is_not_looked_for_again_and_gone_with_every_change(tenant: Tenant) -> None:
+    read: list[str] = []
+    as_of = tenant.resources.as_of
+
+    def counted(*arguments: Any) -> Any:
+        read.append("all")
+        return as_of(*arguments)
+
+    tenant.resources.as_of = counted  # type: ignore[assignment] # to count; it still does its work
+    wanted = {"a": ["a"], "b": ["b"], "c": ["C"], "x": []}
+    for short, names in wanted.items():
+        assert tenant.names(f"{COUNTED} | where short in ('{short}') | order by id asc") == names
+    assert len(read) == 2  # the second query with that beginning keeps what it came to
+    tenant.put("X")
+    assert tenant.names(f"{COUNTED} | where short in ('x') | order by id asc") == ["X"]
+    tenant.resources.delete(id_of("X"))
+    assert tenant.names(f"{COUNTED} | where short in ('x') | order by id asc") == []
+
+
+def test_what_one_caller_may_read_is_not_kept_for_another(tenant: Tenant) -> None:
+    for _ in range(3):
+        assert tenant.names(COUNTED) != []
+    tenant.directory.add("stranger", "user-assigned")
+    query = {"query": COUNTED, "options": {}}
+    answer, _ = tenant.graph.query(query, tenant.directory.get("stranger"))
+    assert answer["data"] == []

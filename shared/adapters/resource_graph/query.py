@@ -82,19 +82,25 @@ class ResourceGraph:
             return self._client.send_request(request)
         for _ in range(MOST_TRIES):
             response = self._sent(request, self._quota)
-            if response.status_code != _TOO_MANY or RESETS_AFTER not in response.headers:
+            if not _spent(response):
                 break
         return response
 
     def _sent(self, request: HttpRequest, quota: Quota) -> Any:
-        quota.enter()
+        entered = quota.enter()
         headers: Mapping[str, str] = {}
+        refused = False
         try:
             response = self._client.send_request(request)
-            headers = response.headers
+            headers, refused = response.headers, _spent(response)
             return response
         finally:
-            quota.leave(headers)
+            quota.leave(entered, headers, refused=refused)
+
+
+def _spent(response: Any) -> bool:
+    """Whether a query was refused because the quota is used up, and not for another reason."""
+    return response.status_code == _TOO_MANY and RESETS_AFTER in response.headers
 
 
 def quoted(names: Sequence[str]) -> str:

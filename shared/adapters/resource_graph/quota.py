@@ -8,51 +8,69 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.application.ports import Clock
 
+WINDOW_SECONDS, QUERIES = 5.0, 15
 LONGEST_WAIT_SECONDS = 10.0
 RESETS_AFTER = "x-ms-user-quota-resets-after"
 _REMAINING = "x-ms-user-quota-remaining"
+_ON_THE_WAY = timedelta(seconds=0.1)
+"""How much later than it was sent a query may count."""
+_WINDOW = timedelta(seconds=WINDOW_SECONDS) + _ON_THE_WAY
 
 
 class Quota:
-    """Lets a query go as long as the last answer left room for it beside those under way, else after the reset.
+    """Lets a query go as soon as one of the last window has left it, else after the reset that a refusal names.
 
-    Other processes of the identity are not known of: what they spend is seen in the next answer, or as a 429.
+    `resets-after` has whole seconds, and of a window that moves it says when the first query leaves it: to wait for it
+    each time would leave a tenth of the quota unused. How many may go is learned from what answers say is left: other
+    processes of the identity take their part of it.
     """
 
     def __init__(self, clock: Clock) -> None:
         """Waits by `clock`."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._under_way = 0
+        self._sent: deque[datetime] = deque()
+        self._most = QUERIES
         self._shut_until: datetime | None = None
 
-    def enter(self) -> None:
-        """Returns when a query may go; `leave` has to follow."""
-        while (seconds := self._entered()) > 0:
-            self._clock.sleep(seconds + random.uniform(0, 0.5))  # noqa: S311 - so that not all wake at once
+    def enter(self) -> datetime:
+        """Returns when a query may go; what it returns is for `leave`, which has to follow."""
+        while True:
+            entered, seconds = self._entered()
+            if entered is not None:
+                return entered
+            self._clock.sleep(seconds)
 
-    def _entered(self) -> float:
-        """How many seconds to wait; 0 for one that is let go."""
+    def _entered(self) -> tuple[datetime | None, float]:
+        """When one was let go, or how many seconds to wait."""
         with self._lock:
             now = self._clock.now()
-            if self._shut_until is not None and now < self._shut_until:
-                return (self._shut_until - now).total_seconds()
-            self._under_way += 1
-            return 0.0
+            if self._shut_until is not None and now < self._shut_until:  # not all of them wake at once
+                return None, (self._shut_until - now).total_seconds() + random.uniform(0, 0.5)  # noqa: S311 - jitter
+            while self._sent and now - self._sent[0] >= _WINDOW:
+                self._sent.popleft()
+            if len(self._sent) >= self._most:
+                return None, (self._sent[-self._most] + _WINDOW - now).total_seconds()
+            self._sent.append(now)
+            return now, 0.0
 
-    def leave(self, headers: Mapping[str, str]) -> None:
+    def leave(self, entered: datetime, headers: Mapping[str, str], *, refused: bool = False) -> None:
         """Learns from the answer to a query; from none, where there was no answer."""
         with self._lock:
-            self._under_way -= 1
-            remaining = headers.get(_REMAINING, "")
-            if remaining.isdigit() and int(remaining) <= self._under_way:
+            if refused:
                 seconds = min(_seconds(headers.get(RESETS_AFTER, "")), LONGEST_WAIT_SECONDS)
                 self._shut_until = self._clock.now() + timedelta(seconds=seconds)
+                return
+            remaining = headers.get(_REMAINING, "")
+            if remaining.isdigit():
+                ours = sum(entered - _WINDOW < each <= entered for each in self._sent)
+                self._most = max(1, ours + int(remaining))
 
 
 def _seconds(text: str) -> float:
