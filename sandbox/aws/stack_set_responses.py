@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from moto.cloudformation.exceptions import StackInstanceNotFound, ValidationError
@@ -17,14 +18,13 @@ from moto.organizations.models import organizations_backends
 from sandbox.aws import stack_set_answers as answers
 from sandbox.aws.active import PARTITION, active
 from sandbox.aws.errors import AwsError
+from sandbox.aws.pages import page
 from sandbox.aws.patching import Patch
 from sandbox.aws.stack_set_operations import new_operation_id, stop, submit, targets_of
 from sandbox.aws.stack_set_parameters import refuse_parameters
 from sandbox.aws.stack_set_targets import UnknownUnitError, validate
 from sandbox.aws.stack_sets import NOT_MANAGEMENT, Operation, OperationInProgressError, StackSet
 from sandbox.aws.stacks import parse_template
-
-_PAGE = 100
 
 
 def _key_values(items: list[dict[str, str]], key: str, value: str) -> dict[str, str]:
@@ -51,13 +51,6 @@ def _plain(value: Any) -> Any:
 
 def _named(self: CloudFormationResponse) -> StackSet:
     return active().stack_sets.get(self.current_account, self.region, self._get_param("StackSetName"))
-
-
-def _page(self: CloudFormationResponse, items: list[dict[str, Any]]) -> ActionResult:
-    start = int(self._get_param("NextToken") or 0)
-    end = start + (self._get_int_param("MaxResults") or _PAGE)
-    more = {"NextToken": str(end)} if end < len(items) else {}
-    return ActionResult({"Summaries": items[start:end]} | more)
 
 
 def _create_stack_set(self: CloudFormationResponse) -> ActionResult:
@@ -197,7 +190,7 @@ def _list_stack_sets(self: CloudFormationResponse) -> ActionResult:
     stack_sets = active().stack_sets.of(self.current_account, self.region, deleted=True)
     status = self._get_param("Status")
     found = [stack_set for stack_set in stack_sets if status in {None, stack_set.status}]
-    return _page(self, [answers.stack_set_summary(stack_set) for stack_set in found])
+    return page(self, found, answers.stack_set_summary)
 
 
 def _describe_stack_instance(self: CloudFormationResponse) -> ActionResult:
@@ -210,14 +203,17 @@ def _describe_stack_instance(self: CloudFormationResponse) -> ActionResult:
 
 def _list_stack_instances(self: CloudFormationResponse) -> ActionResult:
     stack_set = _named(self)
+    wanted_account, wanted_region = self._get_param("StackInstanceAccount"), self._get_param("StackInstanceRegion")
     with active().stack_sets.lock:
-        found = [answers.instance_summary(stack_set, instance) for instance in stack_set.instances.values()]
-    wanted = {"Account": self._get_param("StackInstanceAccount"), "Region": self._get_param("StackInstanceRegion")}
-    for name, value in wanted.items():
-        found = [summary for summary in found if value in {None, summary[name]}]
+        found = [
+            instance
+            for (account, region), instance in stack_set.instances.items()
+            if wanted_account in {None, account} and wanted_region in {None, region}
+        ]
+    summary = partial(answers.instance_summary, stack_set)
     for item in self._get_param("Filters", []):
-        found = [summary for summary in found if _filtered(summary, item["Name"]) == item["Values"]]
-    return _page(self, found)
+        found = [instance for instance in found if _filtered(summary(instance), item["Name"]) == item["Values"]]
+    return page(self, found, summary)
 
 
 def _filtered(summary: dict[str, Any], name: str) -> str:
@@ -239,15 +235,15 @@ def _describe_stack_set_operation(self: CloudFormationResponse) -> ActionResult:
 
 
 def _list_stack_set_operations(self: CloudFormationResponse) -> ActionResult:
-    return _page(self, [answers.operation_summary(op) for op in reversed(_named(self).operations)])
+    return page(self, _named(self).operations[::-1], answers.operation_summary)
 
 
 def _list_stack_set_operation_results(self: CloudFormationResponse) -> ActionResult:
     _, operation = _operation(self)
-    found = [answers.result_summary(result) for result in operation.results.values()]
+    found = list(operation.results.values())
     for item in self._get_param("Filters", []):
-        found = [summary for summary in found if summary["Status"] == item["Values"]]
-    return _page(self, found)
+        found = [result for result in found if answers.result_summary(result)["Status"] == item["Values"]]
+    return page(self, found, answers.result_summary)
 
 
 def _stop_stack_set_operation(self: CloudFormationResponse) -> EmptyResult:
