@@ -1,4 +1,4 @@
-"""A process is killed at half of the steps of the path, before or after each; `make kills SEEDS=20` does all of it."""
+"""A process is killed at a third of the steps of the path, before or after each; `make kills SEEDS=20`: all of it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ import pytest
 from tests.e2e.kill_points import KillPoint, kill_points
 from tests.e2e.kill_run import run_all
 
+TURNS = 3
+
 
 def turn(number: int) -> list[KillPoint]:
-    """Every other step, before the one and after the next; two turns have them all.
+    """Every third step, before the one and after the next; all turns have them all.
 
     All of them, before and after, take minutes more than a test run has.
     """
     points = kill_points()
     pairs = list(zip(points[::2], points[1::2], strict=True))
-    return [pair[index // 2 % 2] for index, pair in enumerate(pairs) if index % 2 == number]
+    return [pair[index // TURNS % 2] for index, pair in enumerate(pairs) if index % TURNS == number]
 
 
 def steps_of(points: list[KillPoint]) -> set[tuple[object, ...]]:
     return {(point.process, point.step, point.effect) for point in points}
 
 
-def test_two_days_have_every_step() -> None:
-    assert steps_of(turn(0)) | steps_of(turn(1)) == steps_of(kill_points())
+def test_three_days_have_every_step() -> None:
+    assert set[tuple[object, ...]]().union(*(steps_of(turn(number)) for number in range(TURNS))) == steps_of(
+        kill_points()
+    )
 
 
 @pytest.mark.timeout(1000)
 def test_a_kill_anywhere_on_the_path_leaves_one_connector_and_nothing_behind() -> None:
-    points = turn(datetime.now(UTC).toordinal() % 2)  # the other half tomorrow
+    points = turn(datetime.now(UTC).toordinal() % TURNS)  # others tomorrow
     outcomes = run_all(points, seeds=[1], workers=2, most_others=1)  # other tests run beside it
     bad = [str(outcome) for outcome in outcomes if outcome.problems]
     assert len(outcomes) == len(points)
