@@ -135,7 +135,7 @@ class ResourceGraph:
             return self._rows(wanted, subscriptions, caller, moment)
 
         state = (self._resources.revision, self._directory.revision)
-        if self._resources.changed_at > moment or not _is_counted(query):  # not all can be seen yet
+        if self._resources.changed_at > moment or not _is_kept(query):  # not all can be seen yet
             return query.run(read(query), read)
         return self._memory.run(query, read, caller=(repr(subscriptions), caller.object_id), state=state)
 
@@ -194,9 +194,12 @@ class ResourceGraph:
                 }
 
 
-def _is_counted(query: Query) -> bool:
-    """Whether all that a query reads is in the revisions: subscriptions, and plans that nobody touched, are not."""
-    return query.types is not None and _PLANS not in query.types and not query.joins
+def _is_kept(query: Query) -> bool:
+    """Whether all that a query reads is in the revisions: subscriptions, and plans that nobody touched, are not.
+
+    Of one that names ids only these are read, so that its beginning says nothing about other queries.
+    """
+    return query.ids is None and query.types is not None and _PLANS not in query.types and not query.joins
 
 
 def _subscription(resource_id: str) -> str:

@@ -123,6 +123,13 @@ def test_what_is_kept_of_a_beginning_is_not_looked_for_again_and_gone_with_every
     assert tenant.names(f"{COUNTED} | where short in ('x') | order by id asc") == []
 
 
+def test_a_query_for_ids_says_nothing_about_others_that_begin_like_it(tenant: Tenant) -> None:
+    machines = f"resources | where type =~ '{MACHINES}'"
+    for _ in range(3):
+        assert tenant.names(f"{machines} | where tolower(id) in ('{A}')") == ["a"]
+    assert tenant.names(f"{machines} | order by id asc") == ["C", "a", "b"]
+
+
 def test_what_one_caller_may_read_is_not_kept_for_another(tenant: Tenant) -> None:
     for _ in range(3):
         assert tenant.names(COUNTED) != []
