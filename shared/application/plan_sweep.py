@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
@@ -130,13 +132,16 @@ class _Listings:
         yield from self._project_slices(connectors)
 
     def _account_slices(self, connectors: Sequence[Connector] | None) -> Iterator[Slice]:
-        accounts = self._had(self._ports.listing.list_accounts, None)
+        with ThreadPoolExecutor(1, "listing") as beside:  # pages follow each other: two listings take as long as one
+            instances = beside.submit(
+                copy_context().run, self._had, self._ports.stack_instances.list_states, Area.COVERAGE
+            )
+            accounts = self._had(self._ports.listing.list_accounts, None)
+            states = instances.result()
         if accounts is not None:
             self._active[Provider.AWS] = _active(accounts)
-        if accounts is None or connectors is None:
-            return
-        states = self._had(self._ports.stack_instances.list_states, Area.COVERAGE)
-        yield from _cut(self._policy, accounts, connectors, states)
+        if accounts is not None and connectors is not None:
+            yield from _cut(self._policy, accounts, connectors, states)
 
     def _project_slices(self, connectors: Sequence[Connector] | None) -> Iterator[Slice]:
         """Nothing, and Google is not asked, where the policy says nothing about projects."""

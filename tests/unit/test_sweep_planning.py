@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -11,7 +13,9 @@ from shared.application.plan_sweep import ask_for_sweep, plan_sweep
 from shared.application.sweep_ports import Document
 from shared.application.sweep_slice import sweep_slice
 from shared.application.sweep_store import SweepStore, find_latest
+from shared.domain.accounts import Account
 from shared.domain.policy import Policy
+from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.report import Standing, SweepReport
 from shared.errors import ConfigurationError, TransientError
 from tests.fakes.sweep import SweepWorld
@@ -52,6 +56,25 @@ def test_what_cannot_be_listed_makes_the_sweep_incomplete_and_resolves_nothing(
     assert found(report, Standing.UNSEEN, Standing.STILL) == first
     assert world.log.last is not None
     assert world.log.last.failed == 1
+
+
+def test_accounts_and_stack_instances_are_listed_side_by_side(
+    world: SweepWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instances_asked = threading.Event()
+    list_accounts, list_states = world.listing.list_accounts, world.stacks.list_states
+
+    def accounts_once_instances_are_asked() -> Sequence[Account]:
+        assert instances_asked.wait(10), "one listing waits for the other"
+        return list_accounts()
+
+    def states() -> Mapping[str, StackState]:
+        instances_asked.set()
+        return list_states()
+
+    monkeypatch.setattr(world.listing, "list_accounts", accounts_once_instances_are_asked)
+    monkeypatch.setattr(world.stacks, "list_states", states)
+    assert whole(world).complete
 
 
 def test_a_sweep_that_never_ended_is_told_by_the_next(world: SweepWorld) -> None:
