@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pydantic_settings
+import yaml
 from azure.core.pipeline.policies import RetryPolicy
 from azure.data.tables import TableClient
 from azure.identity import ManagedIdentityCredential
@@ -14,6 +16,8 @@ from azure.mgmt.security import SecurityManagementClient
 from azure.storage.blob import BlobClient
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
+LIBRARIES = (pydantic_settings, yaml)
+"""What ours imports besides on this path."""
 ARM = "https://management.azure.com"
 SUBSCRIPTION = "0b7c1f8e-2d54-4a8a-9a43-7f9f5f6f1c21"
 

@@ -1,31 +1,13 @@
-"""A Function App that imports the SDKs of ours and registers as many functions, of the same kinds."""
+"""A Function App that imports what ours does before a function is called, and registers functions of the same kinds."""
 
 from __future__ import annotations
 
 import azure.functions as func
-import jwt
-import pydantic_settings
-import yaml
-from azure.data.tables import TableClient
-from azure.identity import ManagedIdentityCredential
-from azure.mgmt.security import SecurityManagementClient
-from azure.storage.blob import BlobClient
-from azure.storage.queue import QueueClient
+from opentelemetry import metrics, trace
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 from opentelemetry.sdk.trace import SpanProcessor
 
-SDKS = (
-    BlobClient,
-    ManagedIdentityCredential,
-    QueueClient,
-    SecurityManagementClient,
-    SpanProcessor,
-    TableClient,
-    jwt,
-    pydantic_settings,
-    suppress_http_instrumentation,
-    yaml,
-)
+SDKS = (SpanProcessor, metrics, suppress_http_instrumentation, trace)
 app = func.FunctionApp()
 
 

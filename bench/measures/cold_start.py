@@ -181,9 +181,9 @@ def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
             "makes the same calls with the same clients, and reads the "
             "policy's YAML; it has none of Rollcall's code.",
             "Both sides import the same packages: boto3, Powertools, azure-identity, azure-storage-queue, pydantic, "
-            "PyYAML; the Function App besides azure-functions, the other Azure SDKs, OpenTelemetry and PyJWT.",
-            "The Function App is imported and asked for its functions, as the host does. The last row builds besides "
-            "all clients that a request needs.",
+            "PyYAML; the Function App azure-functions and OpenTelemetry.",
+            "The Function App is imported and asked for its functions, as the host does. The last row is that and all "
+            "clients that a request from the queue needs, with the Azure SDKs that both sides import for them.",
             "Code and packages are compiled on both sides. The deployed artefacts hold no bytecode: there both "
             "sides compile what they import.",
             "The targets are on the clock; CPU time (all threads) is given beside it, as other work on the computer "

@@ -158,7 +158,7 @@ class NotificationDocument(Part):
 class PolicyDocument(Part):
     """The whole file."""
 
-    model_config = ConfigDict(title="Rollcall policy", extra="forbid", frozen=True)
+    model_config = ConfigDict(title="Rollcall policy", extra="forbid", frozen=True, defer_build=False)
 
     version: Literal[1] = Field(description="of this format")
     organization: str = Field(
