@@ -154,7 +154,7 @@ class Starts:
 
 
 def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
-    """The figures, and the targets on the clock's ratio."""
+    """The figures, and the targets on the ratio of CPU times."""
     head = ("start", "ours, ms", "bare, ms", "ratio", "ours, CPU ms", "bare, CPU ms", "CPU ratio")
     rows = [
         (
@@ -186,18 +186,18 @@ def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
             "clients that a request from the queue needs, with the Azure SDKs that both sides import for them.",
             "Code and packages are compiled on both sides. The deployed artefacts hold no bytecode: there both "
             "sides compile what they import.",
-            "The targets are on the clock; CPU time (all threads) is given beside it, as other work on the computer "
-            "does not count in it.",
+            "The targets are held against CPU time (user and system, all threads, up to the answer): a start waits for "
+            "nothing but its own work and an answer from the same computer, and the clock shows what else runs there.",
         ),
         tables=(Table(title="Medians", head=head, rows=rows),),
         chart=Chart(
-            title="Process start to first answer",
+            title="Process start to first answer, CPU time",
             unit="ms",
             bars=[
                 Bar(
                     label=name,
-                    value=round(1000 * median(pair.ours, "wall")),
-                    mark=round(1000 * median(pair.bare, "wall")),
+                    value=round(1000 * median(pair.ours, "cpu")),
+                    mark=round(1000 * median(pair.bare, "cpu")),
                 )
                 for name, pair in pairs.items()
             ],
@@ -205,12 +205,12 @@ def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
         ),
         targets=tuple(
             Target(
-                what=f"cold start of {name}, ours by bare",
-                value=round(pair.ratio("wall"), 3),
+                what=f"cold start of {name}, CPU time, ours by bare",
+                value=round(pairs[name].ratio("cpu"), 3),
                 direction="at most",
                 limit=MOST,
             )
-            for name, pair in pairs.items()
+            for name in (*LAMBDAS, APP)
         ),
     )
 
