@@ -4,41 +4,31 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-
-from azure.core.credentials import TokenCredential
+from typing import TYPE_CHECKING
 
 from functions import telemetry
-from functions.settings import Settings
 from functions.structured_log import send_fields
-from shared.adapters.azure.credentials import make_credential
-from shared.adapters.clock import SystemClock
-from shared.adapters.defender.compliance import ArmCompliance
-from shared.adapters.defender.connectors import DefenderConnectors
-from shared.adapters.defender.subscriptions import ArmSubscriptions
-from shared.adapters.gcp.access import GoogleAccess
-from shared.adapters.ledger.pacing import TablePacer
-from shared.adapters.ledger.parked_bodies import TableParkedBodies
-from shared.adapters.ledger.removals import TableRemovals
-from shared.adapters.ledger.sweep_log import TableSweepLog
-from shared.adapters.ledger.table_ledger import TableLedger
-from shared.adapters.policy.blob import BlobPolicyStore
-from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
-from shared.adapters.queue.poison_queue import StoragePoisonQueue
-from shared.adapters.queue.storage_queue import StorageRequestQueue
-from shared.adapters.queue.sweep_queue import StorageSliceQueue
-from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
-from shared.adapters.settings import read_settings
-from shared.adapters.tokens.signing_keys import SigningKeys, published_at
-from shared.adapters.tokens.verifier import TokenVerifier, keys_address, operators_of, subscription_of
-from shared.application.onboard_ports import OnboardPorts
-from shared.application.replay_ports import ReplayPorts
-from shared.application.rewrap import RewrapPorts
-from shared.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from functions.settings import Settings
+    from shared.adapters.policy.source import CachedPolicySource, PolicyStore
+    from shared.adapters.queue.sweep_queue import StorageSliceQueue
+    from shared.adapters.tokens.verifier import TokenVerifier
+    from shared.application.onboard_ports import OnboardPorts
+    from shared.application.replay_ports import ReplayPorts
+    from shared.application.rewrap import RewrapPorts
 
 
 @cache
 def settings() -> Settings:
     """The settings. Raises ConfigurationError that names what is missing or wrong; then nothing is measured yet."""
+    from functions.settings import Settings
+    from shared.adapters.azure.credentials import make_credential
+    from shared.adapters.settings import read_settings
+    from shared.errors import ConfigurationError
+
     send_fields()
     chosen = read_settings(Settings)
     if chosen.monitor:
@@ -52,12 +42,27 @@ def settings() -> Settings:
 @cache
 def credential() -> TokenCredential:
     """Who the Function App is, as the setting `ROLLCALL_CREDENTIAL` says."""
+    from shared.adapters.azure.credentials import make_credential
+
     return make_credential(settings().credential, client_id=settings().client_id)
 
 
 @cache
 def onboard_ports() -> OnboardPorts:
     """What `create_connector` works with."""
+    from shared.adapters.clock import SystemClock
+    from shared.adapters.defender.compliance import ArmCompliance
+    from shared.adapters.defender.connectors import DefenderConnectors
+    from shared.adapters.defender.subscriptions import ArmSubscriptions
+    from shared.adapters.gcp.access import GoogleAccess
+    from shared.adapters.ledger.pacing import TablePacer
+    from shared.adapters.ledger.parked_bodies import TableParkedBodies
+    from shared.adapters.ledger.removals import TableRemovals
+    from shared.adapters.ledger.table_ledger import TableLedger
+    from shared.adapters.queue.storage_queue import StorageRequestQueue
+    from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+    from shared.application.onboard_ports import OnboardPorts
+
     chosen, clock = settings(), SystemClock()
     tables = chosen.ledger.tableserviceuri
     return OnboardPorts(
@@ -81,6 +86,10 @@ def onboard_ports() -> OnboardPorts:
 @cache
 def rewrap_ports() -> RewrapPorts:
     """What `rewrap_poison` works with."""
+    from shared.adapters.ledger.sweep_log import TableSweepLog
+    from shared.adapters.queue.poison_queue import StoragePoisonQueue
+    from shared.application.rewrap import RewrapPorts
+
     chosen, ports = settings(), onboard_ports()
     poison = StoragePoisonQueue(
         credential(), queue_endpoint=chosen.queue.queueserviceuri, bodies=ports.bodies, name=chosen.queue.name
@@ -98,12 +107,18 @@ def rewrap_ports() -> RewrapPorts:
 @cache
 def slice_queue() -> StorageSliceQueue:
     """The queue `sweep`."""
+    from shared.adapters.queue.sweep_queue import StorageSliceQueue
+
     return StorageSliceQueue(credential(), queue_endpoint=settings().queue.queueserviceuri)
 
 
 @cache
 def operator_verifier() -> TokenVerifier | None:
     """Who is an operator; None where the settings do not say, so that nobody is."""
+    from shared.adapters.clock import SystemClock
+    from shared.adapters.tokens.signing_keys import SigningKeys, published_at
+    from shared.adapters.tokens.verifier import TokenVerifier, keys_address, operators_of
+
     chosen = settings()
     if chosen.operators is None or chosen.tenant_id is None:
         return None
@@ -115,6 +130,10 @@ def operator_verifier() -> TokenVerifier | None:
 @cache
 def push_verifier() -> TokenVerifier | None:
     """Which push subscription is ours; None where the settings do not say, so that none is."""
+    from shared.adapters.clock import SystemClock
+    from shared.adapters.tokens.signing_keys import SigningKeys, published_at
+    from shared.adapters.tokens.verifier import TokenVerifier, subscription_of
+
     gcp = settings().gcp
     if not gcp.push_audience or not gcp.push_service_account:
         return None
@@ -124,6 +143,8 @@ def push_verifier() -> TokenVerifier | None:
 
 def replay_ports(actor: str) -> ReplayPorts:
     """What `replay_queue` works with for one caller."""
+    from shared.application.replay_ports import ReplayPorts
+
     ports = rewrap_ports()
     onboarding = onboard_ports()
     return ReplayPorts(
@@ -144,6 +165,10 @@ def _policy() -> CachedPolicySource:
 
 def fresh_policy() -> CachedPolicySource:
     """The policy, of which nothing was read yet."""
+    from shared.adapters.clock import SystemClock
+    from shared.adapters.policy.blob import BlobPolicyStore
+    from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore
+
     origin = settings().policy
     store: PolicyStore = (
         BlobPolicyStore(credential(), origin) if origin.startswith("https://") else FilePolicyStore(Path(origin))

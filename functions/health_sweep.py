@@ -6,9 +6,7 @@ import logging
 
 import azure.functions as func
 
-from functions import bootstrap, telemetry
-from shared.adapters.clock import SystemClock
-from shared.application.plan_sweep import ask_for_sweep
+from functions import telemetry
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
@@ -18,6 +16,10 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 @blueprint.timer_trigger(arg_name="timer", schedule="%ROLLCALL_SWEEP__SCHEDULE%", run_on_startup=False)
 def health_sweep(timer: func.TimerRequest, context: func.Context) -> None:
     """Puts the message that a sweep begins with."""
+    from functions import bootstrap
+    from shared.adapters.clock import SystemClock
+    from shared.application.plan_sweep import ask_for_sweep
+
     slices = bootstrap.slice_queue()
     with telemetry.invocation(context):
         message = ask_for_sweep(slices, SystemClock())

@@ -5,62 +5,19 @@ Whoever may replay may read it; the caller is verified here, as in `replay_queue
 
 from __future__ import annotations
 
-import logging
-
 import azure.functions as func
 
-from functions import bootstrap, telemetry
-from functions.operator_answers import answered, failure, refusal
-from functions.operator_gate import caller_of
-from shared.adapters.report.page import page_of
-from shared.application.report import ReportPorts, make_report
-from shared.errors import RollcallError
-from shared.messages.roll_report import report_json
+from functions import telemetry
 
-logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
-
-_FORMATS = ("html", "json")
 
 
 @blueprint.function_name("report")
 @blueprint.route(route="report", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Answers one request of an operator."""
-    from functions import sweep_bootstrap  # noqa: PLC0415 - boto3 is for this function and the sweep's
+    from functions import bootstrap, report_entry, sweep_bootstrap
 
     verifier = bootstrap.operator_verifier()
     with telemetry.invocation(context):
-        caller = caller_of(req, verifier)
-        if isinstance(caller, func.HttpResponse):
-            return caller
-        try:
-            return answer(req, sweep_bootstrap.report_ports(), caller)
-        except RollcallError as error:
-            return _failed(error)
-
-
-def answer(req: func.HttpRequest, ports: ReportPorts, caller: str) -> func.HttpResponse:
-    """Answers a caller who may ask. Raises TransientError, ConfigurationError where nothing can be read."""
-    wanted = req.params.get("format", "html")
-    if wanted not in _FORMATS:
-        return refusal(400, f"format is one of {', '.join(_FORMATS)}", "See docs/guides/report.md.")
-    made = make_report(ports)
-    if wanted == "json":
-        body, headers, kind = report_json(made), {}, "application/json"
-    else:
-        page = page_of(made)
-        body, headers, kind = page.html, {"Content-Security-Policy": page.security_policy}, "text/html"
-    facts = {
-        "caller": caller,
-        "accounts": len(made.accounts),
-        "findings": len(made.findings),
-        "bytes": len(body.encode()),
-    }
-    logger.info("report_made", extra=facts)
-    return answered(200, body, kind, headers)
-
-
-def _failed(error: RollcallError) -> func.HttpResponse:
-    logger.error("report_failed", extra={"reason": error.reason, "remedy": error.remedy, "error_key": error.key})
-    return failure(error)
+        return report_entry.admitted(req, verifier, sweep_bootstrap.report_ports)

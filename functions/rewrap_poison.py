@@ -6,8 +6,7 @@ import logging
 
 import azure.functions as func
 
-from functions import bootstrap, telemetry
-from shared.application.rewrap import rewrap
+from functions import telemetry
 
 logger = logging.getLogger(__name__)
 blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leaves it untyped
@@ -17,6 +16,9 @@ blueprint = func.Blueprint()  # type: ignore[no-untyped-call] # the package leav
 @blueprint.timer_trigger(arg_name="timer", schedule="0 30 4 * * *")
 def rewrap_poison(timer: func.TimerRequest, context: func.Context) -> None:
     """Looks through the poison queue; a failure is tried again the next day, of seven."""
+    from functions import bootstrap
+    from shared.application.rewrap import rewrap
+
     ports = bootstrap.rewrap_ports()
     with telemetry.invocation(context):
         found = rewrap(ports)

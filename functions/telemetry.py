@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import azure.functions as func
-from azure.core.credentials import TokenCredential
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.utils import suppress_http_instrumentation
@@ -21,13 +21,16 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from functions.figures import FigureHandler
 from functions.structured_log import OURS
-from shared.application.outcome import Outcome
 from shared.domain.arrival import NEW_FOR
 from shared.domain.ledger import Result
 from shared.errors import RollcallError
-from shared.messages.connector_request import ConnectorRequest
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from shared.application.outcome import Outcome
+    from shared.messages.connector_request import ConnectorRequest
 
 NAME = "rollcall"
 _LEFT_ALONE = ("azure_sdk", "django", "fastapi", "flask", "httpx", "httpx2", "psycopg2", "urllib")
@@ -46,6 +49,8 @@ def begin(connection_string: str, credential: TokenCredential) -> None:
     told by log lines. Raises ValueError for what is no connection string.
     Source: Microsoft Learn, "Enable OpenTelemetry in Application Insights", Python; azure-monitor-opentelemetry 1.8.11.
     """
+    from functions.figures import FigureHandler
+
     with _beginning:
         if not any(isinstance(each, FigureHandler) for each in logging.getLogger(OURS[0]).handlers):
             os.environ["OTEL_SPAN_EVENT_COUNT_LIMIT"] = "0"
@@ -53,7 +58,9 @@ def begin(connection_string: str, credential: TokenCredential) -> None:
 
 
 def _begin(connection_string: str, credential: TokenCredential) -> None:
-    from azure.monitor.opentelemetry import configure_azure_monitor  # noqa: PLC0415 - slow, and not for every process
+    from azure.monitor.opentelemetry import configure_azure_monitor
+
+    from functions.figures import FigureHandler
 
     first, *others = OURS
     configure_azure_monitor(

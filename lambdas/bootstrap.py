@@ -1,10 +1,14 @@
-"""The composition root of the Lambda functions: reads the settings once and builds the adapters, lazily."""
+"""The composition root of the Lambda functions: reads the settings once and builds the adapters, lazily.
+
+What all of them need is imported while Lambda starts the process, which is its fastest time; the rest by who needs it.
+"""
 
 from __future__ import annotations
 
 import logging
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -12,13 +16,8 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from botocore.config import Config
 
 from lambdas.settings import Settings
-from shared.adapters.aws.account_listing import AwsAccountListing
 from shared.adapters.aws.account_retries import SqsAccountRetries
-from shared.adapters.aws.event_bus import AwsEventBus
-from shared.adapters.aws.lambda_identity import FederatedIdentity
-from shared.adapters.aws.management_stack import CloudFormationManagementStack
 from shared.adapters.aws.organization import AwsOrganization
-from shared.adapters.aws.own_events import RECONCILE_SOURCE
 from shared.adapters.aws.policy_store import S3PolicyStore
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.adapters.aws.web_identity import web_identity_assertion
@@ -27,11 +26,16 @@ from shared.adapters.clock import SystemClock
 from shared.adapters.policy.source import CachedPolicySource, FilePolicyStore, PolicyStore
 from shared.adapters.queue.storage_queue import StorageRequestQueue
 from shared.adapters.settings import read_settings
-from shared.application.account_batch import DeployPorts
-from shared.application.doctor.lambdas import LambdaSide
-from shared.application.reconcile import Part, ReconcilePorts, Run
-from shared.application.report_instance import ReportPorts
 from shared.domain.readiness import Readiness
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.client import CloudFormationClient
+    from mypy_boto3_organizations.client import OrganizationsClient
+
+    from shared.application.account_batch import DeployPorts
+    from shared.application.doctor.lambdas import LambdaSide
+    from shared.application.reconcile import Part, ReconcilePorts, Run
+    from shared.application.report_instance import ReportPorts
 
 _CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=3, read_timeout=10)
 """Three hanging answers of one call still fit into the function's 60 seconds."""
@@ -56,9 +60,11 @@ def settings() -> Settings:
 @cache
 def deploy_ports() -> DeployPorts:
     """What `account_events` works with."""
+    from shared.application.account_batch import DeployPorts
+
     clock = SystemClock()
     return DeployPorts(
-        directory=AwsOrganization(boto3.client("organizations", config=_CONFIG), clock),
+        directory=AwsOrganization(_organizations(), clock),
         stack_sets=_stack_sets(),
         sender=_sender(),
         retries=_retries(),
@@ -71,9 +77,11 @@ def deploy_ports() -> DeployPorts:
 @cache
 def report_ports() -> ReportPorts:
     """What `stack_events` works with."""
+    from shared.application.report_instance import ReportPorts
+
     clock = SystemClock()
     return ReportPorts(
-        directory=AwsOrganization(boto3.client("organizations", config=_CONFIG), clock),
+        directory=AwsOrganization(_organizations(), clock),
         stack_sets=_stack_sets(),
         sender=_sender(),
         retries=_retries(),
@@ -86,13 +94,16 @@ def report_ports() -> ReportPorts:
 @cache
 def reconcile_ports() -> ReconcilePorts:
     """What `reconcile_accounts` works with."""
+    from shared.adapters.aws.account_listing import AwsAccountListing
+    from shared.adapters.aws.event_bus import AwsEventBus
+    from shared.adapters.aws.management_stack import CloudFormationManagementStack
+    from shared.application.reconcile import ReconcilePorts
+
     clock = SystemClock()
     return ReconcilePorts(
-        listing=AwsAccountListing(boto3.client("organizations", config=_CONFIG), clock),
+        listing=AwsAccountListing(_organizations(), clock),
         instances=_stack_sets(),
-        management=CloudFormationManagementStack(
-            boto3.client("cloudformation", config=_CONFIG), name=settings().reconcile.management_stack_name
-        ),
+        management=CloudFormationManagementStack(_cloudformation(), name=settings().reconcile.management_stack_name),
         events=AwsEventBus(boto3.client("events", config=_CONFIG)),
         sender=_sender(),
         policy=_policy(),
@@ -102,14 +113,27 @@ def reconcile_ports() -> ReconcilePorts:
 
 def reconcile_run(part: Part) -> Run:
     """A part of a run, as long as the settings allow."""
+    from shared.adapters.aws.own_events import RECONCILE_SOURCE
+    from shared.application.reconcile import Run
+
     return Run(name=part.run, source=RECONCILE_SOURCE, after=part.after, seconds=settings().reconcile.seconds)
+
+
+@cache
+def _organizations() -> OrganizationsClient:
+    return boto3.client("organizations", config=_CONFIG)
+
+
+@cache
+def _cloudformation() -> CloudFormationClient:
+    return boto3.client("cloudformation", config=_CONFIG)
 
 
 @cache
 def _stack_sets() -> CloudFormationStackSets:
     return CloudFormationStackSets(
-        boto3.client("cloudformation", config=_CONFIG),
-        boto3.client("organizations", config=_CONFIG),
+        _cloudformation(),
+        _organizations(),
         name=settings().stack_set_name,
         region=settings().aws_region,
     )
@@ -129,6 +153,9 @@ def _sender() -> StorageRequestQueue:
 
 def doctor_side(function: str) -> LambdaSide:
     """What a function says of itself with; nothing of it has signed in before."""
+    from shared.adapters.aws.lambda_identity import FederatedIdentity
+    from shared.application.doctor.lambdas import LambdaSide
+
     chosen = settings()
     assertion = web_identity_assertion(boto3.client("sts", config=_CONFIG))
     credential = federated_credential(

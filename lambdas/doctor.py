@@ -6,8 +6,7 @@ import os
 from typing import Any
 
 from lambdas import bootstrap
-from shared.application.doctor.lambdas import own_verdicts
-from shared.messages.doctor_findings import REQUEST, findings_document
+from shared.messages.doctor_request import REQUEST
 
 
 def is_asked(event: dict[str, Any]) -> bool:
@@ -17,4 +16,7 @@ def is_asked(event: dict[str, Any]) -> bool:
 
 def answer() -> dict[str, Any]:
     """The findings, as the function's own role. Raises ConfigurationError where a setting is missing."""
+    from shared.application.doctor.lambdas import own_verdicts
+    from shared.messages.doctor_findings import findings_document
+
     return findings_document(own_verdicts(bootstrap.doctor_side(os.environ["AWS_LAMBDA_FUNCTION_NAME"])))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from shared.application.outcome import Outcome
-from shared.application.reconcile import Reconciliation
 from shared.errors import RollcallError
+
+if TYPE_CHECKING:
+    from shared.application.reconcile import Reconciliation
 
 NAMESPACE = "Rollcall"
 

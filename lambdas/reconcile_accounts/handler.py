@@ -7,7 +7,7 @@ from typing import Any
 from lambdas import bootstrap, doctor
 from lambdas.batch import logged
 from lambdas.metrics import publish_reconciliation
-from shared.adapters.aws.events import read_reconcile_event
+from shared.adapters.aws.reconcile_events import read_reconcile_event
 from shared.application.reconcile import reconcile_part
 
 

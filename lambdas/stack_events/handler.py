@@ -6,7 +6,7 @@ from typing import Any
 
 from lambdas import bootstrap, doctor
 from lambdas.batch import BatchAnswer, run_batch
-from shared.adapters.aws.events import read_stack_event
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.application.report_instance import report_instances
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from shared.application.replay import Done, Shown
-from shared.application.replay_ports import GivenUp
-from shared.domain.ledger import AccountRecord, HistoryEntry
-from shared.domain.sweep.report import SweepReport
+if TYPE_CHECKING:
+    from shared.application.replay import Done, Shown
+    from shared.application.replay_ports import GivenUp
+    from shared.domain.ledger import AccountRecord, HistoryEntry
+    from shared.domain.sweep.report import SweepReport
 
 
 def message_document(message: GivenUp) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.domain.accounts import Account
-from shared.domain.sweep.machines import InstanceState
-from shared.domain.sweep.project_identity import CustomRoleSeen, ListPolicySeen, PoolSeen, ServiceAccountSeen
+if TYPE_CHECKING:
+    from shared.domain.accounts import Account
+    from shared.domain.sweep.machines import InstanceState
+    from shared.domain.sweep.project_identity import CustomRoleSeen, ListPolicySeen, PoolSeen, ServiceAccountSeen
 
 
 class Projects(Protocol):

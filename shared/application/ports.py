@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.domain.accounts import Account
-from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
-from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
-from shared.domain.offboarding import Lock, Machine
-from shared.domain.policy import Policy
-from shared.domain.prechecks import SubscriptionFacts
-from shared.domain.publication import PublishedPolicy
-from shared.domain.readiness import Retry
-from shared.domain.reconciliation import ManagementStack
-from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
-from shared.domain.subscription_plans import SubscriptionPlan
-from shared.domain.targets import Target
-from shared.domain.template_rollout import BucketFacts, CallerFacts, DeployedTemplate, Rollout
-from shared.messages.connector_request import ConnectorRequest
-from shared.messages.parked_request import ParkedRequest
+if TYPE_CHECKING:
+    from shared.domain.accounts import Account
+    from shared.domain.connectors import Connector, ConnectorBody, ConnectorId
+    from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry
+    from shared.domain.offboarding import Lock, Machine
+    from shared.domain.policy import Policy
+    from shared.domain.prechecks import SubscriptionFacts
+    from shared.domain.publication import PublishedPolicy
+    from shared.domain.readiness import Retry
+    from shared.domain.reconciliation import ManagementStack
+    from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance
+    from shared.domain.subscription_plans import SubscriptionPlan
+    from shared.domain.targets import Target
+    from shared.domain.template_rollout import BucketFacts, CallerFacts, DeployedTemplate, Rollout
+    from shared.messages.connector_request import ConnectorRequest
+    from shared.messages.parked_request import ParkedRequest
 
 
 class Clock(Protocol):

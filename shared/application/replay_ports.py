@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.application.accept_project_event import ProjectSignal
-from shared.application.gcp_ports import Projects
-from shared.application.ports import Clock, Ledger, PolicySource, RequestSender
 from shared.application.refusals import UNREADABLE_PUSH
 from shared.domain.accounts import Provider, is_project_number
-from shared.domain.ledger import AccountKey
-from shared.messages.connector_request import ConnectorRequest
+
+if TYPE_CHECKING:
+    from shared.application.accept_project_event import ProjectSignal
+    from shared.application.gcp_ports import Projects
+    from shared.application.ports import Clock, Ledger, PolicySource, RequestSender
+    from shared.domain.ledger import AccountKey
+    from shared.messages.connector_request import ConnectorRequest
 
 HIDDEN_SECONDS = 120
 

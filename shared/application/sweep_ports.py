@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.application.gcp_ports import Google
-from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
-from shared.application.rewrap import SweepLog
-from shared.application.status import QueueGauge
 from shared.domain.accounts import Provider
-from shared.domain.connectors import Connector, ConnectorId
-from shared.domain.prechecks import Permission
-from shared.domain.profiles import Plan
-from shared.domain.stack_sets import InstanceState as StackState
-from shared.domain.sweep.advice import Assessed, RunningInstances
-from shared.domain.sweep.compliance import Assignment
-from shared.domain.sweep.health import HealthReport
-from shared.domain.sweep.identity import IdentitySeen
-from shared.domain.sweep.machines import ArcMachine, InstanceState
-from shared.domain.sweep.slices import MachineRef
-from shared.domain.sweep.templates import InstanceSeen
-from shared.messages.sweep_notice import SweepNotice
-from shared.messages.sweep_slice import SweepSlice
+
+if TYPE_CHECKING:
+    from shared.application.gcp_ports import Google
+    from shared.application.ports import AccountListing, Clock, Ledger, PolicySource, RequestSender
+    from shared.application.rewrap import SweepLog
+    from shared.application.status import QueueGauge
+    from shared.domain.connectors import Connector, ConnectorId
+    from shared.domain.prechecks import Permission
+    from shared.domain.profiles import Plan
+    from shared.domain.stack_sets import InstanceState as StackState
+    from shared.domain.sweep.advice import Assessed, RunningInstances
+    from shared.domain.sweep.compliance import Assignment
+    from shared.domain.sweep.health import HealthReport
+    from shared.domain.sweep.identity import IdentitySeen
+    from shared.domain.sweep.machines import ArcMachine, InstanceState
+    from shared.domain.sweep.slices import MachineRef
+    from shared.domain.sweep.templates import InstanceSeen
+    from shared.messages.sweep_notice import SweepNotice
+    from shared.messages.sweep_slice import SweepSlice
 
 JsonBody = Mapping[str, Any]
 """A resource as Resource Manager writes it."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.application.outcome import Outcome
-from shared.application.ports import AccountRetries, Clock, PolicySource, RequestSender
 from shared.application.requests import Cause, Report, request_for
-from shared.domain.accounts import Account
 from shared.domain.instance_failures import NOT_READY
 from shared.domain.ledger import Result, State
-from shared.domain.readiness import Attempt, Readiness
 from shared.errors import PermanentError, TransientError
+
+if TYPE_CHECKING:
+    from shared.application.ports import AccountRetries, Clock, PolicySource, RequestSender
+    from shared.domain.accounts import Account
+    from shared.domain.readiness import Attempt, Readiness
 
 logger = logging.getLogger(__name__)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from shared.application.onboard_ports import OnboardPorts
-from shared.application.outcome import Outcome
-from shared.application.settlement import Settlement
-from shared.domain.ledger import AccountRecord
+from typing import TYPE_CHECKING
+
 from shared.domain.pacing import is_stale
-from shared.messages.connector_request import ConnectorRequest
+
+if TYPE_CHECKING:
+    from shared.application.onboard_ports import OnboardPorts
+    from shared.application.outcome import Outcome
+    from shared.application.settlement import Settlement
+    from shared.domain.ledger import AccountRecord
+    from shared.messages.connector_request import ConnectorRequest
 
 LONGEST_PACING_WAIT_SECONDS = 20.0
 

@@ -12,8 +12,6 @@ from shared.domain.doctor.verdicts import Check, State, Verdict
 from shared.messages.faults import faults_of
 
 SCHEMA = "doctor-findings/1"
-REQUEST = {"rollcall": "doctor"}
-"""The event by which a Lambda function is asked; no service of AWS sends one like it."""
 
 
 class _Finding(BaseModel):

@@ -10,8 +10,9 @@ from botocore.exceptions import EndpointConnectionError
 
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.event_bus import AwsEventBus
-from shared.adapters.aws.events import Ignored, read_reconcile_event
+from shared.adapters.aws.events import Ignored
 from shared.adapters.aws.management_stack import CloudFormationManagementStack
+from shared.adapters.aws.reconcile_events import read_reconcile_event
 from shared.adapters.aws.stack_sets import CloudFormationStackSets
 from shared.application.ports import ManagementStacks
 from shared.application.reconcile import Part

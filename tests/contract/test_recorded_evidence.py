@@ -10,7 +10,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
 from shared.adapters.aws.account_events import read_account_event
-from shared.adapters.aws.events import Ignored, read_stack_event
+from shared.adapters.aws.events import Ignored
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.adapters.azure.errors import translate
 from shared.application.account_batch import AccountSignal
 from shared.application.report_instance import InstanceSignal

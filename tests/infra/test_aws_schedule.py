@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from sandbox.deployment import TEMPLATE
-from shared.adapters.aws.events import read_reconcile_event
 from shared.adapters.aws.own_events import RECONCILE_REQUESTED, RECONCILE_SOURCE
+from shared.adapters.aws.reconcile_events import read_reconcile_event
 from tests.fakes.scheduler_input import EXECUTION, message_of
 from tests.fixtures.read import loaded
 from tests.infra.aws_templates import ACCOUNT, load, resolved

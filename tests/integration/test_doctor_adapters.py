@@ -16,7 +16,8 @@ from shared.adapters.aws.lambda_identity import FederatedIdentity
 from shared.adapters.aws.stack_set_settings import NamedStacks, StackSetDelegations, StackSetSettings
 from shared.domain.doctor.lambda_checks import QUEUE
 from shared.errors import PermanentError, RollcallError, TransientError
-from shared.messages.doctor_findings import REQUEST, findings_document
+from shared.messages.doctor_findings import findings_document
+from shared.messages.doctor_request import REQUEST
 from tests.fakes.aws_world import AwsWorld, aws_world
 
 

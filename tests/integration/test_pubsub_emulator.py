@@ -20,7 +20,7 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions.gcp_project_events import answer
+from functions.push_entry import answer
 from functions.push_gate import refusal_of
 from sandbox.gcp.pubsub import PushSettings
 from sandbox.serving import Service

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.account_retries import retry_event
-from shared.adapters.aws.events import Ignored, read_stack_event
+from shared.adapters.aws.events import Ignored
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.adapters.policy.problems import parse_policy
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.onboard import onboard

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from shared.adapters.aws.account_events import read_account_event
-from shared.adapters.aws.events import Ignored, read_stack_event
+from shared.adapters.aws.events import Ignored
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.application.account_batch import AccountSignal
 from shared.application.report_instance import InstanceSignal
 from shared.application.requests import correlation_id_for

@@ -9,7 +9,8 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions.doctor import answer, doctor
+from functions.doctor import doctor
+from functions.doctor_entry import answer
 from functions.queue_entry import handle_request
 from lambdas import doctor as of_lambda
 from lambdas.account_events import handler as account_events
@@ -23,7 +24,8 @@ from shared.domain.doctor.verdicts import State
 from shared.domain.ledger import Result
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError, TransientError
-from shared.messages.doctor_findings import REQUEST, read_findings
+from shared.messages.doctor_findings import read_findings
+from shared.messages.doctor_request import REQUEST
 from shared.messages.probe import probe_json
 from tests.fakes.aws import FakePolicySource
 from tests.unit.conftest import AzureSide

@@ -14,7 +14,7 @@ import function_app
 from functions.queue_entry import LAST_TRY, handle_request
 from lambdas.batch import run_batch
 from shared.adapters.aws.account_events import read_account_event
-from shared.adapters.aws.events import read_stack_event
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.report_instance import report_instances
 from shared.domain.ledger import Result, State

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions import bootstrap
-from functions.gcp_project_events import answer, gcp_project_events
+from functions.gcp_project_events import gcp_project_events
+from functions.push_entry import answer
 from functions.push_gate import refusal_of
 from shared.adapters.tokens.verifier import TokenVerifier
 from shared.domain.policy import Policy

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from functions.sweep_slice import handle_message
+from functions.slice_entry import handle_message
 from shared.application.notify import MOST_TRIES, Outcome, find_delivery, notify
 from shared.errors import ConfigurationError, PermanentError, TransientError
 from shared.messages.sweep_notice import SweepNotice

@@ -15,13 +15,14 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from functions.gcp_project_events import answer
+from functions.push_entry import answer
 from functions.queue_entry import handle_request
-from functions.replay_queue import answer as answer_replay
-from functions.sweep_slice import handle_message
+from functions.replay_entry import answer as answer_replay
+from functions.slice_entry import handle_message
 from lambdas.batch import logged, run_batch
 from shared.adapters.aws.account_events import read_account_event
-from shared.adapters.aws.events import read_reconcile_event, read_stack_event
+from shared.adapters.aws.reconcile_events import read_reconcile_event
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.report_instance import report_instances
 from shared.application.sweep_store import find_latest

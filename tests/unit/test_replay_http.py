@@ -11,7 +11,7 @@ import azure.functions as func
 import pytest
 
 from functions.operator_gate import caller_of
-from functions.replay_queue import answer
+from functions.replay_entry import answer
 from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey, AccountRecord
@@ -169,7 +169,7 @@ def test_a_query_with_a_moment_is_understood(world: World) -> None:
 def test_an_order_that_ends_in_the_middle_tells_what_was_done(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.queue.failures.plan("put", None, None, ConfigurationError("no right", setting="role"))
     order = {"action": "run", "all": True, "reason_class": "scope-locked", "per_second": 1000}
-    with caplog.at_level(logging.INFO, logger="functions.replay_queue"):
+    with caplog.at_level(logging.INFO, logger="functions.replay_entry"):
         status, document = answered(world, asked("POST", body=order))
     assert (status, document["error"]["reason"], document["done"]) == (500, "no right", 2)
     assert [line.message for line in caplog.records] == ["replay_failed", "replay_ordered"]

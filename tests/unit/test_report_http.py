@@ -9,7 +9,8 @@ import azure.functions as func
 import pytest
 
 from functions.operator_gate import caller_of
-from functions.report import answer, report
+from functions.report import report
+from functions.report_entry import answer
 from shared.errors import ConfigurationError, TransientError
 from shared.messages.roll_report import read_report
 from tests.fakes.sweep import SweepWorld

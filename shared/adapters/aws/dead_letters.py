@@ -15,8 +15,10 @@ from botocore.exceptions import ClientError
 
 from shared.adapters.aws.account_events import read_account_event
 from shared.adapters.aws.errors import translated
-from shared.adapters.aws.events import Ignored, read_envelope, read_reconcile_event, read_stack_event
+from shared.adapters.aws.events import Ignored, read_envelope
 from shared.adapters.aws.queue_urls import OUTPUTS, queue_urls
+from shared.adapters.aws.reconcile_events import read_reconcile_event
+from shared.adapters.aws.stack_events import read_stack_event
 from shared.application.replay_ports import GivenUp, Taken
 from shared.domain.accounts import Provider
 from shared.domain.ledger import AccountKey

@@ -1,7 +1,7 @@
-"""EventBridge events as they come out of SQS: the envelope, and what stack instance events say.
+"""EventBridge events as they come out of SQS: the envelope, and how its parts are found.
 
-Events name an account and decide nothing; account events are read in `account_events`.
-Source: CloudFormation user guide, "StackSets events".
+Events name an account and decide nothing. What they say is read by kind: `account_events`, `stack_events` and
+`reconcile_events`, of which a function imports its own.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any
 from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 
-from shared.application.reconcile import Part
-from shared.application.report_instance import InstanceSignal
 from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import is_account_id
 from shared.errors import PermanentError
@@ -42,69 +40,6 @@ class Ignored:
 
     reason: str
     failed: bool = False
-
-
-def read_stack_event(body: str) -> InstanceSignal | Ignored:
-    """What an event of the queue `stack-events` says. Raises PermanentError where it is broken."""
-    event = read_envelope(body)
-    if event.detail_type == "CloudFormation StackSet Operation Status Change":
-        return _operation(event)
-    if event.detail_type != "CloudFormation StackSet StackInstance Status Change":
-        return Ignored(reason=f"{event.detail_type} is nothing that we act on")
-    status = get_part(event, "status-details")
-    detailed = str(status.get("detailed-status", "")).upper()
-    action = str(event.detail.get("action", "")).upper()
-    if detailed not in _ENDED:
-        return Ignored(reason=f"the instance is {detailed or 'without a detailed status'}")
-    if action not in {"", "CREATE", "UPDATE", "DELETE"}:
-        return Ignored(reason=f"{action} of an instance is nothing that we act on")
-    stack_id = str(event.detail.get("stack-id", "")).split(":")
-    account_id = stack_id[4] if len(stack_id) > 5 else ""  # noqa: PLR2004 - arn:partition:service:region:account:…
-    if detailed == _SKIPPED and not account_id:  # a suspended account's instance may have no stack that could name it
-        return Ignored(reason="an instance without a stack was left out, as its account is suspended", failed=True)
-    return InstanceSignal(
-        account_id=checked_account(event, account_id),
-        reason=str(status.get("status-reason") or _REASONS.get(detailed, "")),
-        deletion=action == "DELETE",
-        deployment=action in {"CREATE", "UPDATE"},
-        cause=cause_of(event, account_id),
-    )
-
-
-_SKIPPED = "SKIPPED_SUSPENDED_ACCOUNT"
-_REASONS = {
-    _SKIPPED: "it was left out, as the account is suspended",
-    "CANCELLED": "the work on it was cancelled",
-    "FAILED_IMPORT": "its stack could not be imported into the StackSet",
-    "INOPERABLE": "the StackSet cannot work on it any more",
-}
-"""What an ending says by itself where AWS gives no reason."""
-_ENDED = {"SUCCEEDED", "FAILED", *_REASONS}
-
-
-def _operation(event: EventBridgeEvent) -> Ignored:
-    """An operation is only told of: its instances have events of their own."""
-    status = get_part(event, "status-details")
-    word = str(status.get("status", "")).upper()
-    why = f": {status['status-reason']}" if status.get("status-reason") else ""
-    said = (
-        f"operation {event.detail.get('stack-set-operation-id')} of the StackSet is {word or 'without a status'}{why}"
-    )
-    return Ignored(reason=f"{said}; its stack instances are told of one by one", failed=word in {"FAILED", "STOPPED"})
-
-
-def read_reconcile_event(body: str) -> Part:
-    """Which part of which run an event of the queue `reconcile` asks for. Raises PermanentError where it is broken.
-
-    The schedule's own event, and one that only asks for a run, begin a run that is named after the event.
-    """
-    event = read_envelope(body)
-    run, after = event.detail.get("run", event.id), event.detail.get("after", "")
-    if not isinstance(run, str) or not run or (after != "" and checked_account(event, after) != after):
-        raise PermanentError(
-            f"event {event.id} names no run to go on with", remedy="See who puts such messages on the queue."
-        )
-    return Part(run=run, after=after)
 
 
 def read_envelope(body: str) -> EventBridgeEvent:

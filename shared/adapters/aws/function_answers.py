@@ -10,7 +10,8 @@ from shared.adapters.aws.errors import translated
 from shared.domain.doctor.catalogue import CHECKS
 from shared.domain.doctor.verdicts import Verdict
 from shared.errors import PermanentError
-from shared.messages.doctor_findings import REQUEST, read_findings
+from shared.messages.doctor_findings import read_findings
+from shared.messages.doctor_request import REQUEST
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient

@@ -40,7 +40,7 @@ TagText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 class Part(BaseModel):
     """A part of the policy file: unknown words are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # only the whole file is ever validated
 
 
 class DefenderCspmDocument(Part):

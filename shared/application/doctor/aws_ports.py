@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.application.ports import ManagementAccount, PolicySource
-from shared.domain.doctor.aws_organization import StackSetSeen
-from shared.domain.doctor.aws_parts import EventSourceSeen, QueueSeen, RuleSeen
-from shared.domain.profiles import Profile
-from shared.domain.reconciliation import ManagementStack
-from shared.domain.sweep.identity import IdentitySeen
-from shared.domain.template_findings import LintReport
-from shared.domain.template_rollout import BucketFacts
+if TYPE_CHECKING:
+    from shared.application.ports import ManagementAccount, PolicySource
+    from shared.domain.doctor.aws_organization import StackSetSeen
+    from shared.domain.doctor.aws_parts import EventSourceSeen, QueueSeen, RuleSeen
+    from shared.domain.profiles import Profile
+    from shared.domain.reconciliation import ManagementStack
+    from shared.domain.sweep.identity import IdentitySeen
+    from shared.domain.template_findings import LintReport
+    from shared.domain.template_rollout import BucketFacts
 
 
 class StackSets(Protocol):

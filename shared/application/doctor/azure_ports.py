@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from shared.application.ports import AccountListing, PolicySource, TenantSnapshot
-from shared.domain.doctor.azure import RootSeen
-from shared.domain.prechecks import Permission
-from shared.domain.subscription_plans import SubscriptionPlan
-from shared.domain.sweep.identity import IdentitySeen
-from shared.domain.targets import Target
+if TYPE_CHECKING:
+    from shared.application.ports import AccountListing, PolicySource, TenantSnapshot
+    from shared.domain.doctor.azure import RootSeen
+    from shared.domain.prechecks import Permission
+    from shared.domain.subscription_plans import SubscriptionPlan
+    from shared.domain.sweep.identity import IdentitySeen
+    from shared.domain.targets import Target
 
 
 class Foundations(Protocol):

@@ -1,0 +1,220 @@
+"""Cold starts: each Lambda function and the Function App against bare ones with the same SDKs and clients."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.cold_processes import Cold, event_of, first_answer, gather, indexed, waiting_lambda
+from bench.least_aws import ACCOUNT, LeastAws, least_aws
+from bench.result import Bar, Chart, Result, Table, Target
+from sandbox.config import SandboxSettings
+from sandbox.policy_upload import sample_policy
+
+ROUNDS, FEW_ROUNDS = 15, 3
+MOST = 1.25
+ORGANIZATION = "o-exampleorgid"
+LAMBDAS = ("account_events", "stack_events", "reconcile_accounts")
+APP, FIRST_REQUEST = "function_app", "function_app, then what the first request needs"
+_THEN = {
+    "ours": ("from functions import bootstrap", "bootstrap.onboard_ports()"),
+    "bare": ("from bench.bare import clients_of_app", "clients_of_app.build()"),
+}
+_APPS = {"ours": "function_app", "bare": "bench.bare.function_app"}
+
+
+@dataclass
+class Pair:
+    """The starts of ours and of the bare one, alternating."""
+
+    ours: list[Cold] = field(default_factory=list)
+    bare: list[Cold] = field(default_factory=list)
+
+    def ratio(self, of: str) -> float:
+        """The medians of both, ours by bare."""
+        return median(self.ours, of) / median(self.bare, of)
+
+
+def median(starts: list[Cold], of: str) -> float:
+    """In seconds; `of` is `wall` or `cpu`."""
+    return statistics.median(float(getattr(start, of)) for start in starts)
+
+
+def events() -> Mapping[str, bytes]:
+    """For each function the event that asks the least of it, but builds all that its work needs."""
+    now = datetime.now(UTC).isoformat()
+    common = {"version": "0", "account": "999988887777", "region": "us-east-1", "time": now, "resources": []}
+    return {
+        "account_events": event_of(
+            common
+            | {"id": "1", "source": "rollcall", "detail-type": "Account Onboarding Requested"}
+            | {"detail": {"accountId": ACCOUNT}}
+        ),
+        "stack_events": event_of(
+            common
+            | {"id": "2", "source": "aws.cloudformation"}
+            | {"detail-type": "CloudFormation StackSet StackInstance Status Change"}
+            | {
+                "detail": {
+                    "stack-id": f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/roles/1",
+                    "action": "CREATE",
+                    "status-details": {"detailed-status": "SUCCEEDED"},
+                }
+            }
+        ),
+        "reconcile_accounts": event_of(
+            common
+            | {"id": "3", "source": "rollcall.reconcile", "detail-type": "Reconciliation Requested"}
+            | {"detail": {"run": "cold", "after": "999999999999"}}
+        ),
+    }
+
+
+def lambda_variables(url: str) -> dict[str, str]:
+    """The environment of a function; `url` is where AWS is."""
+    settings = SandboxSettings()
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "POWERTOOLS_SERVICE_NAME": "cold",
+        "ROLLCALL_POLICY": "s3://policies/policy.yaml",
+        "ROLLCALL_STACK_SET_NAME": "rollcall-member-roles",
+        "ROLLCALL_TENANT_ID": settings.tenant_id,
+        "ROLLCALL_CLIENT_ID": "11111111-2222-3333-4444-555555555555",
+        "ROLLCALL_AUTHORITY_HOST": "https://localhost:1",
+        "ROLLCALL_QUEUE__QUEUESERVICEURI": "https://localhost:1/queues",
+        "ROLLCALL_READINESS__QUEUE_URL": f"{url}/999988887777/events",
+    }
+
+
+APP_VARIABLES = {
+    "ROLLCALL_POLICY": "https://localhost:1/policies/policy.yaml",
+    "ROLLCALL_QUEUE__QUEUESERVICEURI": "https://localhost:1/queues",
+    "ROLLCALL_LEDGER__TABLESERVICEURI": "https://localhost:1/tables",
+}
+
+
+def measure(folder: Path, *, small: bool) -> Result:
+    """Starts each of them `ROUNDS` times, ours and the bare one in turn."""
+    rounds = FEW_ROUNDS if small else ROUNDS
+    pairs = {name: Pair() for name in (*LAMBDAS, APP, FIRST_REQUEST)}
+    with least_aws(sample_policy(ORGANIZATION, SandboxSettings())) as aws:
+        starts = Starts(folder, aws)
+        for number in range(rounds + 1):  # the first of each is for the disk's sake
+            for name, pair in pairs.items():
+                for side, kept in (("ours", pair.ours), ("bare", pair.bare)):
+                    cold = starts.start(name, side)
+                    if number:
+                        kept.append(cold)
+        starts.check()
+    return result_of(pairs, rounds)
+
+
+class Starts:
+    """Starts of both sides, and what they asked for: a comparison of different work would say nothing."""
+
+    def __init__(self, folder: Path, aws: LeastAws) -> None:
+        """Copies the code of both into `folder`."""
+        self._folder, self._aws = folder, aws
+        self._code = {
+            "ours": gather(folder / "ours", "lambdas", "shared", "functions", "function_app.py"),
+            "bare": gather(folder / "bare", "bench/__init__.py", "bench/bare"),
+        }
+        self.did: dict[str, dict[str, list[str]]] = {}
+
+    def start(self, name: str, side: str) -> Cold:
+        """One start of a function or of the app."""
+        if name in LAMBDAS:
+            return self._lambda(name, side)
+        then = _THEN[side] if name == FIRST_REQUEST else ()
+        cold, names = indexed(self._code[side], _APPS[side], APP_VARIABLES, then=then)
+        self.did.setdefault(name, {})[side] = ["function"] * len(names)
+        return cold
+
+    def _lambda(self, name: str, side: str) -> Cold:
+        handler = f"lambdas.{name}.handler.handler" if side == "ours" else f"bench.bare.{name}.handler"
+        variables, log = lambda_variables(self._aws.url), self._folder / f"{name}.log"
+        self._aws.asked.clear()
+        with waiting_lambda(self._code[side], handler, variables, log=log) as waiting:
+            cold, answer = first_answer(waiting, events()[name])
+        if (answer or {}).get("batchItemFailures"):
+            raise RuntimeError(f"{name} ({side}) gave the event back")
+        self.did.setdefault(name, {})[side] = sorted(self._aws.asked)
+        return cold
+
+    def check(self) -> None:
+        """Raises RuntimeError where both sides asked AWS for different things, or have not as many functions."""
+        if differing := {name: both for name, both in self.did.items() if both["ours"] != both["bare"]}:
+            raise RuntimeError(f"ours and the bare one do different work: {differing}")
+
+
+def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
+    """The figures, and the targets on the ratio of CPU times."""
+    head = ("start", "ours, ms", "bare, ms", "ratio", "ours, CPU ms", "bare, CPU ms", "CPU ratio")
+    rows = [
+        (
+            name,
+            round(1000 * median(pair.ours, "wall")),
+            round(1000 * median(pair.bare, "wall")),
+            round(pair.ratio("wall"), 3),
+            round(1000 * median(pair.ours, "cpu")),
+            round(1000 * median(pair.bare, "cpu")),
+            round(pair.ratio("cpu"), 3),
+        )
+        for name, pair in pairs.items()
+    ]
+    return Result(
+        name="cold_start",
+        title="Cold starts",
+        what="From the start of the process to its first answer, against a bare one with the same SDKs and clients.",
+        how=(
+            f"Medians of {rounds} fresh processes each, ours and the bare one in turn, on Python "
+            f"{sys.version.partition(' ')[0]}; one start of each before that does not count.",
+            "A Lambda function is the real runtime (awslambdaric) behind a Runtime API, with one event: an account "
+            "whose stack instance is being worked on, the end of work on an instance that is worked on again, the last "
+            "part of a run, for which no account is left. AWS is a small server on the same computer. The bare handler "
+            "makes the same calls with the same clients, and reads the "
+            "policy's YAML; it has none of Rollcall's code.",
+            "Both sides import the same packages: boto3, Powertools, azure-identity, azure-storage-queue, pydantic, "
+            "PyYAML; the Function App azure-functions and OpenTelemetry.",
+            "The Function App is imported and asked for its functions, as the host does. The last row is that and all "
+            "clients that a request from the queue needs, with the Azure SDKs that both sides import for them.",
+            "Code and packages are compiled on both sides. The deployed artefacts hold no bytecode: there both "
+            "sides compile what they import.",
+            "The targets are held against CPU time (user and system, all threads, up to the answer): a start waits for "
+            "nothing but its own work and an answer from the same computer, and the clock shows what else runs there.",
+        ),
+        tables=(Table(title="Medians", head=head, rows=rows),),
+        chart=Chart(
+            title="Process start to first answer, CPU time",
+            unit="ms",
+            bars=[
+                Bar(
+                    label=name,
+                    value=round(1000 * median(pair.ours, "cpu")),
+                    mark=round(1000 * median(pair.bare, "cpu")),
+                )
+                for name, pair in pairs.items()
+            ],
+            mark="the bare one",
+        ),
+        targets=tuple(
+            Target(
+                what=f"cold start of {name}, CPU time, ours by bare",
+                value=round(pairs[name].ratio("cpu"), 3),
+                direction="at most",
+                limit=MOST,
+            )
+            for name in (*LAMBDAS, APP)
+        ),
+    )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        print(json.dumps(asdict(measure(Path(made), small="--small" in sys.argv)), indent=1))
