@@ -16,7 +16,7 @@ from sandbox.azure.throttling import Limit
 from sandbox.journal import JournalEntry
 from tests.e2e.account_burst import DEAD_LETTERS, publish_two_profiles, put, told
 from tests.e2e.burst import connected
-from tests.e2e.roll import STACK_SET_OPERATIONS, Roll, running, wait_until
+from tests.e2e.roll import Roll, running, wait_until
 
 STACK_INSTANCE_SECONDS, WRITES_PER_SECOND, READS_PER_SECOND, READS = 30.0, 10.0, 25.0, 100
 """Real times: the sandbox's default for a stack instance, and Resource Manager's buckets."""
@@ -24,7 +24,8 @@ KEPT_BY_A_HOST = 5
 """Slots that a Functions host holds for later: the pacer's burst stays so far below the bucket's size for each."""
 UNITS = 10
 SEEDED_AT_ONCE = 500
-NEEDED = STACK_SET_OPERATIONS | {"arm:PutSecurityConnector", "events:PutEvents", "lambda:Invoke"}
+SERVICES = {"cloudformation", "arm"}
+FURTHER = {"events:PutEvents", "lambda:Invoke"}
 _PROFILES = {"Production": "recommended", "Dev": "foundational"}
 
 
@@ -100,9 +101,7 @@ class Burst:
 def burst(folder: Path, plan: Plan) -> Burst:
     """Plants the accounts, tells of all of them at once, and waits until each has its connector."""
     with running(folder / plan.name / "world", **plan.settings()) as roll:
-        limits = roll.sandbox.azure.resource_manager.limits
-        limits.connector_writes = Limit(size=plan.writes, per_second=plan.rate)
-        limits.connector_reads = Limit(size=READS, per_second=READS_PER_SECOND / plan.slower)
+        prepare(roll, plan)
         profiles = planted(roll, plan)
         before = len(roll.journal)
         with Processor(roll.sandbox.folder) as processor:
@@ -111,15 +110,7 @@ def burst(folder: Path, plan: Plan) -> Burst:
             wait_until(lambda: done.count() >= plan.accounts, "every account has its connector", _patience(plan))
             roll.wait_until_drained()
         entries = roll.journal.entries(since=before)
-        settings = {
-            "kind": "burst",
-            "slower": plan.slower,
-            "writes_size": plan.writes,
-            "writes_per_second": plan.rate,
-            "stack_instance_seconds": plan.stack_instance_seconds * plan.slower,
-            "profiles": profiles,
-        }
-        keep(folder / plan.name, settings, (entry for entry in entries if entry.operation in NEEDED))
+        keep(folder / plan.name, settings_of(plan, profiles), filter(needed, entries))
         return Burst(
             plan=plan,
             found=bound_of(folder / plan.name),
@@ -131,6 +122,30 @@ def burst(folder: Path, plan: Plan) -> Burst:
                 '"request_handled"' in host.log.read_text("utf-8") for host in roll.sandbox.function_hosts
             ),
         )
+
+
+def prepare(roll: Roll, plan: Plan) -> None:
+    """Gives Resource Manager the plan's buckets."""
+    limits = roll.sandbox.azure.resource_manager.limits
+    limits.connector_writes = Limit(size=plan.writes, per_second=plan.rate)
+    limits.connector_reads = Limit(size=READS, per_second=READS_PER_SECOND / plan.slower)
+
+
+def settings_of(plan: Plan, profiles: Mapping[str, str]) -> dict[str, Any]:
+    """What the bound is computed from, besides the journal; `profiles` are the accounts'."""
+    return {
+        "kind": "burst",
+        "slower": plan.slower,
+        "writes_size": plan.writes,
+        "writes_per_second": plan.rate,
+        "stack_instance_seconds": plan.stack_instance_seconds * plan.slower,
+        "profiles": dict(profiles),
+    }
+
+
+def needed(entry: JournalEntry) -> bool:
+    """Whether the bound reads a request."""
+    return entry.service in SERVICES or entry.operation in FURTHER
 
 
 def _patience(plan: Plan) -> float:

@@ -34,10 +34,13 @@ def bound(settings: dict[str, Any], journal: Iterator[dict[str, Any]]) -> dict[s
     writes: defaultdict[str, _Writes] = defaultdict(_Writes)
     targets: Counter[str] = Counter()
     operations: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     invoked: list[dict[str, Any]] = []
     first: datetime | None = None
     for line in journal:
         operation = line["operation"]
+        calls[line["service"]] += 1
+        calls["refused"] += operation in _OPERATIONS and line["status"] != 200
         if operation == "events:PutEvents" and first is None:
             first = datetime.fromisoformat(line["time"]) - timedelta(milliseconds=line["duration_ms"])
         elif operation == "arm:PutSecurityConnector":
@@ -56,6 +59,9 @@ def bound(settings: dict[str, Any], journal: Iterator[dict[str, Any]]) -> dict[s
             "operations": dict(operations),
             "targets": sum(targets.values()),
             "accounts_deployed": len(targets),
+            "refused": calls["refused"],
+            "stack_set_calls": calls["cloudformation"],
+            "manager_calls": calls["arm"],
             "invocations": len(invoked),
             "failed_invocations": sum("error" in each["detail"] or each["detail"]["failures"] > 0 for each in invoked),
             "longest_invocation_seconds": max((each["duration_ms"] / 1000 for each in invoked), default=0.0),
