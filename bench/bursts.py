@@ -14,8 +14,7 @@ from bench.processor import FUNCTIONS, LAMBDAS, Processor
 from sandbox.azure.directory import FUNCTIONS as FUNCTION_APP
 from sandbox.azure.throttling import Limit
 from sandbox.journal import JournalEntry
-from tests.e2e.account_burst import DEAD_LETTERS, publish_two_profiles, put, told
-from tests.e2e.burst import connected
+from tests.e2e.burst import DEAD_LETTERS, connected, publish_two_profiles, put, told
 from tests.e2e.roll import Roll, running, wait_until
 
 STACK_INSTANCE_SECONDS, WRITES_PER_SECOND, READS_PER_SECOND, READS = 30.0, 10.0, 25.0, 100
@@ -31,7 +30,10 @@ _PROFILES = {"Production": "recommended", "Dev": "foundational"}
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a burst is. `slower` is how many times slower than real all simulated times and budgets are."""
+    """What a burst is. `slower` is how many times slower than real all simulated times and budgets are.
+
+    `windows` scales the batching windows of the Lambda functions apart, for the short version.
+    """
 
     name: str
     accounts: int
@@ -41,6 +43,8 @@ class Plan:
     writes: int = 200
     paced: bool = True
     stack_instance_seconds: float = STACK_INSTANCE_SECONDS
+    windows: float | None = None
+    least_share: float = 0.9
 
     @property
     def rate(self) -> float:
@@ -54,7 +58,7 @@ class Plan:
             "queue_service": "memory",
             "function_hosts": self.hosts,
             "stack_instance_seconds": self.stack_instance_seconds * self.slower,
-            "sqs_batch_window_scale": self.slower,
+            "sqs_batch_window_scale": self.slower if self.windows is None else self.windows,
             "sqs_visibility_seconds": 380,
             "resource_graph_lag_seconds": 2.0,
             "max_polling_interval_seconds": 2.0,
