@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+QueueService = Literal["azurite", "memory"]
 
 
 class SandboxSettings(BaseSettings):
@@ -33,6 +36,7 @@ class SandboxSettings(BaseSettings):
     readiness_first_delay_seconds: int = 60  # the template's ReadinessFirstDelaySeconds
     readiness_budget_seconds: int = 7200  # the template's ReadinessBudgetSeconds
     # Azure
+    queue_service: QueueService = "azurite"  # memory: ours, which does not get slower with a queue's depth
     connector_put_seconds: float = 0.0
     connector_checks_all_roles: bool = True  # else only the CSPM role
     native_members_seconds: float | None = None  # None = Defender makes no member connectors by itself

@@ -1,5 +1,7 @@
 """The storage account: real Azurite, and in front of it the https endpoints that check tokens and roles.
 
+In the place of Azurite's queue service, `memory_queues` may stand behind them: the setting `queue_service`.
+
 Azurite itself reads neither the signature of a bearer token nor any role; these endpoints do, then hand
 the request on unchanged. Shared-key and SAS requests pass to Azurite, which checks them, and are journalled
 as what they are.
@@ -20,6 +22,7 @@ from sandbox.azure.azurite import ACCOUNT, SERVICES, Azurite
 from sandbox.azure.directory import FUNCTIONS, Identity
 from sandbox.azure.entra import STORAGE_AUDIENCES
 from sandbox.azure.exchange import Endpoint, Exchange
+from sandbox.azure.memory_queues import MemoryQueues
 from sandbox.azure.storage_operations import (
     OPERATIONS,
     StorageOperation,
@@ -28,6 +31,7 @@ from sandbox.azure.storage_operations import (
 )
 from sandbox.azure.tokens import TokenError, Tokens
 from sandbox.certificates import Certificates
+from sandbox.config import QueueService
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.journal import Journal
 from sandbox.serving import HOST, Service
@@ -75,6 +79,13 @@ class StorageEndpoint:
         self._azurite = urllib3.HTTPSConnectionPool(
             "localhost", port, maxsize=32, ssl_context=trust, timeout=120.0, retries=False
         )
+        self._queues: MemoryQueues | None = None
+
+    def answer_from_memory(self) -> None:
+        """Has queues of its own from now on instead of Azurite's."""
+        self._queues = MemoryQueues(self._worded)
+        for queue in QUEUES:
+            self._queues.create(queue)
 
     def answer(self, exchange: Exchange) -> Response:
         """Checks who asks for what, then lets Azurite answer."""
@@ -86,7 +97,17 @@ class StorageEndpoint:
         except _RefusedError as refused:
             return self._refusal(str(refused))
         exchange.admitted()
-        return self._forward(exchange)
+        return self._forward(exchange) if self._queues is None else self._act(exchange, self._queues)
+
+    def _act(self, exchange: Exchange, queues: MemoryQueues) -> Response:
+        if exchange.authentication != "bearer":
+            return queues.unsigned()
+        response = queues.answer(exchange.operation, _segments(exchange), exchange.request)
+        response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
+        response.headers.setdefault("x-ms-version", _API_VERSION)
+        if exchange.request.method == "GET":
+            response.headers.setdefault("Cache-Control", "no-cache")
+        return response
 
     def faulted(self, _: Exchange, fault: Fault) -> Response:
         """503 or 500 in the storage services' own form."""
@@ -97,8 +118,7 @@ class StorageEndpoint:
 
     def _operations(self, exchange: Exchange) -> list[StorageOperation]:
         request = exchange.request
-        path = exchange.raw_path.partition("?")[0]
-        segments = tuple(part for part in path.split("/")[2:] if part)
+        segments = _segments(exchange)
         if self._service == "table" and segments == ("$batch",):
             operations = batched_operations(request.get_data())
             exchange.operation = "Batch"
@@ -166,8 +186,9 @@ class StorageEndpoint:
         return response
 
     def _refusal(self, code: str) -> Response:
-        status, message = _REFUSALS[code]
-        code = code.partition(",")[0]
+        return self._worded(code.partition(",")[0], *_REFUSALS[code])
+
+    def _worded(self, code: str, status: int, message: str) -> Response:
         request_id = str(uuid.uuid4())
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         text = f"{message}\nRequestId:{request_id}\nTime:{now}"
@@ -189,18 +210,27 @@ class StorageEndpoint:
         return response
 
 
+def _segments(exchange: Exchange) -> tuple[str, ...]:
+    """The parts of the path that follow the account's name."""
+    path = exchange.raw_path.partition("?")[0]
+    return tuple(part for part in path.split("/")[2:] if part)
+
+
 class Storage:
     """One storage account, `devstoreaccount1`, with its three services."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two have defaults that only a whole sandbox changes
         self,
         journal: Journal,
         certificates: Certificates,
         folder: Path,
         tokens: Tokens,
         faults: Faults | None = None,
+        *,
+        queue_service: QueueService = "azurite",
     ) -> None:
         """`faults` are asked about every request that is admitted."""
+        self._queue_service = queue_service
         self._journal = journal
         self._certificates = certificates
         self._tokens = tokens
@@ -219,6 +249,8 @@ class Storage:
         self._deploy(trust)
         for name in SERVICES:
             endpoint = StorageEndpoint(name, port=self._azurite.ports[name], trust=trust, tokens=self._tokens)
+            if name == "queue" and self._queue_service == "memory":
+                endpoint.answer_from_memory()
             application = Endpoint(name, self._journal, endpoint.answer, faults=self._faults, faulted=endpoint.faulted)
             self._services[name] = Service(application, tls=self._certificates.server_context()).start()
         return self

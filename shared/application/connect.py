@@ -156,7 +156,13 @@ def _agrees(current: Connector | None, wanted: Placement, task: _Task) -> bool:
 
 
 def _refuse_mode_switch(task: _Task) -> None:
-    """Raises PermanentError where connectors of another mode are left; who is named is there now."""
+    """Raises PermanentError where connectors of another mode are left; who is named is there now.
+
+    As a rule there are none; to see that must not take longer the more connectors the tenant has.
+    """
+    standalone = task.policy.mode is Mode.STANDALONE
+    if not of_other_modes(task.policy, task.ports.snapshot.list_organizational(organizational=standalone)):
+        return
     others = [each for each in of_other_modes(task.policy, task.ports.snapshot.list_all()) if _takes_part(each, task)]
     for connector in others:
         if task.ports.connectors.find(connector.connector_id) is None:

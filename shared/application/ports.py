@@ -327,6 +327,9 @@ class TenantSnapshot(Protocol):
     def list_all(self) -> tuple[Connector, ...]:
         """Every connector that may be read; all of them or an error. Raises TransientError, ConfigurationError."""
 
+    def list_organizational(self, *, organizational: bool) -> tuple[Connector, ...]:
+        """Those that say something about an organization, or those that do not; raises as `list_all` does."""
+
     def remember(self, connector: Connector) -> None:
         """Puts a connector that was just written into the snapshot."""
 

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 
-from sandbox.azure.azurite import installed
+from sandbox.azure.azurite import ACCOUNT, installed
 from sandbox.azure.directory import FUNCTIONS
+from sandbox.azure.exchange import Endpoint
+from sandbox.azure.storage import StorageEndpoint
+from sandbox.serving import HOST, Service
 from shared.errors import ConfigurationError, TransientError
 from tests.fakes.answering_azure import AnsweringAzure, answering_azure
 from tests.fakes.aws_world import AwsWorld, aws_world
@@ -62,6 +65,26 @@ def azure_ports(_one_azure: World, monkeypatch: pytest.MonkeyPatch) -> World:
     _one_azure.azure.graph.reset_quota()
     _one_azure.azure.resource_manager.reset_buckets()
     return _one_azure
+
+
+@pytest.fixture(scope="module")
+def _memory_queues(_one_azure: World) -> Iterator[str]:
+    trust = _one_azure.certificates.client_context()
+    endpoint = StorageEndpoint("queue", port=0, trust=trust, tokens=_one_azure.azure.tokens)
+    endpoint.answer_from_memory()
+    application = Endpoint("queue", _one_azure.journal, endpoint.answer)
+    service = Service(application, tls=_one_azure.certificates.server_context()).start()
+    yield f"https://{HOST}:{service.port}/{ACCOUNT}"
+    service.stop()
+
+
+@pytest.fixture(params=["azurite", "memory"])
+def queue_url(request: pytest.FixtureRequest, azure_ports: World) -> str:
+    """The address of a queue service: Azurite's behind the sandbox's endpoint, and the sandbox's own."""
+    if request.param == "azurite":
+        return azure_ports.azure.queue_url
+    url: str = request.getfixturevalue("_memory_queues")
+    return url
 
 
 @pytest.fixture

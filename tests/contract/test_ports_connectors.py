@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -160,6 +161,27 @@ def test_a_snapshot_lists_the_whole_tenant_with_what_was_remembered(tenant: Tena
     newer = Connector(connector_id=place, body=body(tenant, account_id, BASIC))
     snapshot.remember(newer)
     assert mine() == [newer]
+
+
+def test_a_snapshot_tells_apart_those_that_say_something_about_an_organization(tenant: Tenant, account_id: str) -> None:
+    place, wanted = connector_id_for(account_id, tenant.target), body(tenant, account_id)
+    alone = tenant.connectors.put(place, wanted)
+    snapshot = tenant.snapshot()
+
+    def found(*, organizational: bool) -> list[Connector]:
+        listed = snapshot.list_organizational(organizational=organizational)
+        return [each for each in listed if each.hierarchy_identifier == account_id]
+
+    assert [each.connector_id.same_as(place) for each in found(organizational=False)] == [True]
+    assert found(organizational=True) == []
+    member = json.loads(json.dumps(alone.body))
+    member["properties"]["environmentData"]["organizationalData"] = {"organizationMembershipType": "Member"}
+    snapshot.remember(Connector(connector_id=place, body=member))
+    assert found(organizational=False) == []
+    assert [each.membership for each in found(organizational=True)] == ["member"]
+    snapshot.forget(place)
+    assert found(organizational=True) == found(organizational=False) == []
+    assert snapshot.find_by_hierarchy(account_id) == ()
 
 
 def test_a_snapshot_is_read_again_after_a_minute(azure_ports: World, account_id: str) -> None:

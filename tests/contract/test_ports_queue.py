@@ -1,4 +1,4 @@
-"""One suite for the request queue: the fake, and the Storage queue in real Azurite."""
+"""One suite for the request queue: the fake, the Storage queue in real Azurite, and the one that stands in for it."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class Queues:
     poison: Callable[[], list[str]]
 
 
-def reader(world: World, name: str) -> QueueClient:
+def reader(world: World, name: str, url: str) -> QueueClient:
     return QueueClient(
-        world.azure.queue_url,
+        url,
         name,
         credential=FixedCredential(world),
         message_decode_policy=TextBase64DecodePolicy(),
     )
 
 
-@pytest.fixture(params=["fake", "storage"])
+@pytest.fixture(params=["fake", "azurite", "memory"])
 def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
     if request.param == "fake":
         fake = FakeRequestQueue()
@@ -60,11 +60,13 @@ def queues(request: pytest.FixtureRequest) -> Iterator[Queues]:
         )
         return
     world: World = request.getfixturevalue("azure_ports")
-    clients = [reader(world, name) for name in ("onboarding", "onboarding-poison")]
+    own = request.param == "memory"
+    url: str = request.getfixturevalue("_memory_queues") if own else world.azure.queue_url
+    clients = [reader(world, name, url) for name in ("onboarding", "onboarding-poison")]
     for client in clients:
         client.clear_messages()
     read = [lambda c=client: [message.content for message in c.receive_messages()] for client in clients]
-    queue = StorageRequestQueue(FixedCredential(world), queue_endpoint=world.azure.queue_url)
+    queue = StorageRequestQueue(FixedCredential(world), queue_endpoint=url)
     yield Queues(queue, read[0], read[1])
 
 
@@ -126,19 +128,19 @@ def test_what_is_said_to_fit_does_fit(queues: Queues, size: int) -> None:
     assert len(queues.poison()) == 1
 
 
-def test_messages_never_expire(azure_ports: World) -> None:
-    client = reader(azure_ports, "onboarding")
+def test_messages_never_expire(azure_ports: World, queue_url: str) -> None:
+    client = reader(azure_ports, "onboarding", queue_url)
     client.clear_messages()
-    StorageRequestQueue(FixedCredential(azure_ports), queue_endpoint=azure_ports.azure.queue_url).send(request())
+    StorageRequestQueue(FixedCredential(azure_ports), queue_endpoint=queue_url).send(request())
     [message] = client.receive_messages()
     assert message.expires_on is not None
     assert message.expires_on.year > 9000
 
 
-def test_a_delay_is_rounded_up_and_never_longer_than_the_service_takes(azure_ports: World) -> None:
-    client = reader(azure_ports, "onboarding")
+def test_a_delay_is_rounded_up_and_never_longer_than_the_service_takes(azure_ports: World, queue_url: str) -> None:
+    client = reader(azure_ports, "onboarding", queue_url)
     client.clear_messages()
-    queue = StorageRequestQueue(FixedCredential(azure_ports), queue_endpoint=azure_ports.azure.queue_url)
+    queue = StorageRequestQueue(FixedCredential(azure_ports), queue_endpoint=queue_url)
     queue.send(request(), delay_seconds=0.2)
     queue.send(request(), delay_seconds=1e9)
     assert list(client.receive_messages()) == []
@@ -146,16 +148,14 @@ def test_a_delay_is_rounded_up_and_never_longer_than_the_service_takes(azure_por
     assert len(list(client.receive_messages())) == 1
 
 
-def test_a_queue_that_does_not_exist_is_a_wrong_deployment(azure_ports: World) -> None:
-    queue = StorageRequestQueue(
-        FixedCredential(azure_ports), queue_endpoint=azure_ports.azure.queue_url, name="nowhere"
-    )
+def test_a_queue_that_does_not_exist_is_a_wrong_deployment(azure_ports: World, queue_url: str) -> None:
+    queue = StorageRequestQueue(FixedCredential(azure_ports), queue_endpoint=queue_url, name="nowhere")
     with pytest.raises(ConfigurationError, match="QueueNotFound"):
         queue.send(request())
 
 
-def test_a_sender_that_may_only_put_is_told_so(azure_ports: World) -> None:
-    queue = StorageRequestQueue(FixedCredential(azure_ports, QUEUE_SENDER), queue_endpoint=azure_ports.azure.queue_url)
+def test_a_sender_that_may_only_put_is_told_so(azure_ports: World, queue_url: str) -> None:
+    queue = StorageRequestQueue(FixedCredential(azure_ports, QUEUE_SENDER), queue_endpoint=queue_url)
     queue.send(request())
     with pytest.raises(TransientError, match="AuthorizationPermissionMismatch") as refused:
         queue.park(ParkedRequest.of(b"x", reason="r", remedy="m", at=NOON))

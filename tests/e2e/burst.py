@@ -1,54 +1,20 @@
-"""A burst of accounts, two Functions hosts, one subscription: what of Resource Manager's budget is used.
-
-`python -m tests.e2e.burst` prints the figures of a paced burst, and of one without pacing to compare with.
-"""
+"""Many accounts at once: a policy for them, the events that tell of them, and who is connected."""
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
+import json
+import uuid
 from typing import Any
 
-from sandbox.azure.throttling import Limit
-from tests.e2e.roll import Roll, running, wait_until
+import yaml
 
-SPARE_WRITES = 10
-"""How far the pacer's burst stays below what is granted: two processes keep a block of five each for later."""
-THROTTLED = 429
-CREATED = 201
+from sandbox.deployment import ARTEFACT_BUCKET
+from sandbox.policy_upload import publish_policy
+from tests.e2e.roll import Roll
+from tests.fixtures.read import fixture
 
-
-@dataclass(frozen=True, kw_only=True)
-class Burst:
-    """What the journal says of a burst. `bound_seconds` is the least that Resource Manager's budget allows for it."""
-
-    accounts: int
-    connected: int
-    puts: int
-    throttled: int
-    seconds: float
-    bound_seconds: float
-    hosts_at_work: int
-
-    @property
-    def throttled_share(self) -> float:
-        """The part of all PUTs that was answered 429."""
-        return self.throttled / self.puts if self.puts else 0.0
-
-
-def burst(folder: Path, *, accounts: int, rate: float, size: int, paced: bool = True) -> Burst:
-    """Creates `accounts` at once; Resource Manager grants exactly `size` writes and `rate` more per second."""
-    pacing: dict[str, Any] = {"pacing_writes_per_second": rate, "pacing_burst": max(1, size - SPARE_WRITES)}
-    unpaced: dict[str, Any] = {"pacing_writes_per_second": 10_000.0, "pacing_burst": 10_000}
-    settings = pacing if paced else unpaced
-    with running(folder, function_hosts=2, stack_instance_seconds=0.1, **settings) as roll:
-        limits = roll.sandbox.azure.resource_manager.limits
-        limits.connector_writes = Limit(size=size, per_second=rate)
-        requests = [roll.ask_for_account(f"burst-{number:03d}") for number in range(accounts)]
-        created = {roll.wait_for_account(request) for request in requests}
-        wait_until(lambda: connected(roll) >= created, "every account is connected", 60 + 3 * accounts / rate)
-        return measured(roll, created, bound_seconds=max(0.0, (accounts - size) / rate))
+DEAD_LETTERS = ("AccountEventsDeadLetterQueue", "StackEventsDeadLetterQueue")
+ENTRIES = 10  # PutEvents takes no more at once
 
 
 def connected(roll: Roll) -> set[str]:
@@ -56,35 +22,42 @@ def connected(roll: Roll) -> set[str]:
     return {record.key.hierarchy_identifier for record in roll.ledger.list_records() if record.state == "connected"}
 
 
-def measured(roll: Roll, created: set[str], *, bound_seconds: float) -> Burst:
-    """The figures of a burst, from the journal; who worked on it, from the hosts' logs."""
-    puts = roll.journal.entries(operation="arm:PutSecurityConnector")
-    made = [entry.time for entry in puts if entry.status == CREATED]
-    at_work = sum('"request_handled"' in host.log.read_text("utf-8") for host in roll.sandbox.function_hosts)
-    return Burst(
-        accounts=len(created),
-        connected=len(created & connected(roll)),
-        puts=len(puts),
-        throttled=sum(entry.status == THROTTLED for entry in puts),
-        seconds=(max(made) - min(made)).total_seconds(),
-        bound_seconds=bound_seconds,
-        hosts_at_work=at_work,
-    )
+def publish_two_profiles(roll: Roll, **rest: Any) -> None:
+    """Accounts below /Workloads/Production get more than the others, without tags; `rest` are further fields."""
+    settings = roll.sandbox.settings
+    policy = {
+        "version": 1,
+        "organization": roll.organization,
+        "tenant": settings.tenant_id,
+        "target": {
+            "subscription": settings.subscription_id,
+            "resource_group": settings.resource_group,
+            "location": "westeurope",
+        },
+        "rules": [{"match": {"ou_paths": ["/Workloads/Production"]}, "profile": "recommended"}],
+        **rest,
+    }
+    content = yaml.safe_dump(policy).encode()
+    publish_policy(content, roll.sandbox.azure)
+    roll.client("s3").put_object(Bucket=ARTEFACT_BUCKET, Key="policy.yaml", Body=content)
 
 
-def main() -> None:
-    """Prints both bursts."""
-    print("| burst | accounts | connected | PUTs | 429 | share | seconds | budget's bound | hosts |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, paced in (("paced", True), ("without pacing", False)):
-        with tempfile.TemporaryDirectory() as folder:
-            found = burst(Path(folder), accounts=300, rate=5.0, size=50, paced=paced)
-        counts = (
-            f"{found.accounts} | {found.connected} | {found.puts} | {found.throttled} | {found.throttled_share:.1%}"
-        )
-        times = f"{found.seconds:.1f} | {found.bound_seconds:.1f} | {found.hosts_at_work}"
-        print(f"| {name} | {counts} | {times} |", flush=True)
+def told(account_id: str) -> list[dict[str, Any]]:
+    """The two events that AWS sends about one created account, as entries for PutEvents."""
+    created = json.loads(fixture("events/create_account_result.succeeded.json"))
+    created["detail"]["serviceEventDetails"]["createAccountStatus"]["accountId"] = account_id
+    joined = json.loads(fixture("events/account_joined.created.json"))
+    joined["detail"]["serviceEventDetails"]["accountId"] = account_id
+    for event in (created, joined):
+        event["detail"]["eventID"] = str(uuid.uuid4())
+    return [
+        {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
+        for event in (created, joined)
+    ]
 
 
-if __name__ == "__main__":
-    main()
+def put(roll: Roll, entries: list[dict[str, Any]]) -> None:
+    """Puts them on the bus `default`."""
+    events = roll.client("events")
+    for first in range(0, len(entries), ENTRIES):
+        assert events.put_events(Entries=entries[first : first + ENTRIES])["FailedEntryCount"] == 0

@@ -16,8 +16,7 @@ import pytest
 
 from sandbox.faults import Fault, FaultKind, Hold
 from sandbox.journal import JournalEntry
-from tests.e2e.account_burst import publish_two_profiles
-from tests.e2e.burst import connected
+from tests.e2e.burst import connected, publish_two_profiles
 from tests.e2e.processes import ROLLCALL, Command, environment
 from tests.e2e.roll import STACK_SET_OPERATIONS, Roll, running, wait_until
 from tests.fakes.scheduler_input import message_of

@@ -68,6 +68,7 @@ class FakeSnapshot:
     def __init__(self, connectors: FakeConnectors) -> None:
         self._connectors = connectors
         self._seen: dict[str, Connector] = {}
+        self.listed = 0  # how often the whole tenant was gone through
         self.failures = Failures()
         self.refresh()
 
@@ -83,7 +84,13 @@ class FakeSnapshot:
     def list_all(self) -> tuple[Connector, ...]:
         """Every connector."""
         self.failures.strike("list_all")
+        self.listed += 1
         return tuple(self._seen.values())
+
+    def list_organizational(self, *, organizational: bool) -> tuple[Connector, ...]:
+        """Those that say something about an organization, or those that do not."""
+        self.failures.strike("list_organizational")
+        return tuple(each for each in self._seen.values() if bool(each.organizational_data) is organizational)
 
     def remember(self, connector: Connector) -> None:
         """Puts a connector in."""

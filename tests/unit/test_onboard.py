@@ -47,6 +47,11 @@ def test_a_request_makes_a_connector_as_the_policy_asks(azure: AzureSide) -> Non
     assert (entry.result, entry.step, entry.attempt) == (Result.CREATED, "connect:deployed", 0)
 
 
+def test_a_new_connector_is_made_without_a_look_at_all_others(azure: AzureSide) -> None:
+    assert onboard(request(), azure.ports).result is Result.CREATED
+    assert azure.snapshot.listed == 0
+
+
 def test_a_repeated_request_leaves_the_connector_unchanged(azure: AzureSide) -> None:
     onboard(request(), azure.ports)
     outcome = onboard(request(), azure.ports)
