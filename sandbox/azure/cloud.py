@@ -84,7 +84,14 @@ class AzureCloud:
         }
         self._add_providers(settings, inspect_account, list_accounts)
         self.resource_manager = self._resource_manager()
-        self.storage = Storage(journal, certificates, settings.folder / "azure", self.tokens, self.faults)
+        self.storage = Storage(
+            journal,
+            certificates,
+            settings.folder / "azure",
+            self.tokens,
+            self.faults,
+            keeps_data=settings.storage_keeps_data,
+        )
         self._services: dict[str, Service] = {}
 
     def _add_providers(
