@@ -18,7 +18,7 @@ MOST_ALIKE = 2
 """Operations in a row that ask the same for an account: tests/e2e/kill_run.py says why two and not one."""
 CREATED = 201
 ON_THE_WAY = {"", "seen", "deploying", "deployed", "connecting", "deferred"}
-DOCUMENTED = {"parked": {"hierarchy-taken"}, "departed": {"account-not-listed"}}
+DOCUMENTED = {"parked": {"duplicate-connector"}, "departed": {"account-not-listed"}}
 """Kinds of reasons with which messages about an account in such a state wait for a person, as the runbook says."""
 
 
