@@ -216,17 +216,21 @@ class LifeWorld:
         self.azure.snapshot.refresh()
 
     def compare(self) -> None:
-        """One run of `reconcile_accounts`."""
+        """One run of `reconcile_accounts`, which may fail."""
+        around = self.trap.around
         ports = ReconcilePorts(
-            listing=FakeAccountListing(self.aws.directory),
-            instances=self.aws.stack_sets,
-            management=FakeManagementStacks(),
-            events=self.bus,
-            sender=self.aws.queue,
-            policy=self.aws.source,
+            listing=around(FakeAccountListing(self.aws.directory)),
+            instances=around(self.aws.stack_sets),
+            management=around(FakeManagementStacks()),
+            events=around(self.bus),
+            sender=around(self.aws.queue),
+            policy=around(self.aws.source),
             clock=self.clock,
         )
-        reconcile(Run(name=f"daily-{next(self._numbers)}", source="rollcall.reconcile"), ports)
+        try:
+            reconcile(Run(name=f"daily-{next(self._numbers)}", source="rollcall.reconcile"), ports)
+        except (RollcallError, KilledError) as error:
+            self.results[f"comparison: {type(error).__name__}"] += 1
         self._collect()
 
     def replay(self) -> None:
