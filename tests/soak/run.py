@@ -106,6 +106,7 @@ def soak(plan: Plan, folder: Path) -> Soak:
             result.verdict = judge(world, end(world))
         except NotDrainedError as error:
             result.verdict.wrong.append(str(error))
+        result.verdict.wrong += [f"{host} ended by itself" for host in trouble.died]
         secrets = _secrets(roll.sandbox)
     files = [each for pattern in LOGS for each in (folder / ".sandbox").glob(pattern)]
     result.leaks = [str(each) for each in scan(sorted({*files, *folder.glob("*.log")}), secrets)]

@@ -43,6 +43,8 @@ class Trouble:
         self._killer = threading.Thread(target=self._kill_in_turn, name="soak-kills", daemon=True)
         self._killer.start()
         self._failed: list[str] = []
+        self.died: list[str] = []
+        """Hosts that ended although nobody had killed them."""
         self._sweeps: list[subprocess.Popen[bytes]] = []
 
     def make(self, step: Step) -> None:
@@ -174,6 +176,10 @@ class Trouble:
                 process.wait()
         self._sandbox.faults.clear()
         self._sandbox.faults.release()
+        for host in self._sandbox.function_hosts:
+            if not host.running():
+                self.died.append(host.name)
+                self._sandbox.start_host(host.name)
         if self._failed or self._killer.is_alive():
             raise RuntimeError("\n".join(self._failed) or "a process did not come back in time")
 
