@@ -58,6 +58,7 @@ kills: setup
 	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)
 
 soak: setup
+	@ROLLCALL_TEST_MACHINE=500 $(BIN)/python -m pytest -q tests/unit/test_life_machine.py
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 # The browser and what drives it are in no requirement file: docs/guides/report.md.

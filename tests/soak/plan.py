@@ -127,8 +127,8 @@ class Plan:
         return hashlib.sha256("\n".join(map(repr, self.steps)).encode()).hexdigest()[:16]
 
 
-def plan_of(seed: int, seconds: float) -> Plan:
-    """The plan of so many seconds."""
+def plan_of(seed: int, seconds: float, *, pace: float = 1.0) -> Plan:
+    """The plan of so many seconds, in which things come so much faster."""
     makers: dict[StepKind, Callable[[random.Random, float], Step]] = {
         "deed": _Deeds(),
         "fault": _fault,
@@ -140,7 +140,7 @@ def plan_of(seed: int, seconds: float) -> Plan:
     steps: list[Step] = []
     for kind, mean in SECONDS_BETWEEN.items():
         chance = random.Random(f"{seed}/{kind}")  # noqa: S311 - repeatable, no secret
-        steps += [makers[kind](chance, at) for at in _moments(chance, mean, seconds - QUIET_SECONDS)]
+        steps += [makers[kind](chance, at) for at in _moments(chance, mean / pace, seconds - QUIET_SECONDS / pace)]
     return Plan(seed=seed, seconds=seconds, steps=sorted(steps, key=lambda step: step.at))
 
 

@@ -24,6 +24,7 @@ from tests.soak.world import World
 SETTINGS: dict[str, Any] = {
     "function_hosts": 2,
     "storage_keeps_data": True,
+    "token_seconds": 345,  # so that every process asks for new ones three times in two minutes
     "stack_instance_seconds": 0.5,
     "sqs_batch_window_scale": 0.02,
     "sqs_visibility_seconds": 4,

@@ -155,7 +155,7 @@ class UnreadableStore(TimerStore):
 def test_a_timer_whose_status_cannot_be_read_just_now_does_not_end_its_host(caplog: pytest.LogCaptureFixture) -> None:
     function = HostedFunction(
         name="sweep",
-        kind="timer",
+        kind="timerTrigger",
         target=Mock(),
         argument="timer",
         trigger={"schedule": "0 0 5 * * *"},
