@@ -3,6 +3,7 @@
 #   make test [ARGS="-k pacing"]      sets up and runs every test
 #   make faults                       every fault on every service, as a table
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
+#   make soak [MINUTES=30] [SEED=7]   a population lives through faults and kills; then the world has to be right
 #   make replays                      a thousand messages that were given up, replayed through a kill
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
 #   make bench                        every benchmark: bench/results/latest.json and docs/performance.md
@@ -19,6 +20,8 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 WORKERS ?= 3
 SEEDS ?= 1
+MINUTES ?= 5
+SEED ?= 1
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -32,7 +35,7 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills replays kql pictures check static format lint types imports requirements runbook bench \
+.PHONY: setup demo test faults kills soak replays kql pictures check static format lint types imports requirements runbook bench \
 	build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp ready-azure ready-aws
 .NOTPARALLEL:
@@ -54,6 +57,10 @@ replays: setup
 
 kills: setup
 	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)
+
+soak: setup
+	@ROLLCALL_TEST_MACHINE=500 $(BIN)/python -m pytest -q tests/unit/test_life_machine.py
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 # The browser and what drives it are in no requirement file: docs/guides/report.md.
 pictures: setup

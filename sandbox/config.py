@@ -41,6 +41,8 @@ class SandboxSettings(BaseSettings):
     connector_checks_all_roles: bool = True  # else only the CSPM role
     native_members_seconds: float | None = None  # None = Defender makes no member connectors by itself
     resource_graph_lag_seconds: float = 2.0
+    token_seconds: int = 3599  # how long a token of Entra or of a managed identity is good for
+    storage_keeps_data: bool = False  # on disk, so that the storage account can be restarted
     pricing_gap_seconds: float = 10.0  # two changes of plans of one subscription need so much between them
     # Google Cloud
     gcp_organization: str = "518249130711"

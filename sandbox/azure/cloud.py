@@ -72,6 +72,7 @@ class AzureCloud:
         self.faults = faults or Faults()
         self.directory = default_directory(settings.tenant_id, settings.subscription_id)
         self.tokens = Tokens(self.directory)
+        self.tokens.granted_seconds = settings.token_seconds
         self.resources = Resources()
         self.resources.add_subscription(settings.subscription_id)
         self.resources.add_resource_group(settings.subscription_id, settings.resource_group)
@@ -91,6 +92,7 @@ class AzureCloud:
             self.tokens,
             self.faults,
             queue_service=settings.queue_service,
+            keeps_data=settings.storage_keeps_data,
         )
         self._services: dict[str, Service] = {}
 

@@ -17,7 +17,7 @@ from werkzeug import Response
 from sandbox.azure.assertions import AssertionRefusedError, AssertionVerifier
 from sandbox.azure.directory import Directory, Identity
 from sandbox.azure.exchange import Exchange, json_response
-from sandbox.azure.tokens import LIFETIME_SECONDS, Tokens
+from sandbox.azure.tokens import Tokens
 
 ARM_AUDIENCES = (
     "https://management.azure.com",
@@ -118,11 +118,12 @@ class Entra:
             exchange.detail["code"] = refused.code
             return self._problem(refused)
         exchange.authentication = "bearer"
+        seconds = tenant.tokens.granted_seconds
         body = {
             "token_type": "Bearer",
-            "expires_in": LIFETIME_SECONDS,
-            "ext_expires_in": LIFETIME_SECONDS,
-            "access_token": tenant.tokens.mint(identity, resource),
+            "expires_in": seconds,
+            "ext_expires_in": seconds,
+            "access_token": tenant.tokens.mint(identity, resource, lifetime_seconds=seconds),
         }
         return json_response(200, body, _NO_STORE)
 

@@ -13,7 +13,7 @@ from werkzeug import Response
 
 from sandbox.azure.directory import Directory, Identity
 from sandbox.azure.exchange import Exchange, json_response
-from sandbox.azure.tokens import LIFETIME_SECONDS, Tokens
+from sandbox.azure.tokens import Tokens
 
 API_VERSION = "2019-08-01"
 
@@ -54,10 +54,11 @@ class ManagedIdentityEndpoint:
             return _problem(400, "No Managed Identity found for specified ClientId/ResourceId/PrincipalId.")
         exchange.identity = identity.name
         exchange.admitted()
+        seconds = self._tokens.granted_seconds
         body = {
-            "access_token": self._tokens.mint(identity, resource),
+            "access_token": self._tokens.mint(identity, resource, lifetime_seconds=seconds),
             "client_id": identity.client_id,
-            "expires_on": str(int(time.time()) + LIFETIME_SECONDS),
+            "expires_on": str(int(time.time()) + seconds),
             "resource": resource,
             "token_type": "Bearer",
         }

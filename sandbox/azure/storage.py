@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import urllib3
 from werkzeug import Response
 
-from sandbox.azure.azurite import ACCOUNT, SERVICES, Azurite
+from sandbox.azure.azurite import ACCOUNT, SERVICES, Azurite, AzuriteError
 from sandbox.azure.directory import FUNCTIONS, Identity
 from sandbox.azure.entra import STORAGE_AUDIENCES
 from sandbox.azure.exchange import Endpoint, Exchange
@@ -34,7 +35,7 @@ from sandbox.certificates import Certificates
 from sandbox.config import QueueService
 from sandbox.faults import Fault, FaultKind, Faults
 from sandbox.journal import Journal
-from sandbox.serving import HOST, Service
+from sandbox.serving import HOST, ConnectionDroppedError, Service
 
 QUEUES = ("onboarding", "onboarding-poison", "sweep", "sweep-poison")
 TABLES = ("accounts", "history", "pacing", "parked", "sweeps")
@@ -76,10 +77,14 @@ class StorageEndpoint:
         self._service = service
         self._directory = tokens.directory
         self._tokens = tokens
-        self._azurite = urllib3.HTTPSConnectionPool(
-            "localhost", port, maxsize=32, ssl_context=trust, timeout=120.0, retries=False
-        )
+        self._port, self._trust, self._away = port, trust, False
+        self._azurite = self._connections()
         self._queues: MemoryQueues | None = None
+
+    def _connections(self) -> urllib3.HTTPSConnectionPool:
+        return urllib3.HTTPSConnectionPool(
+            "localhost", self._port, maxsize=32, ssl_context=self._trust, timeout=120.0, retries=False
+        )
 
     def answer_from_memory(self) -> None:
         """Has queues of its own from now on instead of Azurite's."""
@@ -89,6 +94,8 @@ class StorageEndpoint:
 
     def answer(self, exchange: Exchange) -> Response:
         """Checks who asks for what, then lets Azurite answer."""
+        if self._away:
+            raise ConnectionDroppedError
         operations = self._operations(exchange)
         if not operations:
             return self._refusal("UnsupportedHttpVerb")
@@ -168,14 +175,17 @@ class StorageEndpoint:
     def _forward(self, exchange: Exchange) -> Response:
         request = exchange.request
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        answer = self._azurite.urlopen(
-            request.method,
-            exchange.raw_path,
-            body=request.get_data(),
-            headers=headers,
-            redirect=False,
-            decode_content=False,
-        )
+        try:
+            answer = self._azurite.urlopen(
+                request.method,
+                exchange.raw_path,
+                body=request.get_data(),
+                headers=headers,
+                redirect=False,
+                decode_content=False,
+            )
+        except urllib3.exceptions.HTTPError as error:  # it is being restarted
+            raise ConnectionDroppedError from error
         response = Response(answer.data, status=answer.status)
         response.headers.clear()
         for name, value in answer.headers.items():
@@ -184,6 +194,16 @@ class StorageEndpoint:
         if self._service == "queue" and request.method == "GET" and answer.status == 200:
             response.headers.setdefault("Cache-Control", "no-cache")  # live answers carry it, Azurite's do not
         return response
+
+    def leave(self) -> None:
+        """Drops every request until `come_back`; connections to Azurite end, for which it would wait."""
+        self._away = True
+        self._azurite.close()
+
+    def come_back(self) -> None:
+        """Answers again."""
+        self._azurite = self._connections()
+        self._away = False
 
     def _refusal(self, code: str) -> Response:
         return self._worded(code.partition(",")[0], *_REFUSALS[code])
@@ -219,7 +239,7 @@ def _segments(exchange: Exchange) -> tuple[str, ...]:
 class Storage:
     """One storage account, `devstoreaccount1`, with its three services."""
 
-    def __init__(  # noqa: PLR0913 - the last two have defaults that only a whole sandbox changes
+    def __init__(  # noqa: PLR0913 - the parts of a service are given by name, once
         self,
         journal: Journal,
         certificates: Certificates,
@@ -228,14 +248,16 @@ class Storage:
         faults: Faults | None = None,
         *,
         queue_service: QueueService = "azurite",
+        keeps_data: bool = False,
     ) -> None:
-        """`faults` are asked about every request that is admitted."""
+        """`faults` are asked about every request that is admitted; with `keeps_data` it can be restarted."""
         self._queue_service = queue_service
         self._journal = journal
         self._certificates = certificates
         self._tokens = tokens
         self._faults = faults or Faults()
-        self._azurite = Azurite(certificates, folder)
+        self._azurite = Azurite(certificates, folder, keeps_data=keeps_data)
+        self._endpoints: list[StorageEndpoint] = []
         self._services: dict[str, Service] = {}
 
     def start(self) -> Storage:
@@ -251,6 +273,7 @@ class Storage:
             endpoint = StorageEndpoint(name, port=self._azurite.ports[name], trust=trust, tokens=self._tokens)
             if name == "queue" and self._queue_service == "memory":
                 endpoint.answer_from_memory()
+            self._endpoints.append(endpoint)
             application = Endpoint(name, self._journal, endpoint.answer, faults=self._faults, faulted=endpoint.faulted)
             self._services[name] = Service(application, tls=self._certificates.server_context()).start()
         return self
@@ -260,6 +283,21 @@ class Storage:
         while self._services:
             self._services.popitem()[1].stop()
         self._azurite.stop()
+
+    def restart(self, away_seconds: float = 0.0) -> None:
+        """Takes the account away for a while and brings it back with all that was in it.
+
+        Meanwhile connections break off. Raises AzuriteError where data live in memory.
+        """
+        if not self._azurite.keeps_data:
+            raise AzuriteError("what is in memory would be lost: set storage_keeps_data")
+        for endpoint in self._endpoints:
+            endpoint.leave()
+        self._azurite.leave()
+        time.sleep(away_seconds)
+        self._azurite.start()
+        for endpoint in self._endpoints:
+            endpoint.come_back()
 
     def url(self, service: str) -> str:
         """The public endpoint of `blob`, `queue` or `table`, with the account in its path.

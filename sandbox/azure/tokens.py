@@ -45,6 +45,8 @@ class Tokens:
     def __init__(self, directory: Directory, *, signing_as: Tokens | None = None) -> None:
         """Makes a new key, or takes that of another tenant: Entra signs for all of them with the same."""
         self.directory = directory
+        self.granted_seconds = LIFETIME_SECONDS
+        """How long what Entra and managed identities grant is good for."""
         self._key: rsa.RSAPrivateKey = (
             signing_as._key if signing_as else rsa.generate_private_key(public_exponent=65537, key_size=2048)
         )

@@ -4,6 +4,8 @@
 process.stdin.on("end", () => process.exit(0));
 process.stdin.on("error", () => process.exit(0));
 process.stdin.resume();
+// Asked to end, it ends when its data are written: standard input keeps it no longer.
+process.once("SIGTERM", () => process.stdin.unref());
 
 const entry = require.resolve("azurite/dist/src/azurite.js");
 process.argv[1] = entry;

@@ -70,7 +70,7 @@ class TimerListener:
                     self._renewed = time.monotonic()
                     self._own()
                     self._store.release()
-            except AzureError as error:
+            except (AzureError, ValueError) as error:  # the status itself may not be readable just now
                 extra = {"function": self._function.name, "error": str(error)}
                 _log.error("host storage not reached", extra=extra)  # noqa: TRY400 - no traceback needed
             self._stopping.wait(LEASE_SECONDS / 4)

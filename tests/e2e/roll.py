@@ -19,6 +19,7 @@ import requests
 from azure.core.credentials import AccessToken
 from azure.storage.queue import QueueClient, QueueMessage
 
+from sandbox.azure.tokens import LIFETIME_SECONDS
 from sandbox.cloud import Sandbox
 from sandbox.config import SandboxSettings
 from sandbox.deployment import TEMPLATE
@@ -85,7 +86,8 @@ class Identity:
         self._name = name
 
     def get_token(self, *scopes: str, **_: object) -> AccessToken:
-        return AccessToken(self._sandbox.azure.mint(self._name, scopes[0].removesuffix("/.default")), 2**31)
+        token = self._sandbox.azure.mint(self._name, scopes[0].removesuffix("/.default"))
+        return AccessToken(token, int(time.time()) + LIFETIME_SECONDS)
 
 
 class Roll:

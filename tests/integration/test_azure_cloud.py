@@ -20,8 +20,10 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.azure.azurite import installed
+from sandbox.azure.azurite import AzuriteError, installed
 from sandbox.azure.directory import FUNCTIONS, OPERATOR, QUEUE_SENDER
+from sandbox.azure.storage import Storage
+from sandbox.journal import Journal
 from tests.fakes.azure_world import SENDER_ROLE, Issuer, World, start_world
 
 pytestmark = pytest.mark.skipif(not installed(), reason="Azurite is not installed: run `make setup`")
@@ -262,6 +264,25 @@ def test_storage_refuses_requests_without_a_good_token(world: World, authorizati
     status = 400 if authorization == "Bearer rubbish" else 401
     assert (answer.status_code, answer.headers["x-ms-error-code"]) == (status, code)
     assert ("authorization_uri=" in answer.headers.get("WWW-Authenticate", "")) == (status == 401)
+
+
+def test_a_storage_account_that_is_restarted_has_all_that_was_in_it(tmp_path: Path, world: World) -> None:
+    tokens = world.azure.tokens
+    storage = Storage(Journal(), world.certificates, tmp_path, tokens, keeps_data=True).start()
+    try:
+        with QueueClient(storage.url("queue"), "onboarding", credential=Fixed(world, OPERATOR), retry_total=0) as queue:
+            queue.send_message("there before")
+            storage.restart()
+            assert [each.content for each in queue.peek_messages()] == ["there before"]
+    finally:
+        storage.stop()
+
+
+def test_a_storage_account_in_memory_is_not_restarted(world: World) -> None:
+    with pytest.raises(AzuriteError, match="storage_keeps_data"):
+        world.azure.storage.restart()
+    with QueueClient(world.azure.queue_url, "onboarding", credential=Fixed(world, OPERATOR)) as queue:
+        assert queue.get_queue_properties().name == "onboarding"
 
 
 def test_azurite_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,7 +13,10 @@ from sandbox.functions_host.app_settings import AppSettings
 from sandbox.functions_host.errors import HostRefusalError
 from sandbox.functions_host.host_json import UNLIMITED, HostJson, parse_time_span, read_host_json
 from sandbox.functions_host.http_front import route_rules
+from sandbox.functions_host.indexing import HostedFunction
 from sandbox.functions_host.schedule import Schedule
+from sandbox.functions_host.timer_listener import TimerListener
+from sandbox.functions_host.timer_store import ScheduleStatus, TimerStore
 
 THURSDAY = datetime(2026, 1, 1, 0, 0, 0, tzinfo=UTC)
 
@@ -127,3 +133,41 @@ def test_route_templates_become_rules_of_the_web_server() -> None:
     for unknown in ("a/{id:regex(x)}", "a/{id:decimal}"):
         with pytest.raises(HostRefusalError):
             route_rules("api", unknown)
+
+
+class UnreadableStore(TimerStore):
+    """A timer's lock that is free, and a status of which half an answer came."""
+
+    def __init__(self) -> None:
+        self.was_read = threading.Event()
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        """Nobody has it."""
+
+    def read(self) -> ScheduleStatus | None:
+        self.was_read.set()
+        raise ValueError("Expecting value: line 1 column 1 (char 0)")
+
+
+def test_a_timer_whose_status_cannot_be_read_just_now_does_not_end_its_host(caplog: pytest.LogCaptureFixture) -> None:
+    function = HostedFunction(
+        name="sweep",
+        kind="timerTrigger",
+        target=Mock(),
+        argument="timer",
+        trigger={"schedule": "0 0 5 * * *"},
+        bindings=(),
+        wants_context=False,
+        returns_response=False,
+    )
+    store = UnreadableStore()
+    listener = TimerListener(function, store, Mock())
+    listener.start()
+    assert store.was_read.wait(5)
+    time.sleep(0.05)  # what ends a thread ends it at once
+    assert [thread.is_alive() for thread in threading.enumerate() if thread.name == "timer-sweep"] == [True]
+    listener.stop(5)
+    assert "host storage not reached" in caplog.text

@@ -1,0 +1,25 @@
+"""A short soak with kills: after twenty seconds of trouble the world is as the deeds ask; `make soak` takes longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.soak.plan import plan_of
+from tests.soak.run import soak
+
+SEED, SECONDS, PACE = 4, 20.0, 2.5
+
+
+@pytest.mark.timeout(400)
+def test_a_population_that_lives_through_trouble_is_in_the_end_as_its_deeds_ask(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    done = soak(plan_of(SEED, SECONDS, pace=PACE), tmp_path)
+    assert done.is_good, str(done)
+    assert done.restarts.total() > 1
+    assert done.struck.total() > 10
+    told = f"{done.deeds.total()} deeds, {done.struck.total()} faults struck, {done.restarts.total()} restarts"
+    record_property("told", f"soak: {told}, nothing lost, doubled or wrong")

@@ -1,0 +1,83 @@
+"""The end of a soak: trouble stops, everything drains, what was given up is replayed, and all is compared once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.e2e.processes import Command
+from tests.soak.trouble import say
+from tests.soak.world import World
+
+PATIENCE_SECONDS = 240.0
+QUEUES = ("AccountEventsQueue", "StackEventsQueue", "ReconcileQueue")
+ROUNDS = 4
+
+
+class NotDrainedError(Exception):
+    """Something is still on its way when its time is over."""
+
+
+def end(world: World) -> Any:
+    """One replay of everything, one comparison, one sweep; returns the sweep's document."""
+    world.mend()
+    drain(world, "what was on its way")
+    for _ in range(ROUNDS):
+        done = command(world, "replay", "run", "--all", "--per-second", "1000")
+        say(f"replayed: {done.get('done')} done, {done.get('failed')} failed")
+        drain(world, "what was replayed")
+        if not done.get("done"):
+            break
+    since = len(world.roll.journal)
+    world.roll.put_event("rollcall.reconcile", "Reconciliation Requested", {})
+    wait(world, lambda: _reconciled(world, since), "the comparison is done")
+    command(world, "backfill", "--provider", "gcp")
+    drain(world, "what the comparison asked for")
+    swept = command(world, "sweep")
+    drain(world, "what the sweep asked for")
+    return swept
+
+
+def _reconciled(world: World, since: int) -> bool:
+    return any(
+        entry.detail["function"] == "rollcall-reconcile-accounts"
+        for entry in world.roll.journal.entries(operation="lambda:Invoke", since=since)
+    )
+
+
+def command(world: World, *arguments: str) -> Any:
+    """The document of a run of `rollcall`; everything that it printed is kept for the scan."""
+    ran = Command(world.folder, *arguments, "--json", seconds=300)
+    with (world.folder / "commands.log").open("a", encoding="utf-8") as log:
+        log.write(f"{arguments}\n{ran.out}\n{ran.err}\n")
+    return ran.document
+
+
+def drain(world: World, what: str) -> None:
+    """Waits until nothing is left on any queue, twice in a row. Raises NotDrainedError."""
+    wait(world, lambda: _is_empty(world), what)
+    time.sleep(1.5)
+    wait(world, lambda: _is_empty(world), what)
+
+
+def wait(world: World, done: Callable[[], bool], what: str) -> None:
+    """Waits until that is so. Raises NotDrainedError."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            raise NotDrainedError(f"not within {PATIENCE_SECONDS:g} s: {what}; left are {left(world)}")
+        time.sleep(0.5)
+
+
+def left(world: World) -> dict[str, int]:
+    """How many messages are where, of queues that are worked on."""
+    roll = world.roll
+    found = {name: roll.messages_on(name) for name in QUEUES}
+    found["onboarding"] = roll.onboarding.get_queue_properties().approximate_message_count or 0
+    found["pushes"] = int(not roll.sandbox.gcp.is_all_pushed())
+    return {name: count for name, count in found.items() if count}
+
+
+def _is_empty(world: World) -> bool:
+    return not left(world)
