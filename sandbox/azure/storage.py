@@ -30,6 +30,7 @@ from sandbox.azure.storage_operations import (
     StorageRequest,
     batched_operations,
 )
+from sandbox.azure.storage_refusals import API_VERSION, Refusals
 from sandbox.azure.tokens import TokenError, Tokens
 from sandbox.certificates import Certificates
 from sandbox.config import QueueService
@@ -41,28 +42,6 @@ QUEUES = ("onboarding", "onboarding-poison", "sweep", "sweep-poison")
 TABLES = ("accounts", "history", "pacing", "parked", "sweeps")
 CONTAINERS = ("policy", "sweeps")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "proxy-connection", "te", "upgrade"}
-_API_VERSION = "2024-11-04"
-_REFUSALS = {
-    "NoAuthenticationInformation": (
-        401,
-        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
-    ),
-    "InvalidAuthenticationInfo": (
-        400,
-        "Authentication information is not given in the correct format. Check the value of Authorization header.",
-    ),
-    "InvalidAuthenticationInfo, token": (
-        401,
-        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
-    ),
-    "AuthorizationPermissionMismatch": (
-        403,
-        "This request is not authorized to perform this operation using this permission.",
-    ),
-    "InternalError": (500, "The server encountered an internal error. Please retry the request."),
-    "ServerBusy": (503, "The server is currently unable to receive requests. Please retry your request."),
-    "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
-}
 
 
 class _RefusedError(Exception):
@@ -77,6 +56,7 @@ class StorageEndpoint:
         self._service = service
         self._directory = tokens.directory
         self._tokens = tokens
+        self._refusals = Refusals(service, tokens.directory.tenant_id)
         self._port, self._trust, self._away = port, trust, False
         self._azurite = self._connections()
         self._queues: MemoryQueues | None = None
@@ -88,7 +68,7 @@ class StorageEndpoint:
 
     def answer_from_memory(self) -> None:
         """Has queues of its own from now on instead of Azurite's."""
-        self._queues = MemoryQueues(self._worded)
+        self._queues = MemoryQueues(self._refusals.worded)
         for queue in QUEUES:
             self._queues.create(queue)
 
@@ -98,11 +78,11 @@ class StorageEndpoint:
             raise ConnectionDroppedError
         operations = self._operations(exchange)
         if not operations:
-            return self._refusal("UnsupportedHttpVerb")
+            return self._refusals.of("UnsupportedHttpVerb")
         try:
             self._admit(exchange, operations)
         except _RefusedError as refused:
-            return self._refusal(str(refused))
+            return self._refusals.of(str(refused))
         exchange.admitted()
         return self._forward(exchange) if self._queues is None else self._act(exchange, self._queues)
 
@@ -111,14 +91,14 @@ class StorageEndpoint:
             return queues.unsigned()
         response = queues.answer(exchange.operation, _segments(exchange), exchange.request)
         response.headers.setdefault("x-ms-request-id", str(uuid.uuid4()))
-        response.headers.setdefault("x-ms-version", _API_VERSION)
+        response.headers.setdefault("x-ms-version", API_VERSION)
         if exchange.request.method == "GET":
             response.headers.setdefault("Cache-Control", "no-cache")
         return response
 
     def faulted(self, _: Exchange, fault: Fault) -> Response:
         """503 or 500 in the storage services' own form."""
-        response = self._refusal("ServerBusy" if fault.kind is FaultKind.THROTTLE else "InternalError")
+        response = self._refusals.of("ServerBusy" if fault.kind is FaultKind.THROTTLE else "InternalError")
         if fault.retry_after is not None:
             response.headers["Retry-After"] = str(fault.retry_after)
         return response
@@ -204,30 +184,6 @@ class StorageEndpoint:
         """Answers again."""
         self._azurite = self._connections()
         self._away = False
-
-    def _refusal(self, code: str) -> Response:
-        return self._worded(code.partition(",")[0], *_REFUSALS[code])
-
-    def _worded(self, code: str, status: int, message: str) -> Response:
-        request_id = str(uuid.uuid4())
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
-        text = f"{message}\nRequestId:{request_id}\nTime:{now}"
-        if self._service == "table":
-            error = {"code": code, "message": {"lang": "en-US", "value": text}}
-            response = Response(json.dumps({"odata.error": error}), status=status)
-            response.content_type = "application/json;odata=minimalmetadata;streaming=true;charset=utf-8"
-        else:
-            body = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
-            response = Response(f'<?xml version="1.0" encoding="utf-8"?>{body}', status=status)
-            response.content_type = "application/xml"
-        response.headers["x-ms-error-code"] = code
-        response.headers["x-ms-request-id"] = request_id
-        response.headers["x-ms-version"] = _API_VERSION
-        if status == 401:
-            authority = f"https://login.microsoftonline.com/{self._directory.tenant_id}/oauth2/authorize"
-            challenge = f"Bearer authorization_uri={authority} resource_id={STORAGE_AUDIENCES[0]}"
-            response.headers["WWW-Authenticate"] = challenge
-        return response
 
 
 def _segments(exchange: Exchange) -> tuple[str, ...]:
@@ -318,7 +274,7 @@ class Storage:
         token = self._tokens.mint(self._tokens.directory.get(FUNCTIONS), STORAGE_AUDIENCES[0])
         headers = {
             "Authorization": f"Bearer {token}",
-            "x-ms-version": _API_VERSION,
+            "x-ms-version": API_VERSION,
             "x-ms-date": datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT"),
             "Accept": "application/json",
             "Content-Type": "application/json" if body else "application/octet-stream",
