@@ -39,13 +39,16 @@ def span_of(entry: dict[str, Any]) -> Span:
 def way_of(account: str, begun: float, entries: Sequence[dict[str, Any]], settings: dict[str, Any]) -> dict[str, Any]:
     """The way of one account. Raises LookupError where it has no connector."""
     name = f"/aws-{account}"
-    ended = next(
+    ends = [
         entry["span"][1]
         for entry in entries
         if entry["operation"] == "arm:PutSecurityConnector"
         and entry["status"] in {200, 201}
         and entry["path"].partition("?")[0].endswith(name)
-    )
+    ]
+    if not ends:
+        raise LookupError(f"{account} has no connector")
+    ended = ends[0]
     there = [entry for entry in entries if begun <= entry["span"][0] and entry["span"][1] <= ended]
     lambdas = [entry["span"] for entry in there if entry["operation"] == "lambda:Invoke"]
     app = [entry["span"] for entry in there if entry["identity"] == settings["function_app"] and of_ours(entry)]
