@@ -32,7 +32,8 @@ _PROFILES = {"Production": "recommended", "Dev": "foundational"}
 class Plan:
     """What a burst is. `slower` is how many times slower than real all simulated times and budgets are.
 
-    `windows` scales the batching windows of the Lambda functions apart, for the short version.
+    `windows` scales the batching windows of the Lambda functions apart. `least_share` is how near to the bound it has
+    to come; None where the plan is too small for it.
     """
 
     name: str
@@ -44,7 +45,7 @@ class Plan:
     paced: bool = True
     stack_instance_seconds: float = STACK_INSTANCE_SECONDS
     windows: float | None = None
-    least_share: float = 0.9
+    least_share: float | None = 0.9
 
     @property
     def rate(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +13,7 @@ from tests.e2e.processes import processes_of
 TICKS = os.sysconf("SC_CLK_TCK")
 EVERY_SECONDS = 2.0
 FUNCTIONS, LAMBDAS, AZURITE, SIMULATORS = "Functions hosts", "Lambda functions", "Azurite", "simulators"
-_MARKS = {"sandbox.functions_host": FUNCTIONS, "functions_host": FUNCTIONS, "awslambdaric": LAMBDAS, "node": AZURITE}
+_MARKS = {"functions_host": FUNCTIONS, "awslambdaric": LAMBDAS, "azurite": AZURITE}
 
 
 def seconds_of(pid: int) -> float:
@@ -53,9 +53,9 @@ class Processor:
     @property
     def seconds(self) -> dict[str, float]:
         """Processor time since it was opened, by kind."""
-        found: Counter[str] = Counter()
+        found: defaultdict[str, float] = defaultdict(float)
         for pid, seconds in self._seen.items():
-            found[self._kinds[pid]] += seconds - self._before.get(pid, 0.0)  # type: ignore[assignment] # counts of time
+            found[self._kinds[pid]] += seconds - self._before.get(pid, 0.0)
         return dict(found)
 
     def _watch(self) -> None:

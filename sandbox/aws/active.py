@@ -42,6 +42,7 @@ class ActiveSandbox:
     stack_sets: StackSets
     faults: Faults
     stack_failures: dict[str, StackFailure] = field(default_factory=dict)
+    accounts_of_keys: dict[str, str] = field(default_factory=dict)
     verify_web_token: Callable[[str], dict[str, Any] | None] | None = None
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.exceptions import NotFoundException
-from moto.iam.models import Role, get_account_id_from, iam_backends
+from moto.iam.models import Role, iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 
+from sandbox.aws.access_keys import account_of
 from sandbox.aws.active import PARTITION
 
 
@@ -30,7 +31,7 @@ def caller_of(access_key_id: str | None) -> Caller:
     """The caller that signs with `access_key_id`; None = an unsigned request."""
     if access_key_id is None:
         return Caller("", "anonymous")
-    account_id = get_account_id_from(access_key_id)
+    account_id = account_of(access_key_id)
     key = iam_backends[account_id][PARTITION].access_keys.get(access_key_id)
     if key is not None and key.role_arn:
         session = sts_backends[account_id][PARTITION].get_assumed_role_from_access_key(access_key_id)

@@ -18,6 +18,7 @@ from moto.organizations.models import OrganizationsBackend, organizations_backen
 from moto.sts.models import sts_backends
 
 from sandbox.aws import (
+    access_keys,
     account_identities,
     alarm_resource,
     bucket_policies,
@@ -58,6 +59,7 @@ from sandbox.journal import Journal
 from sandbox.serving import Service
 
 _OVERLAYS = (
+    access_keys,
     bucket_policies,
     bucket_resource,
     delegated_administrators,

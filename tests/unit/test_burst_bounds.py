@@ -12,6 +12,8 @@ from bench.bounds import burst as burst_bound
 from bench.bounds import naive as naive_bound
 from bench.bursts import Burst, Plan
 from bench.measures.burst import LARGE, MAIN, ONE, THREE, result_of
+from bench.measures.naive import SMALL
+from bench.measures.naive import result_of as side_by_side
 from bench.processor import FUNCTIONS, LAMBDAS, SIMULATORS
 from bench.result import Result
 
@@ -183,3 +185,27 @@ def test_a_plan_sets_pacing_as_a_user_would_and_slows_the_clouds_alone() -> None
     settings = Plan(name="x", accounts=1, slower=2.0, hosts=4).settings()
     assert (settings["pacing_writes_per_second"], settings["pacing_burst"]) == (5.0, 180)
     assert (settings["stack_instance_seconds"], settings["sqs_batch_window_scale"]) == (60.0, 2.0)
+
+
+OURS = {
+    "seconds": 10.0,
+    "operations": {"basic": 1, "full": 1},
+    "refused": 0,
+    "stack_set_calls": 20,
+    "manager_calls": 40,
+}
+OURS |= {"puts": 20, "throttled": 0, "accepted": 20}
+THEIRS = OURS | {"seconds": 40.0, "operations": 20, "refused": 99}
+
+
+def test_the_naive_way_is_set_beside_ours_and_extrapolated_by_name_only() -> None:
+    result = side_by_side(SMALL, OURS, THEIRS)
+    [table] = result.tables
+    assert [row[:4] for row in table.rows] == [("Rollcall", 10.0, 2, 0), ("naive", 40.0, 20, 99)]
+    assert unmet(result) == set()
+    [note] = result.notes
+    assert note.startswith("Extrapolated, not measured: ")
+    assert "needs 40 s per account" in note  # 40 s for 20 accounts, twenty times as fast as real
+    assert unmet(side_by_side(SMALL, OURS, THEIRS | {"seconds": 19.0})) == {"naive ÷ Rollcall, time"}
+    many = OURS | {"operations": {"basic": 20}}
+    assert unmet(side_by_side(SMALL, many, THEIRS)) == {"Rollcall: StackSet operations"}
