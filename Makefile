@@ -4,6 +4,7 @@
 #   make faults                       every fault on every service, as a table
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make replays                      a thousand messages that were given up, replayed through a kill
+#   make fuzz [INPUTS=100000 SEED=1 SURFACES=policies,tokens]   odd inputs for every surface, as a table
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
 #   make kql                          every Kusto query by Microsoft's own language service
 #   make build                        artefacts, bills of materials, licences; build-twice compares two builds
@@ -18,6 +19,9 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 ARGS ?=
 WORKERS ?= 3
 SEEDS ?= 1
+INPUTS ?= 10000
+SEED ?= 1
+SURFACES ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -31,7 +35,7 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills replays kql pictures check static format lint types imports requirements runbook bench bench-sweep \
+.PHONY: setup demo test faults kills replays fuzz kql pictures check static format lint types imports requirements runbook bench bench-sweep \
 	build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp ready-azure ready-aws
 .NOTPARALLEL:
@@ -53,6 +57,9 @@ replays: setup
 
 kills: setup
 	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED) --surfaces "$(SURFACES)" $(ARGS)
 
 # The browser and what drives it are in no requirement file: docs/guides/report.md.
 pictures: setup

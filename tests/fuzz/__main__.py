@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: so many odd inputs for every surface; what is wrong is written as small cases. See CONTRIBUTING.md."""
+"""`python -m tests.fuzz`: so many odd inputs for every surface; what is wrong is written as small cases."""
 
 from __future__ import annotations
 

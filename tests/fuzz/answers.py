@@ -26,8 +26,14 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 HEADERS: tuple[Mapping[str, str], ...] = (
     *(JSON,) * 6,
     {},
-    *({"Content-Type": kind} for kind in ("text/html", "text/plain; charset=nonsense", "application/xml", "a/b;;=", "")),
-    *({"Content-Type": f"application/json; charset={name}"} for name in ("utf-16", "ascii", "utf-7", "idna", "x" * 500)),
+    *(
+        {"Content-Type": kind}
+        for kind in ("text/html", "text/plain; charset=nonsense", "application/xml", "a/b;;=", "")
+    ),
+    *(
+        {"Content-Type": f"application/json; charset={name}"}
+        for name in ("utf-16", "ascii", "utf-7", "idna", "x" * 500)
+    ),
     *(
         JSON | {"Retry-After": wait}
         for wait in ("0", "5", "-1", "1e400", "nan", "99999999999", "Fri, 31 Dec 1999 23:59:59 GMT", "x", "²", "")
@@ -78,7 +84,7 @@ class Wire:
         self.asked: list[requests.PreparedRequest] = []
 
     def plan(self, odd: Answer, *, turn: int = 0, before: bytes = END.encode()) -> None:
-        """The request of that number gets the odd answer, those before a valid one, those behind what ends a listing."""
+        """The request of that number gets the odd answer, those before it a valid one, others what ends a listing."""
         self.odd, self.turn, self.before = odd, turn, before
         self.asked.clear()
 
@@ -103,7 +109,7 @@ class Wire:
             )
             return adapter.build_response(request, raw)
 
-        HTTPAdapter.send = send  # type: ignore[method-assign] # no socket is opened
+        HTTPAdapter.send = send  # type: ignore[method-assign,assignment] # no socket is opened
         try:
             yield
         finally:

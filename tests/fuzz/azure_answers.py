@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from shared.adapters.azure.credentials import federated_credential
+from shared.adapters.azure.errors import translated
 from shared.adapters.azure.foundations import ArmFoundations
 from shared.adapters.defender.arc_machines import ArmMachines
 from shared.adapters.defender.automations import ArmAutomations
@@ -71,7 +72,8 @@ class _Adapters:
         credential = federated_credential(
             tenant_id="tenant", client_id="client", authority_host=ARM, assertion=lambda: "assertion"
         )
-        return credential.get_token(f"{ARM}/.default")
+        with translated("get a token"):
+            return credential.get_token(f"{ARM}/.default")
 
 
 def _used(connectors: Sequence[Any]) -> object:

@@ -115,10 +115,10 @@ def _at(tree: Any, path: Path) -> Any:
 
 
 def _edit_tree(tree: list[Any], program: Program, others: Sequence[bytes]) -> None:
-    paths = list(_paths(tree))[1:]
-    path = program.choose(paths) if paths else (0,)
     if not tree:
         tree.append(None)
+    paths = list(_paths(tree))[1:] or [(0,)]  # long lists are not entered
+    path = program.choose(paths)
     holder, key = _at(tree, path[:-1]), path[-1]
     program.choose(_TREE_EDITS)(holder, key, program, [tree, paths, others])
 
@@ -146,7 +146,15 @@ def _renumber(holder: Any, key: Any, program: Program, about: list[Any]) -> None
 
 def _retype(holder: Any, key: Any, program: Program, about: list[Any]) -> None:
     value = holder[key]
-    forms = ([value], {"value": value}, json.dumps(value, default=str), [[value]], {"S": value}, not value, [value, value])
+    forms = (
+        [value],
+        {"value": value},
+        json.dumps(value, default=str),
+        [[value]],
+        {"S": value},
+        not value,
+        [value, value],
+    )
     holder[key] = program.choose(forms)
 
 
@@ -154,7 +162,16 @@ def _retouch(holder: Any, key: Any, program: Program, about: list[Any]) -> None:
     """Another text in the place of a part of a text; any other value becomes one."""
     text, odd = str(holder[key]), program.choose(TEXTS)
     at = program.below(len(text) + 1)
-    kinds = (text[:at] + odd + text[at:], text[:at], text + odd, odd + text, text.upper(), text[::-1], text * 3, text[1:])
+    kinds = (
+        text[:at] + odd + text[at:],
+        text[:at],
+        text + odd,
+        odd + text,
+        text.upper(),
+        text[::-1],
+        text * 3,
+        text[1:],
+    )
     holder[key] = program.choose(kinds)
 
 
@@ -198,7 +215,7 @@ _TREE_EDITS: tuple[TreeEdit, ...] = (
 )
 
 
-def _edited_text(text: bytes, program: Program) -> bytes:
+def _edited_text(text: bytes, program: Program) -> bytes:  # noqa: PLR0911 - one for each kind
     """A text with one change of its bytes."""
     at = program.below(len(text) + 1)
     kind = program.below(9)

@@ -98,7 +98,9 @@ class QueueMessages:
             text = base64.b64encode(case.content).decode()
         side = AzureSide(self._policy)
         first, last = (
-            base64.b64encode(request(message_id=f"{number:08d}-0000-0000-0000-0000000000aa").to_json().encode()).decode()
+            base64.b64encode(
+                request(message_id=f"{number:08d}-0000-0000-0000-0000000000aa").to_json().encode()
+            ).decode()
             for number in (1, 2)
         )
         poison = FakeGivenUpQueue(side.clock, first, text, last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.fuzz.aws_answers import AwsAnswers
 from tests.fuzz.aws_events import AwsEvents
 from tests.fuzz.azure_answers import AzureAnswers
 from tests.fuzz.campaign import Surface
@@ -15,5 +16,16 @@ from tests.fuzz.templates import Templates
 from tests.fuzz.tokens import Tokens
 
 SURFACES: dict[str, Callable[[], Surface]] = {
-    each.name: each for each in (AwsEvents, QueueMessages, HttpRequests, Policies, AzureAnswers, GoogleAnswers, Templates, Tokens)
+    each.name: each
+    for each in (
+        AwsEvents,
+        QueueMessages,
+        HttpRequests,
+        Policies,
+        AzureAnswers,
+        AwsAnswers,
+        GoogleAnswers,
+        Templates,
+        Tokens,
+    )
 }

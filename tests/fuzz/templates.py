@@ -38,7 +38,10 @@ Resources:
             Condition: {StringEquals: {"sts.windows.net/x:aud": api://x}}
   Own:
     Type: AWS::IAM::ManagedPolicy
-    Properties: {ManagedPolicyName: own, Roles: [!Ref Role], PolicyDocument: {Statement: [{Effect: Allow, Action: "a:b"}]}}
+    Properties:
+      ManagedPolicyName: own
+      Roles: [!Ref Role]
+      PolicyDocument: {Statement: [{Effect: Allow, Action: "a:b"}]}
 """
 _CHOICES = ("foundational", "recommended", "maximum")
 MOST_LETTERS = 4_000

@@ -142,7 +142,12 @@ def _is_right(who: str, header: bytes, claims: bytes) -> bool:
         said, about = json.loads(claims), json.loads(header)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(said, dict) or not isinstance(about, dict) or about.get("alg") != "RS256" or about.get("kid") != "one":
+    if (
+        not isinstance(said, dict)
+        or not isinstance(about, dict)
+        or about.get("alg") != "RS256"
+        or about.get("kid") != "one"
+    ):
         return False
     return _times_are_right(who, said) and (_is_operator(said) if who == "operator" else _is_pusher(said))
 
@@ -155,7 +160,9 @@ def _times_are_right(who: str, said: Mapping[str, Any]) -> bool:
     except (TypeError, ValueError, OverflowError):
         return False
     begins = [times[each] for each in ("nbf", "iat") if each in times]
-    return all(each in times for each in needed) and times["exp"] > now - 120 and all(each < now + 120 for each in begins)
+    return (
+        all(each in times for each in needed) and times["exp"] > now - 120 and all(each < now + 120 for each in begins)
+    )
 
 
 def _audiences(said: Mapping[str, Any]) -> list[Any]:
