@@ -16,7 +16,7 @@ from shared.application.reconcile import Part
 from shared.application.report_instance import InstanceSignal
 from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import is_account_id
-from shared.errors import PermanentError
+from shared.errors import PermanentError, quotable
 
 
 class EventBridgeEvent(EventBridgeModel):
@@ -64,7 +64,7 @@ def read_stack_event(body: str) -> InstanceSignal | Ignored:
         return Ignored(reason="an instance without a stack was left out, as its account is suspended", failed=True)
     return InstanceSignal(
         account_id=checked_account(event, account_id),
-        reason=str(status.get("status-reason") or _REASONS.get(detailed, "")),
+        reason=quotable(str(status.get("status-reason") or _REASONS.get(detailed, ""))),
         deletion=action == "DELETE",
         deployment=action in {"CREATE", "UPDATE"},
         cause=cause_of(event, account_id),
