@@ -10,6 +10,8 @@ from itertools import chain
 
 from azure.core.credentials import TokenCredential
 
+from shared.adapters.azure.bodies import checked_connector
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.application.ports import Clock
 from shared.domain.connectors import Connector, ConnectorId
@@ -75,9 +77,10 @@ class ResourceGraphSnapshot:
             self._written.pop(str(connector_id).lower(), None)
             self._deleted[str(connector_id).lower()] = self._clock.now()
 
+    @reads_azure
     def _read(self) -> dict[str, list[Connector]]:
         found: dict[str, list[Connector]] = defaultdict(list)
         for row in self._graph.rows(QUERY, doing="query Resource Graph for connectors"):
-            connector = Connector(connector_id=ConnectorId.parse(row["id"]), body=row)
+            connector = Connector(connector_id=ConnectorId.parse(row["id"]), body=checked_connector(row))
             found[connector.hierarchy_identifier].append(connector)
         return dict(found)
