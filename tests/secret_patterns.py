@@ -44,7 +44,7 @@ _NAMED = re.compile(
 )
 _LONGEST_NAME = 64
 _DOMAIN = re.compile(r"@(?P<domain>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)")
-_LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]*$")
+_LOCAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]*\Z")
 _HOME = re.compile(
     r"(?<![\w./-])(?:/(?:home|Users|mnt/c/Users)/[A-Za-z0-9_][\w.-]*/|/roo[t]/|[A-Za-z]:\\{1,2}User[s]\\)"
 )

@@ -18,6 +18,9 @@ DELIBERATE = {
     ("assigned-secret", "4633458b-17de-408a-874b-0445c86b69e6"): "the built-in role Key Vault Secrets User",
     ("assigned-secret", "e30.eyJpc3MiOiJpIiwic3ViIjoicyIsImF1ZCI6WyJhIl19.x"): "claims of one letter, signed by nobody",
     ("vendor-token", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="): "the digits in order, as a webhook's key",
+    ("jwt", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYXJrZXIifQ.bWFya2Vy"): "the word marker, signed by that word",
+    ("address", "state_at@odata.type"): "an annotation of OData",
+    ("address", "next_free_at@odata.type"): "another",
     ("signed-url", "secret"): "the word, as the signature of a receiver that no log may tell",
     ("signed-url", "5ecret"): "the same for a receiver of the sandbox",
 }
@@ -95,7 +98,7 @@ def test_what_is_told_of_a_finding_is_not_the_secret() -> None:
 
 
 def test_neither_examples_nor_service_accounts_are_anybody_s_address_in_a_file() -> None:
-    text = "a@example.com b@sub.example.org c@project.iam.gserviceaccount.com d@bank.example e@1.2.3.4 f@host"
+    text = "a@example.com b@sub.example.org c@project.iam.gserviceaccount.com d@bank.example e@1.2.3.4 f@host g\n@a.b"
     assert list(findings([("file.txt", text)])) == []
 
 
