@@ -98,7 +98,8 @@ def test_what_is_told_of_a_finding_is_not_the_secret() -> None:
 
 
 def test_neither_examples_nor_service_accounts_are_anybody_s_address_in_a_file() -> None:
-    text = "a@example.com b@sub.example.org c@project.iam.gserviceaccount.com d@bank.example e@1.2.3.4 f@host g\n@a.b"
+    words = "a@example.com b@sub.example.org c@project.iam.gserviceaccount.com d@bank.example e@1.2.3.4 f@host g"
+    text = "\n".join([words, "@pytest.fixture"])
     assert list(findings([("file.txt", text)])) == []
 
 
