@@ -5,6 +5,7 @@
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make soak [MINUTES=30] [SEED=7]   a population lives through faults and kills; then the world has to be right
 #   make replays                      a thousand messages that were given up, replayed through a kill
+#   make fuzz [INPUTS=100000 SEED=1 SURFACES=policies,tokens]   odd inputs for every surface, as a table
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
 #   make bench                        every benchmark: bench/results/latest.json and docs/performance.md
 #   make kql                          every Kusto query by Microsoft's own language service
@@ -21,7 +22,9 @@ ARGS ?=
 WORKERS ?= 3
 SEEDS ?= 1
 MINUTES ?= 5
+INPUTS ?= 10000
 SEED ?= 1
+SURFACES ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -35,8 +38,8 @@ BUILT ?=
 LAMBDA_MAKE = $(MAKE) --no-print-directory -s -C lambdas PYTHON="$(abspath $(BIN))/python"
 LAMBDAS := AccountEventsFunction StackEventsFunction ReconcileAccountsFunction
 
-.PHONY: setup demo test faults kills soak replays kql pictures check static format lint types imports requirements runbook bench \
-	build build-twice lock clean \
+.PHONY: setup demo test faults kills soak replays fuzz kql pictures check static format lint types imports requirements runbook \
+	bench build build-twice lock clean \
 	deploy-federation deploy-azure deploy-aws deploy-gcp ready-azure ready-aws
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -61,6 +64,9 @@ kills: setup
 soak: setup
 	@ROLLCALL_TEST_MACHINE=500 $(BIN)/python -m pytest -q tests/unit/test_life_machine.py
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS) --seed $(SEED) --surfaces "$(SURFACES)" $(ARGS)
 
 # The browser and what drives it are in no requirement file: docs/guides/report.md.
 pictures: setup

@@ -7,7 +7,7 @@ import logging
 import azure.functions as func
 
 from shared.adapters.tokens.verifier import TokenRefusedError, TokenVerifier
-from shared.errors import RollcallError
+from shared.errors import RollcallError, quotable
 
 logger = logging.getLogger(__name__)
 
@@ -36,5 +36,7 @@ def caller_of(
 
 def refused(request: func.HttpRequest, reason: str) -> func.HttpResponse:
     """The same answer for everybody; why is for our log only."""
-    logger.warning("caller_refused", extra={"reason": reason, "path": request.url.partition("?")[0]})
+    logger.warning(
+        "caller_refused", extra={"reason": quotable(reason), "path": quotable(request.url.partition("?")[0])}
+    )
     return func.HttpResponse(status_code=401, headers={"WWW-Authenticate": "Bearer"})

@@ -14,7 +14,7 @@ from shared.adapters.aws.events import Ignored
 from shared.application.outcome import Outcome
 from shared.application.requests import correlation_id_for
 from shared.domain.trace import trace_id_for
-from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError
+from shared.errors import ConfigurationError, PermanentError, RollcallError, TransientError, quotable
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _close(
     """The closing line of one record. Raises what it failed with, which returns it to the queue."""
     if isinstance(reading, Ignored):
         level = logging.WARNING if reading.failed else logging.INFO
-        logger.log(level, "event_ignored", extra={"message_id": message_id, "reason": reading.reason})
+        logger.log(level, "event_ignored", extra={"message_id": message_id, "reason": quotable(reading.reason)})
         return
     account_id = "" if isinstance(reading, PermanentError) else reading.account_id
     result = reading if isinstance(reading, PermanentError) else results[account_id]

@@ -9,20 +9,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+MOST_LETTERS = 2000
+"""Of others' words in a reason: it stands in logs, in the ledger and on queues."""
+
+_ADDRESS = re.compile(r"[\w.+%-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){0,8})")
+_MACHINES = "gserviceaccount.com"
+_SECRET = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|(?<=[?&]sig=)[^\s&\"']+|(?i:(?<=bearer ))[\w.~+/-]{16,}=*")
+
+
+def quotable(text: str) -> str:
+    """What of others' words may be told: no token, no person's address, and not without end.
+
+    Clouds quote what they were sent, and name people in what they refuse. Service accounts of Google keep theirs.
+    """
+    said = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
+    if "@" in said:
+        said = _ADDRESS.sub(lambda found: found[0] if found[1].endswith(_MACHINES) else "(an address)", said)
+    return _SECRET.sub("(a token)", said)
 
 
 class RollcallError(Exception):
     """An expected failure: it always says why (`reason`) and what to do about it (`remedy`)."""
 
     def __init__(self, reason: str, *, remedy: str = "", key: str = "") -> None:
-        """Keeps `reason`, one sentence, and `remedy`, one imperative sentence or nothing.
+        """Keeps `reason`, one sentence, and `remedy`, one imperative sentence or nothing, as far as they may be told.
 
         `key` names the kind of failure for machines: the heading in docs/runbook.md; empty where it has none.
         """
-        super().__init__(reason)
+        super().__init__(reason := quotable(reason))
         self.reason = reason
-        self.remedy = remedy
+        self.remedy = quotable(remedy)
         self.key = key
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.domain.ledger import Result
+from shared.errors import quotable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Outcome:
         """
         fields: dict[str, str | float] = {
             "outcome": str(self.result),
-            "reason": self.reason,
+            "reason": quotable(self.reason),
             "connector_id": self.connector_id,
         }
         if self.seconds_since_joined is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from shared.errors import quotable
+
 _LONGEST = 1000  # a message may have thousands of faults, and has to fit on the poison queue
 
 
@@ -12,4 +14,4 @@ def faults_of(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return type(error).__name__
     told = (": ".join(filter(None, (".".join(map(str, each["loc"])), each["msg"]))) for each in error.errors())
-    return "; ".join(told)[:_LONGEST]
+    return quotable("; ".join(told)[:_LONGEST])  # keys stand in places

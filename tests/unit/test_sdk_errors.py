@@ -161,8 +161,11 @@ def test_only_our_errors_leave_a_block_that_speaks_with_azure() -> None:
     with pytest.raises(TransientError) as raised, azure.translated("GET it"):
         raise refusal(500)
     assert isinstance(raised.value.__cause__, HttpResponseError)
-    with pytest.raises(KeyError), azure.translated("GET it"):
-        raise KeyError("ours")
+    with pytest.raises(TransientError, match=r"of another shape .*KeyError") as raised, azure.translated("GET it"):
+        raise KeyError("a field")
+    assert raised.value.key == "unreadable-answer"
+    with pytest.raises(RuntimeError), azure.translated("GET it"):
+        raise RuntimeError("ours")
 
 
 def client_error(code: str, status: int = 400, message: str = "words") -> ClientError:

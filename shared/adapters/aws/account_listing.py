@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.aws.errors import translated
+from shared.adapters.aws.errors import reads_aws, translated
 from shared.adapters.aws.unit_paths import named_path, step, unit_ids
 from shared.application.ports import Clock
 from shared.domain.accounts import Account, AccountState
@@ -38,6 +38,7 @@ class AwsAccountListing:
         self._next_tag_read: datetime | None = None
         self._pacing = threading.Lock()
 
+    @reads_aws
     def list_accounts(self) -> tuple[Account, ...]:
         """Every account once, without its tags; all of them or an error."""
         with translated("list the accounts of the organization"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import (
@@ -20,6 +20,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from shared.adapters.aws import refusals
+from shared.adapters.shapes import SHAPE_ERRORS, P, R, misread, reads_answers
 from shared.errors import RollcallError
 
 _NOT_SIGNED_IN = (
@@ -64,3 +65,10 @@ def translated(doing: str) -> Iterator[None]:
         raise refusals.NO_ANSWER.error(f"{doing}: an answer that cannot be read") from error
     except (KeyError, IndexError) as error:  # botocore makes {} of a JSON service's answer that is no JSON
         raise refusals.NO_ANSWER.error(f"{doing}: an answer without {error}") from error
+    except SHAPE_ERRORS as error:  # botocore's parsers trust the service to speak UTF-8 and its own shapes
+        raise misread(error, doing, refusals.NO_ANSWER) from error
+
+
+def reads_aws(method: Callable[P, R]) -> Callable[P, R]:
+    """A method that takes answers of AWS apart."""
+    return reads_answers(refusals.NO_ANSWER)(method)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.adapters.aws.errors import translated
+from shared.adapters.aws.errors import reads_aws, translated
 from shared.adapters.aws.own_events import ONBOARD_REQUESTED, OWN_SOURCE, RECONCILE_REQUESTED, RECONCILE_SOURCE
 from shared.errors import TransientError
 
@@ -36,6 +36,7 @@ class AwsEventBus:
         entry = _entry(RECONCILE_SOURCE, RECONCILE_REQUESTED, detail)
         self._put([entry], f"ask for the next part of run {run}")
 
+    @reads_aws
     def _put(self, entries: list[PutEventsRequestEntryTypeDef], doing: str) -> list[str]:
         """The ids of the events; EventBridge may take some and leave others."""
         with translated(doing):

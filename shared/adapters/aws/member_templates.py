@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import handlers
 from botocore.exceptions import ClientError
 
-from shared.adapters.aws.errors import error_code, translated
+from shared.adapters.aws.errors import error_code, reads_aws, translated
 from shared.application.ports import Clock
 from shared.domain.sweep.templates import InstanceSeen
 
@@ -41,6 +41,7 @@ class MemberTemplates:
         self._clock = clock
         self._known: tuple[str, datetime] | None = None
 
+    @reads_aws
     def inspect(self, account_id: str) -> InstanceSeen | None:
         """The account's instance and both templates; None where it has no instance."""
         found = self._instance(account_id)

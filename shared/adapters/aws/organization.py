@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared.adapters.aws.errors import error_code, translated
+from shared.adapters.aws.errors import error_code, reads_aws, translated
 from shared.adapters.aws.unit_paths import named_path, unit_ids
 from shared.application.ports import Clock
 from shared.domain.accounts import Account, AccountState
@@ -28,6 +28,7 @@ class AwsOrganization:
         self._clock = clock
         self._units: dict[str, tuple[datetime, str, str]] = {}
 
+    @reads_aws
     def find_account(self, account_id: str, *, with_tags: bool) -> Account | None:
         """The account as it is now; None where the organization has none of that id."""
         with translated(f"read account {account_id}"):

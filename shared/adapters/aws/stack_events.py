@@ -11,6 +11,7 @@ from shared.adapters.aws.events import (
     read_envelope,
 )
 from shared.application.report_instance import InstanceSignal
+from shared.errors import quotable
 
 
 def read_stack_event(body: str) -> InstanceSignal | Ignored:
@@ -33,7 +34,7 @@ def read_stack_event(body: str) -> InstanceSignal | Ignored:
         return Ignored(reason="an instance without a stack was left out, as its account is suspended", failed=True)
     return InstanceSignal(
         account_id=checked_account(event, account_id),
-        reason=str(status.get("status-reason") or _REASONS.get(detailed, "")),
+        reason=quotable(str(status.get("status-reason") or _REASONS.get(detailed, ""))),
         deletion=action == "DELETE",
         deployment=action in {"CREATE", "UPDATE"},
         cause=cause_of(event, account_id),
@@ -55,7 +56,7 @@ def _operation(event: EventBridgeEvent) -> Ignored:
     """An operation is only told of: its instances have events of their own."""
     status = get_part(event, "status-details")
     word = str(status.get("status", "")).upper()
-    why = f": {status['status-reason']}" if status.get("status-reason") else ""
+    why = f": {quotable(str(status['status-reason']))}" if status.get("status-reason") else ""
     said = (
         f"operation {event.detail.get('stack-set-operation-id')} of the StackSet is {word or 'without a status'}{why}"
     )

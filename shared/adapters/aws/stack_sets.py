@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared.adapters.aws.errors import error_code, translated
+from shared.adapters.aws.errors import error_code, reads_aws, translated
 from shared.domain.stack_sets import Deployment, InstanceState, Removal, StackInstance, attempt_of
 from shared.errors import TransientError
 
@@ -100,6 +100,7 @@ class CloudFormationStackSets:
                 read_at=read_at,
             )
 
+    @reads_aws
     def find_instance(self, account_id: str) -> StackInstance | None:
         """The account's instance as it is now; None where there is none."""
         with translated(f"read the stack instance of {account_id}"):

@@ -15,6 +15,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
+from shared.adapters.azure.bodies import objects_in, text_in
 from shared.adapters.azure.errors import Failure, read_failure, translated
 from shared.adapters.azure.registration import Registration
 from shared.adapters.azure.resource_manager import pipeline_policies
@@ -53,6 +54,11 @@ def is_retired(failure: Failure) -> bool:
     401, 403, 408 and 429 are about us or about the moment, and not about the API.
     """
     return 400 <= failure.status <= 499 and failure.status not in _TELLS_NOTHING and failure.legible  # noqa: PLR2004
+
+
+def _page(answer: Json) -> tuple[list[Json], str]:
+    """What a page of a list holds, and where the next one is. Raises TypeError where it has another shape."""
+    return objects_in(answer, "value"), text_in(answer, "nextLink")
 
 
 class ArmClient:
@@ -101,11 +107,12 @@ class ArmClient:
                 if absent(read_failure(error)):
                     return
                 raise
-        yield from page.get("value") or ()
-        while url := page.get("nextLink"):
+            found, following = _page(page)
+        yield from found
+        while following:
             with translated(doing), _refused(doing, refused_by):
-                page = self._send("GET", url, None)  # it names its version itself
-            yield from page.get("value") or ()
+                found, following = _page(self._send("GET", following, None))  # it names its version itself
+            yield from found
 
     def put(self, path: str, api_version: str, body: Json, *, doing: str, refused_by: Statuses = NONE) -> Json:
         """Creates or replaces a resource."""

@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 
 _CHANGES = frozenset({"PUT", "PATCH", "POST", "DELETE"})
 _SUBSCRIPTION = re.compile(r"/subscriptions/([0-9a-fA-F-]{36})/")
+_MOST_DIGITS = 10
 _PREFIX = "x-ms-ratelimit-remaining-subscription-"
 
 
@@ -30,6 +31,12 @@ class BudgetPolicy(SansIOHTTPPolicy[Any, Any]):
             return
         for header, value in response.http_response.headers.items():
             counter = header.lower().removeprefix(_PREFIX)
-            if counter != header.lower() and not counter.startswith("global-") and value.isdecimal():
+            if (
+                counter != header.lower()
+                and not counter.startswith("global-")
+                and value.isascii()
+                and value.isdigit()
+                and len(value) < _MOST_DIGITS
+            ):
                 facts = {"subscription_id": found[1].lower(), "counter": counter, "left": int(value)}
                 logger.info("resource_manager_budget", extra=facts)

@@ -11,6 +11,7 @@ from azure.identity import AzureCliCredential, ClientAssertionCredential, Manage
 
 from shared.adapters.azure import reasons
 from shared.adapters.azure.credential_kind import CredentialKind
+from shared.adapters.azure.retries import BoundedRetryPolicy
 from shared.adapters.azure.timeouts import TIMEOUTS
 
 PUBLIC_AUTHORITY = "https://login.microsoftonline.com"
@@ -56,6 +57,7 @@ def federated_credential(
         assertion,
         authority=authority_host,
         retry_total=RETRIES,
+        retry_policy_class=BoundedRetryPolicy,
         disable_instance_discovery=authority_host.rstrip("/") != PUBLIC_AUTHORITY,
         **TIMEOUTS,
     )

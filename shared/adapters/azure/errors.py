@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +21,7 @@ from azure.core.exceptions import (
 from shared.adapters.azure import reasons
 from shared.adapters.azure.policy_denial import denying_policies
 from shared.adapters.azure.refusals import diagnose, diagnose_token
+from shared.adapters.shapes import SHAPE_ERRORS, P, R, misread, reads_answers
 from shared.errors import RollcallError
 
 _WAIT_IN_TEXT = re.compile(r"try again after '(\d+)' seconds", re.IGNORECASE)
@@ -52,7 +53,7 @@ def read_failure(error: HttpResponseError) -> Failure:
     `{odata.error: …}`, Storage's XML, Entra's `{error, error_description}` and plain text.
     """
     response = error.response
-    text = response.text() if response is not None else ""
+    text = _text(response) if response is not None else ""
     headers = _headers(error)
     fields = _fields(text)
     code = fields.get("code") or fields.get("errorcode") or headers.get("x-ms-error-code") or ""
@@ -70,6 +71,15 @@ def read_failure(error: HttpResponseError) -> Failure:
         detail=_detail(fields)[:_LONGEST_MESSAGE],
         legible=bool(code) or _is_json(text),
     )
+
+
+def _text(response: Any) -> str:
+    """The answer's text, whatever encoding it says it has."""
+    try:
+        return str(response.text())
+    except (UnicodeError, LookupError):
+        content = response.body() if callable(getattr(response, "body", None)) else response.content
+        return bytes(content).decode("utf-8", errors="replace")
 
 
 def _detail(fields: Mapping[str, Any]) -> str:
@@ -169,8 +179,15 @@ def _retry_after(error: AzureError) -> float | None:
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Lets only our errors out of a block that speaks with Azure."""
+    """Lets only our errors out of a block that speaks with Azure and takes its answers apart."""
     try:
         yield
     except AzureError as error:
         raise translate(error, doing) from error
+    except SHAPE_ERRORS as error:
+        raise misread(error, doing, reasons.UNREADABLE_ANSWER) from error
+
+
+def reads_azure(method: Callable[P, R]) -> Callable[P, R]:
+    """A method that takes answers of Azure apart."""
+    return reads_answers(reasons.UNREADABLE_ANSWER)(method)

@@ -11,6 +11,7 @@ from azure.core.credentials import TokenCredential
 
 from shared.adapters.azure import reasons
 from shared.adapters.azure.arm import ArmClient
+from shared.adapters.azure.errors import reads_azure
 from shared.domain.doctor.azure import RootSeen
 from shared.domain.targets import Target
 from shared.errors import RollcallError
@@ -31,6 +32,7 @@ class ArmFoundations:
         """Speaks with the Resource Manager at `arm_endpoint`."""
         self._arm = ArmClient(credential, arm_endpoint=arm_endpoint)
 
+    @reads_azure
     def root(self, tenant_id: str, object_id: str) -> RootSeen:
         """The root management group's id is the tenant's. A refusal there says that nothing may be read."""
         scope = f"/providers/Microsoft.Management/managementGroups/{tenant_id}"
@@ -46,6 +48,7 @@ class ArmFoundations:
             readable=True, roles=tuple(str(each["roleDefinitionId"]).rpartition("/")[2].lower() for each in there)
         )
 
+    @reads_azure
     def subscription_state(self, subscription_id: str) -> str:
         """Its state, in Resource Manager's word."""
         doing = f"read subscription {subscription_id}"
@@ -56,6 +59,7 @@ class ArmFoundations:
         path = f"/subscriptions/{target.subscription_id}/resourcegroups/{target.resource_group}"
         return self._arm.find(path, _RESOURCES_API, doing=f"read resource group {target.resource_group}") is not None
 
+    @reads_azure
     def registration(self, subscription_id: str) -> str:
         """The registration state of Microsoft.Security."""
         path = f"/subscriptions/{subscription_id}/providers/Microsoft.Security"

@@ -8,6 +8,7 @@ import re
 from azure.core.credentials import TokenCredential
 
 from shared.adapters.azure.arm import ArmClient
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.swept import machine_of
 from shared.domain.sweep.machines import ArcMachine
 from shared.errors import PermanentError
@@ -26,6 +27,7 @@ class ArmMachines:
         """Speaks with the Resource Manager at `arm_endpoint`."""
         self._arm = ArmClient(credential, arm_endpoint=arm_endpoint)
 
+    @reads_azure
     def find(self, machine_id: str) -> tuple[ArcMachine, bytes] | None:
         """The machine as it is now, and its whole body as JSON."""
         body = self._arm.find(_checked(machine_id), API_VERSION, doing=f"read {machine_id}")

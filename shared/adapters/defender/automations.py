@@ -11,6 +11,7 @@ from typing import Any
 from azure.core.credentials import TokenCredential
 
 from shared.adapters.azure.arm import ArmClient
+from shared.adapters.azure.errors import reads_azure
 
 AUTOMATIONS_API = "2023-12-01-preview"
 LOGIC_API = "2019-05-01"
@@ -32,6 +33,7 @@ class ArmAutomations:
         """Creates or replaces it."""
         self._arm.put(automation_id, AUTOMATIONS_API, body, doing="write the automation")
 
+    @reads_azure
     def callback_url(self, logic_app_id: str) -> str:
         """The address, with its secret, that starts the Logic App; asked for anew each time, kept nowhere."""
         path = f"{logic_app_id}/triggers/{self._trigger}/listCallbackUrl"

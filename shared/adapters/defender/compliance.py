@@ -11,6 +11,7 @@ from typing import Any
 from azure.core.credentials import TokenCredential
 
 from shared.adapters.azure.arm import ArmClient
+from shared.adapters.azure.errors import reads_azure
 from shared.domain.connectors import ConnectorId
 
 STANDARDS_API = "2024-08-01"
@@ -27,6 +28,7 @@ class ArmCompliance:
         """Speaks with the Resource Manager at `arm_endpoint`."""
         self._arm = ArmClient(credential, arm_endpoint=arm_endpoint)
 
+    @reads_azure
     def list_standards(self, connector_id: ConnectorId) -> Mapping[str, str]:
         """Display name → id of the standards that the connector offers."""
         path = f"{connector_id}/providers/Microsoft.Security/securityStandards"
@@ -35,6 +37,7 @@ class ArmCompliance:
         )
         return {str(each["properties"]["displayName"]): str(each["id"]) for each in found}
 
+    @reads_azure
     def list_assigned(self, connector_id: ConnectorId) -> frozenset[str]:
         """The ids of the standards that are assigned."""
         path = f"{connector_id}/providers/Microsoft.Security/standardAssignments"

@@ -16,6 +16,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.security import SecurityManagementClient
 
 from shared.adapters.azure import reasons
+from shared.adapters.azure.bodies import checked_connector
 from shared.adapters.azure.errors import names_no_resource, translated
 from shared.adapters.azure.registration import Registration
 from shared.adapters.azure.resource_manager import pipeline_policies
@@ -115,5 +116,5 @@ class DefenderConnectors:
 
 
 def _raw(pipeline_response: Any, _model: Any, _headers: Any) -> ConnectorBody:
-    body: ConnectorBody = pipeline_response.http_response.json()
+    body: ConnectorBody = checked_connector(pipeline_response.http_response.json())
     return body

@@ -13,6 +13,7 @@ from typing import Any
 from azure.core.credentials import TokenCredential
 
 from shared.adapters.azure.arm import ArmClient, Json, is_retired
+from shared.adapters.azure.errors import reads_azure
 from shared.application.ports import Clock
 from shared.domain.prechecks import Permission, SubscriptionFacts
 from shared.domain.subscription_plans import SubscriptionPlan
@@ -34,6 +35,7 @@ class ArmSubscriptions:
         self._facts: dict[tuple[str, str], SubscriptionFacts] = {}
         self._lock = threading.Lock()
 
+    @reads_azure
     def inspect(self, target: Target, *, max_age_seconds: float) -> SubscriptionFacts:
         """The facts about a target's subscription and resource group."""
         place = (target.subscription_id.lower(), target.resource_group.lower())
@@ -43,16 +45,19 @@ class ArmSubscriptions:
                 known = self._facts[place] = self._read(target)
             return known
 
+    @reads_azure
     def list_permissions(self, scope: str) -> tuple[Permission, ...]:
         """What our own identity may do in a resource group, the id of which is given; read anew each time."""
         return tuple(self._permissions(scope))
 
+    @reads_azure
     def list_plans(self, subscription_id: str) -> tuple[SubscriptionPlan, ...]:
         """Every plan of Microsoft.Security/pricings."""
         path = f"/subscriptions/{subscription_id}/providers/Microsoft.Security/pricings"
         found = self._arm.list(path, PRICINGS_API, doing="list the plans of the subscription")
         return tuple(_plan(each) for each in found)
 
+    @reads_azure
     def enable_plan(self, subscription_id: str, name: str) -> SubscriptionPlan:
         """Asks for tier Standard; the sub-plan and the parts are those that the service chooses."""
         path = f"/subscriptions/{subscription_id}/providers/Microsoft.Security/pricings/{name}"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from azure.core.credentials import TokenCredential
 
 from shared.adapters.azure.arm import ArmClient, is_gone
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.domain.accounts import Provider, is_project_number
 from shared.domain.connectors import ConnectorId
@@ -36,12 +37,14 @@ class ArmSurroundings:
         self._arm = ArmClient(credential, arm_endpoint=arm_endpoint)
         self._graph = ResourceGraph(credential, arm_endpoint=arm_endpoint)
 
+    @reads_azure
     def list_locks(self, connector_id: ConnectorId) -> Iterator[Lock]:
         """The locks on the connector, its resource group and its subscription; none of a connector that is gone."""
         path = f"{connector_id}/providers/Microsoft.Authorization/locks"
         for each in self._arm.list(path, LOCKS_API, doing=f"list the locks of {connector_id}", absent=is_gone):
             yield Lock(lock_id=str(each["id"]), level=str((each.get("properties") or {}).get("level", "")))
 
+    @reads_azure
     def list_machines(self, key: AccountKey) -> Iterator[Machine]:
         """The Arc machines that carry the account's id, or the project's number, as a tag, in the whole tenant."""
         identifier = key.hierarchy_identifier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -12,8 +13,9 @@ from google.auth.transport.requests import AuthorizedSession
 
 from shared.adapters.gcp import refusals
 from shared.adapters.gcp.credentials import TIMEOUT_SECONDS
-from shared.adapters.gcp.errors import read_failure, refusal
+from shared.adapters.gcp.errors import read_failure, refusal, text_of
 from shared.adapters.gcp.hosts import host_of
+from shared.adapters.shapes import SHAPE_ERRORS
 from shared.application.ports import Clock
 from shared.errors import RollcallError, TransientError
 
@@ -104,14 +106,14 @@ class GoogleClient:
                 timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,
             )
-        except (requests.RequestException, GoogleAuthError) as error:
+        except (requests.RequestException, GoogleAuthError, *SHAPE_ERRORS) as error:  # google-auth trusts its answers
             raise refusals.NO_ANSWER.error(f"{doing}: no answer ({type(error).__name__})") from error
         if response.status_code != requests.codes.ok:
-            failure = read_failure(response.status_code, response.text)
+            failure = read_failure(response.status_code, text_of(response.content))
             raise refusal(failure, doing, retry_after=response.headers.get("Retry-After"))
         try:
-            found = response.json()
-        except ValueError as error:
+            found = json.loads(response.content)
+        except (ValueError, RecursionError) as error:
             raise refusals.NO_ANSWER.error(f"{doing}: an answer that cannot be read") from error
         if not isinstance(found, dict):
             raise refusals.NO_ANSWER.error(f"{doing}: an answer that is no object")

@@ -23,7 +23,7 @@ from google.oauth2.credentials import Credentials
 
 from shared.adapters.azure.errors import translated
 from shared.adapters.gcp import refusals
-from shared.adapters.gcp.errors import read_failure, refusal
+from shared.adapters.gcp.errors import read_failure, refusal, text_of
 from shared.adapters.gcp.hosts import host_of
 from shared.adapters.settings import GcpSettings
 from shared.errors import ConfigurationError, PermanentError
@@ -102,7 +102,7 @@ class TokenRequest(Request):
 
     @staticmethod
     def _refused(response: requests.Response, doing: str, *, exchanging: bool) -> Exception:
-        failure = read_failure(response.status_code, response.text)
+        failure = read_failure(response.status_code, text_of(response.content))
         if not exchanging and response.status_code == requests.codes.not_found and failure.legible:
             return refusals.SERVICE_ACCOUNT_MISSING.error(f"{doing}: 404 {failure.message}")
         error = refusal(failure, doing, retry_after=response.headers.get("Retry-After"))

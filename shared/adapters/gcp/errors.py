@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.gcp import refusals
+from shared.adapters.shapes import P, R, reads_answers
 from shared.errors import RollcallError
 
 _LONGEST_MESSAGE = 1000
@@ -60,6 +61,16 @@ def read_failure(code: int, text: str) -> Failure:
             code=code, message=text[:_LONGEST_MESSAGE], names=frozenset({str(code)}), facts={}, legible=bool(body)
         )
     return _failure(code, str(error.get("message", "")), *_particulars(error))
+
+
+def text_of(content: bytes) -> str:
+    """The text of an answer. Google's is UTF-8, whatever a proxy says it is."""
+    return content.decode("utf-8", errors="replace")
+
+
+def reads_google(method: Callable[P, R]) -> Callable[P, R]:
+    """A method that takes answers of Google apart."""
+    return reads_answers(refusals.NO_ANSWER)(method)
 
 
 def failed_operation(error: Mapping[str, Any]) -> Failure:

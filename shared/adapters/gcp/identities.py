@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from shared.adapters.gcp.client import GoogleClient, JsonBody
+from shared.adapters.gcp.errors import reads_google
 from shared.domain.gcp_grants import TOKEN_CREATOR, USER
 from shared.domain.sweep.project_identity import FederationProviderSeen, PoolSeen, ServiceAccountSeen
 
@@ -23,6 +24,7 @@ class GcpProjectIdentities:
     def __init__(self, client: GoogleClient) -> None:
         self._client = client
 
+    @reads_google
     def find_pool(self, number: str, pool_id: str) -> PoolSeen | None:
         """What there is of the pool in that project, with its providers."""
         path = f"/v1/projects/{number}/locations/global/workloadIdentityPools/{quote(pool_id, safe='')}"
@@ -36,6 +38,7 @@ class GcpProjectIdentities:
                 providers[str(each["name"]).rpartition("/")[2]] = _provider(each)
         return PoolSeen(usable=_usable(body), providers=providers, deleted=_deleted(body))
 
+    @reads_google
     def find_account(self, project_id: str, email: str) -> ServiceAccountSeen | None:
         """The account and who may be it. The project is named: without it one that is not there is answered 403."""
         path = f"/v1/projects/{quote(project_id, safe='')}/serviceAccounts/{quote(email, safe='@')}"

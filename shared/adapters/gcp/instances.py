@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from shared.adapters.gcp import refusals
 from shared.adapters.gcp.client import GoogleClient, JsonBody
+from shared.adapters.gcp.errors import reads_google
 from shared.adapters.gcp.setup import GcpProjectSetup
 from shared.domain.sweep.machines import InstanceState
 from shared.errors import TransientError
@@ -30,6 +31,7 @@ class GcpInstances:
         self._client = client
         self._setup = setup
 
+    @reads_google
     def states_of(self, number: str, wanted: Sequence[str]) -> Mapping[str, InstanceState]:
         """What each is; `gone` only where every zone has answered, or where the project's API is off.
 

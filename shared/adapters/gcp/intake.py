@@ -8,6 +8,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from shared.adapters.gcp.client import GoogleClient
+from shared.adapters.gcp.errors import reads_google
 from shared.domain.doctor.gcp import SINK_NAME, SUBSCRIPTION_NAME, PushSeen, SinkSeen
 
 
@@ -18,6 +19,7 @@ class GcpIntake:
         """Asks as whoever the client is."""
         self._client = client
 
+    @reads_google
     def find_sink(self, organization: str) -> SinkSeen | None:
         """Needs logging.sinks.get on the organization."""
         path = f"/v2/organizations/{organization}/sinks/{SINK_NAME}"
@@ -31,6 +33,7 @@ class GcpIntake:
             disabled=found.get("disabled") is True,
         )
 
+    @reads_google
     def find_subscription(self, project_id: str) -> PushSeen | None:
         """Needs pubsub.subscriptions.get in the project."""
         path = f"/v1/projects/{quote(project_id, safe='')}/subscriptions/{SUBSCRIPTION_NAME}"

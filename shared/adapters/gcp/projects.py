@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from shared.adapters.gcp import refusals
 from shared.adapters.gcp.client import GoogleClient, JsonBody
+from shared.adapters.gcp.errors import reads_google
 from shared.application.ports import Clock
 from shared.domain.accounts import Account, AccountState, Provider
 from shared.errors import RollcallError
@@ -43,6 +44,7 @@ class GcpProjects:
         self._folders_since = clock.now()
         self._lock = threading.Lock()
 
+    @reads_google
     def find(self, project: str) -> Account | None:
         """The project by number or id; names of folders are at most five minutes old.
 
@@ -57,6 +59,7 @@ class GcpProjects:
             return None
         return self._account(body, self._paths(self._recent_folders()))
 
+    @reads_google
     def is_elsewhere(self, project: str) -> bool:
         """Whether it may be seen, and no folder that may be seen has it below the organization.
 
@@ -74,6 +77,7 @@ class GcpProjects:
                 raise
             return None
 
+    @reads_google
     def list_projects(self) -> Iterator[Account]:
         """Every project of the organization, each folder read once.
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from shared.adapters.gcp.client import GoogleClient, JsonBody
+from shared.adapters.gcp.errors import reads_google
 from shared.domain.sweep.project_identity import CustomRoleSeen, ListPolicySeen
 
 _POLICY_VERSION = 3  # older ones hide conditions
@@ -23,6 +24,7 @@ class GcpOrganizationRules:
     def __init__(self, client: GoogleClient) -> None:
         self._client = client
 
+    @reads_google
     def grants(self, organization: str) -> Mapping[str, frozenset[str]]:
         """The members of each role; those of a binding with a condition count."""
         path = f"/v3/organizations/{organization}:getIamPolicy"
@@ -34,6 +36,7 @@ class GcpOrganizationRules:
             found[str(binding.get("role"))].update(map(str, binding.get("members", [])))
         return {role: frozenset(members) for role, members in found.items()}
 
+    @reads_google
     def find_role(self, organization: str, role_id: str) -> CustomRoleSeen | None:
         """A custom role of the organization."""
         path = f"/v1/organizations/{organization}/roles/{quote(role_id, safe='')}"
@@ -42,6 +45,7 @@ class GcpOrganizationRules:
             return None
         return CustomRoleSeen(deleted=bool(body.get("deleted")), disabled=body.get("stage") == "DISABLED")
 
+    @reads_google
     def list_policy(self, resource: str, constraint: str) -> ListPolicySeen:
         """The policy about a list of values as it holds for a project or an organization."""
         path = f"/v2/{resource}/policies/{constraint}:getEffectivePolicy"

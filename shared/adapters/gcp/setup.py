@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from shared.adapters.gcp import refusals
 from shared.adapters.gcp.client import GoogleClient, JsonBody
-from shared.adapters.gcp.errors import failed_compute_operation, failed_operation, refusal
+from shared.adapters.gcp.errors import failed_compute_operation, failed_operation, reads_google, refusal
 from shared.application.ports import Clock
 from shared.errors import TransientError
 
@@ -33,6 +33,7 @@ class GcpProjectSetup:
         self._client = client
         self._clock = clock
 
+    @reads_google
     def missing_services(self, number: str, services: Sequence[str]) -> tuple[str, ...]:
         """Which of these APIs are not enabled. Raises TransientError, PermanentError, ConfigurationError."""
         enabled: set[str] = set()
@@ -45,6 +46,7 @@ class GcpProjectSetup:
                     enabled.add(str(each["name"]).rpartition("/")[2])
         return tuple(service for service in services if service not in enabled)
 
+    @reads_google
     def enable_services(self, number: str, services: Sequence[str]) -> None:
         """Enables these APIs; that they are already is no error.
 
@@ -66,11 +68,13 @@ class GcpProjectSetup:
         if error := operation.get("error"):
             raise refusal(failed_operation(error), doing)
 
+    @reads_google
     def find_metadata(self, project_id: str, key: str) -> str | None:
         """A value of the common instance metadata. Raises TransientError, PermanentError, ConfigurationError."""
         _, items = self._metadata(project_id)
         return items.get(key)
 
+    @reads_google
     def set_metadata(self, project_id: str, key: str, value: str) -> None:
         """Sets one value; where somebody else wrote at the same moment it reads again and writes on top.
 

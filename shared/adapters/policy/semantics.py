@@ -69,6 +69,8 @@ class _Semantics:
         keys = {f"{setting}_KEY" for kind, setting in given if kind == "webhook"}
         for index, (_, setting) in enumerate(given):
             here = ("notifications", index, "setting")
+            if not isinstance(setting, str):  # of which the schema speaks
+                continue
             if setting in [other for _, other in given[:index]]:
                 yield self.tree.error(here, f"{setting} is given twice")
             elif setting in keys:

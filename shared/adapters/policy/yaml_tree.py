@@ -14,6 +14,7 @@ MOST_VALUES = 50_000
 """A file of that size has more only where they are no account ids."""
 MOST_KEY_LETTERS = 256
 """Every message about a value repeats the keys above it. AWS's tags have keys of 128."""
+MOST_MESSAGE_LETTERS = 2000
 MOST_PROBLEMS = 1000
 """That are told of one file."""
 Loc = tuple[str | int, ...]
@@ -49,6 +50,11 @@ class Problem:
     column: int
     message: str
     is_error: bool = True
+
+    def __post_init__(self) -> None:
+        """What is wrong may be a name without end, and a file may have a thousand of them."""
+        if len(self.message) > MOST_MESSAGE_LETTERS:
+            object.__setattr__(self, "message", f"{self.message[:MOST_MESSAGE_LETTERS]}…")
 
 
 class UnreadableError(Exception):

@@ -7,10 +7,10 @@ from typing import Any
 
 from azure.core import PipelineClient
 from azure.core.credentials import TokenCredential
-from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest
 
 from shared.adapters.azure.errors import translated
+from shared.adapters.azure.retries import BoundedRetryPolicy
 from shared.errors import ConfigurationError, PermanentError, TransientError
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 230  # Azure ends a request after 230 s
@@ -29,7 +29,7 @@ class RemoteReport:
         self._credential = credential
         self._scope = f"{audience}/.default"
         self._api = f"{url.rstrip('/')}/api"
-        self._client: PipelineClient[Any, Any] = PipelineClient(url, policies=[RetryPolicy(retry_total=1)])
+        self._client: PipelineClient[Any, Any] = PipelineClient(url, policies=[BoundedRetryPolicy(retry_total=1)])
 
     def page(self) -> bytes:
         """The page. Raises TransientError, PermanentError, ConfigurationError."""

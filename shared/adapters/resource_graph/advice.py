@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.adapters.resource_graph.swept import ASSESSMENTS, CONNECTOR_OF
 from shared.domain.accounts import Provider
@@ -39,6 +40,7 @@ class GraphAdvice:
         """Asks through `graph`."""
         self._graph = graph
 
+    @reads_azure
     def assessed(self, connector_ids: Sequence[str], keys: Sequence[str]) -> Mapping[str, Mapping[str, Assessed]]:
         """By connector id and by key, both in lower case."""
         names, wanted = quoted([each.lower() for each in connector_ids]), quoted([each.lower() for each in keys])
@@ -55,6 +57,7 @@ class GraphAdvice:
             for connector, by in counted.items()
         }
 
+    @reads_azure
     def sql_machines_of(self, account_ids: Sequence[str], provider: Provider = Provider.AWS) -> Mapping[str, int]:
         """By the account or project number that the machines' tag names."""
         query = _SQL_MACHINES_OF.format(names=quoted(account_ids), tag=MARKS[provider].account)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.domain.prechecks import NEEDED_PLANS
 from shared.domain.profiles import Plan
@@ -47,11 +48,13 @@ class GraphSubscriptions:
         """Asks through `graph`."""
         self._graph = graph
 
+    @reads_azure
     def shown(self) -> frozenset[str]:
         """Every subscription."""
         rows = self._graph.rows(_SUBSCRIPTIONS, doing="list the subscriptions of the tenant")
         return frozenset(str(row["subscriptionId"]).lower() for row in rows)
 
+    @reads_azure
     def holders(self, organization: str, management_account: str) -> Mapping[str, Mapping[Plan, int]]:
         """Connectors by subscription and by the plan that they have; counted there, so that few rows come."""
         found: dict[str, Counter[Plan]] = defaultdict(Counter)
@@ -62,6 +65,7 @@ class GraphSubscriptions:
                     found[str(row["subscriptionId"]).lower()][plan] += int(row["found"])
         return found
 
+    @reads_azure
     def plans(self) -> Mapping[str, Mapping[str, bool]]:
         """One query for all subscriptions."""
         names = {name.lower(): name for name in NEEDED_PLANS.values()}

@@ -15,6 +15,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 
+from shared.adapters.azure.bodies import objects_in, text_in
 from shared.adapters.azure.errors import translated
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
@@ -48,17 +49,18 @@ class ResourceGraph:
 
     def rows(self, query: str, *, doing: str) -> Iterator[dict[str, Any]]:
         """Every row; `query` has to order them. Raises TransientError, ConfigurationError."""
-        token: str | None = None
+        token = ""
         while True:
             page = self._page(query, token, doing)
-            yield from page.get("data") or ()
-            token = page.get("$skipToken")
+            with translated(doing):
+                found, token = objects_in(page, "data"), text_in(page, "$skipToken")
+            yield from found
             if not token:
                 if str(page.get("resultTruncated")).lower() == "true":
                     raise TransientError(f"{doing}: Resource Graph gave a part of the answer, and no way to the rest")
                 return
 
-    def _page(self, query: str, token: str | None, doing: str) -> dict[str, Any]:
+    def _page(self, query: str, token: str, doing: str) -> dict[str, Any]:
         options: dict[str, Any] = {"resultFormat": "objectArray", "$top": PAGE_SIZE}
         if token:
             options["$skipToken"] = token

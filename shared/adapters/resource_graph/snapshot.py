@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from azure.core.credentials import TokenCredential
 
+from shared.adapters.azure.bodies import checked_connector
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph
 from shared.application.ports import Clock
 from shared.domain.connectors import Connector, ConnectorId
@@ -119,9 +121,10 @@ class ResourceGraphSnapshot:
             self._deleted[key] = self._clock.now()
             self._index.take_out(key)
 
+    @reads_azure
     def _read(self) -> list[Connector]:
         rows = self._graph.rows(QUERY, doing="query Resource Graph for connectors")
-        return [Connector(connector_id=ConnectorId.parse(row["id"]), body=row) for row in rows]
+        return [Connector(connector_id=ConnectorId.parse(row["id"]), body=checked_connector(row)) for row in rows]
 
 
 def _key(connector_id: ConnectorId) -> str:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.adapters.azure.bodies import checked_connector
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.domain.connectors import Connector, ConnectorId
 from shared.domain.sweep.advice import UNKNOWN_TYPE
@@ -70,6 +72,7 @@ class GraphTenant:
         """Asks through `graph`."""
         self._graph = graph
 
+    @reads_azure
     def list_connectors(self) -> Iterator[Connector]:
         """Every connector without its offerings: ten thousand fit into memory."""
         for row in self._graph.rows(_LIST_CONNECTORS, doing="list the connectors of the tenant"):
@@ -81,14 +84,16 @@ class GraphTenant:
                     "environmentData": {"organizationalData": row.get("organizational")},
                 },
             }
-            yield Connector(connector_id=ConnectorId.parse(row["id"]), body=body)
+            yield Connector(connector_id=ConnectorId.parse(row["id"]), body=checked_connector(body))
 
+    @reads_azure
     def connectors_of(self, account_ids: Sequence[str]) -> tuple[Connector, ...]:
         """With everything that they say."""
         query = _CONNECTORS_OF.format(names=quoted(account_ids))
         rows = self._graph.rows(query, doing=f"read the connectors of {len(account_ids)} account(s)")
-        return tuple(Connector(connector_id=ConnectorId.parse(row["id"]), body=row) for row in rows)
+        return tuple(Connector(connector_id=ConnectorId.parse(row["id"]), body=checked_connector(row)) for row in rows)
 
+    @reads_azure
     def list_machines(self) -> Iterator[MachineRef]:
         """Those of Defender's."""
         for row in self._graph.rows(_LIST_MACHINES, doing="list the Arc machines of the tenant"):
@@ -101,6 +106,7 @@ class GraphTenant:
                     provider=found.provider,
                 )
 
+    @reads_azure
     def machines(self, machine_ids: Sequence[str]) -> tuple[ArcMachine, ...]:
         """With tags and state."""
         query = _MACHINES_OF.format(names=quoted([each.lower() for each in machine_ids]))
@@ -127,6 +133,7 @@ class GraphHealth:
         """Asks through `graph`."""
         self._graph = graph
 
+    @reads_azure
     def reports_of(self, connector_ids: Sequence[str]) -> Mapping[str, tuple[HealthReport, ...]]:
         """All reports whose scope is connectors."""
         query = _REPORTS_OF.format(names=quoted([each.lower() for each in connector_ids]))
@@ -136,6 +143,7 @@ class GraphHealth:
             found[report.connector_id.lower()].append(report)
         return {connector_id: tuple(reports) for connector_id, reports in found.items()}
 
+    @reads_azure
     def discovered_by(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """Resources that were assessed, by the connector that they came through and their type."""
         query = _DISCOVERED_BY.format(names=quoted([each.lower() for each in connector_ids]))

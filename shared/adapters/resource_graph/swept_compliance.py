@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.adapters.azure.errors import reads_azure
 from shared.adapters.resource_graph.query import ResourceGraph, quoted
 from shared.domain.connectors import ConnectorId
 from shared.domain.sweep.compliance import Assignment
@@ -38,6 +39,7 @@ class GraphCompliance:
         """Asks through `graph`."""
         self._graph = graph
 
+    @reads_azure
     def assignments_of(self, connector_ids: Sequence[str]) -> tuple[Assignment, ...]:
         """Assignments of standards; exemptions from one assessment are none."""
         query = _ASSIGNMENTS.format(names=_folded(connector_ids))
@@ -52,6 +54,7 @@ class GraphCompliance:
             for row in rows
         )
 
+    @reads_azure
     def rules_of(self, connector_ids: Sequence[str]) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """Every rule, whoever made it."""
         query = _RULES.format(names=_folded(connector_ids))

@@ -17,6 +17,8 @@ NO_VALUE = object()
 _MOST_STEPS = 200_000
 _MOST_LETTERS = 4_000_000
 _MOST_OPEN = 40
+_MOST_DEPTH = 100
+_MOST_DIGITS = 6
 _PSEUDO = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
@@ -42,7 +44,7 @@ class Evaluation:
             value = given.get(name, default)
             self._values[name] = f"${{{name}}}" if value is None else _text(value)
         self._open: set[str] = set()
-        self._steps = self._letters = 0
+        self._steps = self._letters = self._depth = 0
 
     def settled(self, loc: Loc) -> Loc:
         """The way to what stands there once `Fn::If` has chosen."""
@@ -77,6 +79,13 @@ class Evaluation:
     def plain(self, value: Any) -> Any:
         """A part of the template, worked out."""
         self._step()
+        self._deeper()
+        try:
+            return self._worked(value)
+        finally:
+            self._depth -= 1
+
+    def _worked(self, value: Any) -> Any:
         if isinstance(value, list):
             return [item for item in map(self.plain, value) if item is not NO_VALUE]
         if not isinstance(value, dict):
@@ -91,6 +100,13 @@ class Evaluation:
     def holds(self, condition: Any) -> bool:
         """Whether a condition, by its name or written out, is true. One that cannot be worked out is not."""
         self._step()
+        self._deeper()
+        try:
+            return self._is_true(condition)
+        finally:
+            self._depth -= 1
+
+    def _is_true(self, condition: Any) -> bool:
         if isinstance(condition, str):
             return self._named_holds(condition)
         if not isinstance(condition, dict) or len(condition) != 1:
@@ -133,8 +149,9 @@ class Evaluation:
             return self._said(str(argument[0]).join(map(_text, parts if isinstance(parts, list) else [parts])))
         if name == "Fn::Select" and isinstance(argument, list) and len(argument) == 2:
             number, items = self.plain(argument[0]), self.plain(argument[1])
-            if str(number).isdigit() and isinstance(items, list) and int(number) < len(items):
-                return items[int(number)]
+            position = _position(number)
+            if position is not None and isinstance(items, list) and position < len(items):
+                return items[position]
         return f"${{{name}}}"
 
     def _substituted(self, argument: Any) -> str:
@@ -189,12 +206,24 @@ class Evaluation:
         if self._steps > _MOST_STEPS:
             raise UnreadableError(Problem(line=1, column=1, message="its functions have no end"))
 
+    def _deeper(self) -> None:
+        """Names lead from part to part, each with functions in functions: Python's stack would end first."""
+        self._depth += 1
+        if self._depth > _MOST_DEPTH:
+            raise UnreadableError(Problem(line=1, column=1, message="its functions are nested too deep"))
+
     def _said(self, text: str) -> str:
         self._step()
         self._letters += len(text)
         if self._letters > _MOST_LETTERS:
             raise UnreadableError(Problem(line=1, column=1, message="its functions make too much text"))
         return text
+
+
+def _position(number: Any) -> int | None:
+    """The place in a list; None where it is no such number."""
+    text = str(number)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import jwt
 from azure.core import PipelineClient
-from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest
 
 from shared.adapters.azure.errors import translated
+from shared.adapters.azure.retries import BoundedRetryPolicy
 from shared.application.ports import Clock
 from shared.errors import RollcallError, TransientError
 
@@ -89,7 +89,7 @@ def _read(content: bytes) -> Mapping[str, jwt.PyJWK]:
 
 def published_at(address: str) -> Callable[[], PublishedKeys]:
     """Fetches a key set from its https address."""
-    client: PipelineClient[Any, Any] = PipelineClient(address, policies=[RetryPolicy(retry_total=1)])
+    client: PipelineClient[Any, Any] = PipelineClient(address, policies=[BoundedRetryPolicy(retry_total=1)])
 
     def fetch() -> PublishedKeys:
         with translated("fetch the issuer's keys"):
