@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from shared.application.outcome import Outcome
 from shared.application.patience import unless_lasting
+from shared.application.ports import AccountDirectory, AccountRetries, Clock, PolicySource, RequestSender, StackSets
 from shared.application.requests import Cause, Report, request_for
 from shared.application.waiting import NotReady, wait_for
+from shared.domain.accounts import Account
 from shared.domain.ledger import Result
+from shared.domain.policy import Policy
 from shared.domain.readiness import Attempt, Readiness, Retry
 from shared.errors import PermanentError, RollcallError, TransientError
-
-if TYPE_CHECKING:
-    from shared.application.ports import AccountDirectory, AccountRetries, Clock, PolicySource, RequestSender, StackSets
-    from shared.domain.accounts import Account
-    from shared.domain.policy import Policy
 
 AccountResult = Outcome | RollcallError
 """What became of one account: done, or the error that its record has to be returned with."""

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from shared.application.explain_refusal import Explainer, RecentLook, SharedLooks
+from shared.application.gcp_ports import Google
 from shared.application.parking import Parking
+from shared.application.ports import (
+    Clock,
+    Compliance,
+    Connectors,
+    Ledger,
+    Pacer,
+    ParkedBodies,
+    PolicySource,
+    RequestQueue,
+    Subscriptions,
+    TenantSnapshot,
+)
+from shared.domain.ledger import AccountKey
 from shared.domain.retry import RetrySchedule
-
-if TYPE_CHECKING:
-    from shared.application.gcp_ports import Google
-    from shared.application.ports import (
-        Clock,
-        Compliance,
-        Connectors,
-        Ledger,
-        Pacer,
-        ParkedBodies,
-        PolicySource,
-        RequestQueue,
-        Subscriptions,
-        TenantSnapshot,
-    )
-    from shared.domain.ledger import AccountKey
 
 CLAIM_SECONDS = 180.0  # longer than the PUT's own time-out of 150 s
 
