@@ -244,6 +244,10 @@ EXCUSED: dict[tuple[type | None, str], str] = {
     (OnboardPorts, "TenantSnapshot.forget"): "it changes the process's own memory only",
     (
         OnboardPorts,
+        "TenantSnapshot.list_organizational",
+    ): "what the process remembers of one query, the same as TenantSnapshot.find_by_hierarchy just before it",
+    (
+        OnboardPorts,
         "TenantSnapshot.list_all",
     ): "only where an Organization connector is to be deleted or the mode may have changed, and only read: "
     "killed there, the message comes again as at Connectors.find beside it",
