@@ -35,7 +35,7 @@ class Cold:
 
 @dataclass(frozen=True)
 class _Keys:
-    access_key_id: str = "AKIAIOSFODNN7EXAMPLE"
+    access_key_id: str = "nobody"
     secret_access_key: str = "secret"  # noqa: S105 - nobody's
     session_token: str = "token"  # noqa: S105 - nobody's
 

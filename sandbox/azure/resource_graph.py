@@ -199,7 +199,9 @@ def _is_kept(query: Query) -> bool:
 
     Of one that names ids only these are read, so that its beginning says nothing about other queries.
     """
-    return query.ids is None and query.types is not None and _PLANS not in query.types and not query.joins
+    if query.table == "resourcecontainers" or query.joins:
+        return False
+    return query.ids is None and query.types is not None and _PLANS not in query.types
 
 
 def _subscription(resource_id: str) -> str:

@@ -187,6 +187,8 @@ class World:
         account.parent_id = self._units[step.unit]
         account.create_time = datetime.now(UTC).replace(tzinfo=None)
         backend.accounts.append(account)
+        for policy in account.attached_policies:  # leaving took it off their lists, and moto looks there once more
+            policy.attachments.append(account)
         organizations_backends.master_accounts[account_id] = (backend.account_id, backend.partition)
         emit_later(backend.account_id, organization_events.account_joined(backend.account_id, account_id, "INVITED"))
 
