@@ -25,7 +25,7 @@ UNITS = 10
 SEEDED_AT_ONCE = 500
 SERVICES = {"cloudformation", "arm"}
 FURTHER = {"events:PutEvents", "lambda:Invoke"}
-_PROFILES = {"Production": "recommended", "Dev": "foundational"}
+_PROFILES = (("Production", "recommended"), ("Dev", "foundational"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class Plan:
     accounts: int
     slower: float
     hosts: int = 2
+    profiles: int = 1
     subscriptions: int = 1
     writes: int = 200
     paced: bool = True
@@ -181,8 +182,8 @@ def planted(roll: Roll, plan: Plan) -> dict[str, str]:
     publish_two_profiles(roll, **_places(roll, plan))
     units = [
         (roll.make_unit("Workloads", f"{kind}-{number % plan.subscriptions}", f"team-{number}"), profile)
-        for number in range(UNITS // len(_PROFILES) * plan.subscriptions)
-        for kind, profile in _PROFILES.items()
+        for number in range(UNITS // plan.profiles * plan.subscriptions)
+        for kind, profile in _PROFILES[: plan.profiles]
     ]
     found: dict[str, str] = {}
     for first in range(0, plan.accounts, SEEDED_AT_ONCE):
@@ -204,7 +205,7 @@ def _places(roll: Roll, plan: Plan) -> dict[str, Any]:
     rules = [
         {"match": {"ou_paths": [f"/Workloads/{kind}-{number}"]}, "profile": profile, "target": f"place-{number}"}
         for number in range(len(ids))
-        for kind, profile in _PROFILES.items()
+        for kind, profile in _PROFILES
     ]
     targets = {f"place-{number}": {"subscription": each} | group for number, each in enumerate(ids)}
     return {"targets": targets, "rules": rules}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -189,8 +186,3 @@ def result_of(size: Size, runs: Mapping[str, Run], seen: Mapping[str, dict[str, 
             for name, found in seen.items()
         ),
     )
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as made:
-        print(json.dumps(asdict(measure(Path(made), small="--small" in sys.argv)), indent=1))

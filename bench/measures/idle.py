@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +93,7 @@ def result_of(ways: Sequence[dict[str, Any]]) -> Result:
                 direction="at most",
                 limit=MOST_SECONDS,
                 unit="s",
+                timed=True,
             ),
         ),
         notes=(f"Without the simulators' answers the median is {statistics.median(without):.3f} s.",),
@@ -108,8 +105,3 @@ def _figures(of: Callable[[list[float]], float], ways: Sequence[dict[str, Any]])
         round(of([way[name] for way in ways]), 3) for name in ("elapsed", "ours", "without_answers")
     )
     return elapsed, ours, without, round(of([way["requests"] for way in ways]))
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as made:
-        print(json.dumps(asdict(measure(Path(made), small="--small" in sys.argv)), indent=1))

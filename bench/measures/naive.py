@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +112,7 @@ def result_of(plan: Plan, ours: Mapping[str, Any], theirs: Mapping[str, Any]) ->
                 direction="at least",
                 limit=TIMES_FASTER[plan.accounts],
                 unit="times",
+                timed=True,
             ),
             Target(what="Rollcall: StackSet operations", value=operations, direction="at most", limit=_few(plan)),
         ),
@@ -133,9 +130,3 @@ def _calls(found: Mapping[str, Any]) -> tuple[int, int, int, int]:
 def _few(plan: Plan) -> float:
     """What a burst may ask, for each of the two profiles."""
     return 2 * (plan.accounts / 100 + 5)
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        found = measure(Path(place), small="--small" in sys.argv)
-    sys.stdout.write(json.dumps(asdict(found), indent=1) + "\n")
