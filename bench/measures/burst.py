@@ -32,18 +32,10 @@ FULL = (
     replace(TENTH, name=ONE, accounts=130),
     replace(TENTH, name=THREE, accounts=390, subscriptions=3),
 )
+SHORT = Plan(name="", accounts=0, slower=1.0, profiles=2, stack_instance_seconds=0.2)
 SMALL = (
-    Plan(name=FEW, accounts=120, slower=2.5, writes=50, profiles=2, stack_instance_seconds=0.2, windows=0.25),
-    Plan(
-        name=UNPACED,
-        accounts=40,
-        slower=5.0,
-        writes=5,
-        profiles=2,
-        stack_instance_seconds=0.2,
-        windows=0.025,
-        paced=False,
-    ),
+    replace(SHORT, name=FEW, accounts=120, slower=2.5, writes=50, windows=0.25),
+    replace(SHORT, name=UNPACED, accounts=40, slower=5.0, writes=5, windows=0.025, paced=False),
 )
 
 

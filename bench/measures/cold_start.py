@@ -184,8 +184,8 @@ def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
             "clients that a request from the queue needs, with the Azure SDKs that both sides import for them.",
             "Code and packages are compiled on both sides. The deployed artefacts hold no bytecode: there both "
             "sides compile what they import.",
-            "CPU time is user and system, all threads, up to the answer: a start waits for nothing but its own work and "
-            "an answer from the same computer, and the clock shows what else runs there.",
+            "CPU time is user and system, all threads, up to the answer: a start waits for nothing but its own work "
+            "and an answer from the same computer, and the clock shows what else runs there.",
         ),
         tables=(Table(title="Medians", head=head, rows=rows),),
         chart=Chart(
