@@ -12,7 +12,6 @@ import pytest
 from bench.chart import svg
 from bench.run import names, run, targets
 
-
 ELSEWHERE = {"burst"}
 """`test_burst.py` looks closer at its short version."""
 
