@@ -18,7 +18,7 @@ from tests.soak.ending import NotDrainedError, end
 from tests.soak.log_scan import scan
 from tests.soak.plan import Plan
 from tests.soak.trouble import Trouble, say
-from tests.soak.verdict import Verdict, judge
+from tests.soak.verdict import Verdict, judge, on_their_way
 from tests.soak.world import World
 
 SETTINGS: dict[str, Any] = {
@@ -106,7 +106,7 @@ def soak(plan: Plan, folder: Path) -> Soak:
         try:
             result.verdict = judge(world, end(world))
         except NotDrainedError as error:
-            result.verdict.wrong.append(str(error))
+            result.verdict.wrong += [str(error), *on_their_way(world)]
         result.verdict.wrong += [f"{host} ended by itself" for host in trouble.died]
         secrets = _secrets(roll.sandbox)
     files = [each for pattern in LOGS for each in (folder / ".sandbox").glob(pattern)]

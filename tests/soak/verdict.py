@@ -57,6 +57,16 @@ def judge(world: World, swept: Any) -> Verdict:
     return verdict
 
 
+def on_their_way(world: World) -> Iterator[str]:
+    """Who has not come to an end, and what the ledger says they wait for."""
+    by_key = {world.key(each): each for each in world.model.members.values()}
+    for record in world.roll.ledger.list_records():
+        if str(record.state) in ON_THE_WAY:
+            member = by_key.get(record.key)
+            told = ", ".join(member.history) if member is not None else "nobody of the model"
+            yield f"{record.key} ({told}) is {record.state}: {record.reason}"
+
+
 def _judge_member(world: World, member: Member, verdict: Verdict) -> None:
     end, key = end_of(member), world.key(member)
     record = world.roll.ledger.find(key)
