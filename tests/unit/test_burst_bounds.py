@@ -161,7 +161,7 @@ def test_a_good_burst_meets_every_target_and_a_spoilt_one_misses_its_own() -> No
         "bound ÷ time": with_found(BURST, seconds=212.0),
         "429": with_found(BURST, throttled=11),
         "accounts lost": replace(BURST, connected=999),
-        "StackSet operations of a profile": with_found(BURST, operations={"basic": 16}),
+        "StackSet operations": with_found(BURST, operations={"basic": 16}),
     }
     for what, burst in spoilt.items():
         assert unmet(result_of([burst])) == {f"{MAIN}: {what}"}
