@@ -33,11 +33,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """An account with nothing to deploy; `connect` is the account where it has its roles."""
+    """An account with nothing to deploy; `connect` is the account where it has its roles, as it was at `looked_at`."""
 
     signal: AccountSignal
     result: AccountResult
     connect: Account | None = None
+    looked_at: datetime | None = None
     reason: str = ""
     remedy: str = ""
 
@@ -126,17 +127,20 @@ def _look(signal: AccountSignal, batch: Batch) -> _Found:
 
 def _look_at(signal: AccountSignal, batch: Batch) -> _Found:
     policy, ports = batch.policy, batch.ports
+    looked_at = ports.clock.now()  # before it is read: what is read later by others counts for more than this
     account = ports.directory.find_account(signal.account_id, with_tags=policy.uses_tags)
     if account is None:
-        return _departed(signal, batch)
+        return _departed(signal, batch, looked_at)
     decision = decide(policy, account)
     if account.state is AccountState.PENDING_ACTIVATION:
         return _Waits(account=account, signal=signal, reason=decision.reason)
     if decision.verdict is Verdict.WAIT:
         raise TransientError(decision.reason)
     if decision.verdict is Verdict.EXCLUDE:
-        return Exit(account=account, signal=signal, leaving=_leaving(account, decision, batch))
-    return _included(account, decision, signal, batch)
+        leaving = _leaving(account, decision, batch)
+        return Exit(account=account, signal=signal, leaving=leaving, looked_at=looked_at)
+    found = _included(account, decision, signal, batch)
+    return replace(found, looked_at=looked_at) if isinstance(found, _Seen) else found
 
 
 def _included(account: Account, decision: Decision, signal: AccountSignal, batch: Batch) -> _Task | _Seen | _Later:
@@ -181,7 +185,8 @@ def _tell(seen: _Seen, batch: Batch) -> AccountResult:
     """Asks for the connector of an account that has its roles."""
     if seen.connect is None:
         return seen.result
-    report = Report(status=State.DEPLOYED, reason=seen.reason, at=batch.ports.clock.now(), remedy=seen.remedy)
+    at = seen.looked_at or batch.ports.clock.now()
+    report = Report(status=State.DEPLOYED, reason=seen.reason, at=at, remedy=seen.remedy)
     return batch.send(seen.connect, seen.signal, report) or seen.result
 
 
@@ -193,12 +198,13 @@ def _leaving(account: Account, decision: Decision, batch: Batch) -> Leaving:
     return leave_closed(account.account_id, decision, instance, may)
 
 
-def _departed(signal: AccountSignal, batch: Batch) -> Exit:
+def _departed(signal: AccountSignal, batch: Batch, looked_at: datetime) -> Exit:
     instance = batch.ports.stack_sets.find_instance(signal.account_id)
     leaving = leave_departed(signal.account_id, signal.departed, instance, batch.policy.deletions)
     if leaving is None:
         raise refusals.ACCOUNT_NOT_LISTED.error("the organization does not list this account")
-    return Exit(account=unlisted_account(signal.account_id), signal=signal, leaving=leaving)
+    account = unlisted_account(signal.account_id)
+    return Exit(account=account, signal=signal, leaving=leaving, looked_at=looked_at)
 
 
 def _groups(tasks: Sequence[_Task]) -> list[list[_Task]]:

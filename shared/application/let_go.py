@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from shared.application.account_batch import AccountResult, AccountSignal, Batch
 from shared.application.outcome import Outcome
@@ -23,11 +24,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Exit:
-    """An account, why it is looked at, and how it leaves."""
+    """An account as it was at `looked_at`, why it is looked at, and how it leaves."""
 
     account: Account
     signal: AccountSignal
     leaving: Leaving
+    looked_at: datetime
 
 
 def let_go(exits: Sequence[Exit], batch: Batch) -> dict[str, AccountResult]:
@@ -39,7 +41,7 @@ def let_go(exits: Sequence[Exit], batch: Batch) -> dict[str, AccountResult]:
     results: dict[str, AccountResult] = {}
     going: dict[InstanceFate, list[Exit]] = defaultdict(list)
     leavers = _capped(exits, batch.policy.deletions.most_per_run)
-    sent = side_by_side(lambda each: batch.send(each.account, each.signal, _report(each.leaving, batch)), leavers)
+    sent = side_by_side(lambda each: batch.send(each.account, each.signal, _report(each)), leavers)
     for each, error in zip(leavers, sent, strict=True):
         leaving = each.leaving
         if error is not None:
@@ -62,11 +64,12 @@ def _capped(exits: Sequence[Exit], most: int) -> list[Exit]:
     return capped
 
 
-def _report(leaving: Leaving, batch: Batch) -> Report:
+def _report(exit_: Exit) -> Report:
+    leaving = exit_.leaving
     return Report(
         status=leaving.status,
         reason=leaving.reason,
-        at=batch.ports.clock.now(),
+        at=exit_.looked_at,
         remedy=leaving.remedy,
         disconnect=leaving.disconnect,
     )

@@ -68,6 +68,7 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
 
     Raises TransientError, ConfigurationError.
     """
+    looked_at = ports.clock.now()  # before anything is read: what others read later counts for more than this
     instance = ports.stack_sets.find_instance(signal.account_id)
     if signal.deletion:
         return _report_deletion(instance, signal, ports)
@@ -90,7 +91,7 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
     report = Report(
         status=State.DEPLOYED,
         reason="its stack instance succeeded" + (f"; {USED}" if existing else ""),
-        at=ports.clock.now(),
+        at=looked_at,
         remedy=provider_advice(account.account_id, decision.profile) if existing else "",
     )
     ports.sender.send(request_for(account, policy, signal.cause, report))

@@ -132,6 +132,28 @@ def test_an_account_with_its_roles_asks_for_its_connector(aws: AwsSide) -> None:
     assert not aws.stack_sets.operations
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/Workloads/Prod", State.DEPLOYED), ("/Sandbox", State.EXCLUDED)],
+    ids=["included", "excluded"],
+)
+def test_what_is_reported_is_as_old_as_the_look_at_the_account_however_late_it_is_sent(
+    aws: AwsSide, monkeypatch: pytest.MonkeyPatch, path: str, status: State
+) -> None:
+    aws.directory.add(account(ou_path=path))
+    aws.stack_sets.put(instance())
+    find_instance = aws.stack_sets.find_instance
+
+    def slowly(account_id: str) -> StackInstance | None:
+        aws.clock.advance(30)  # meanwhile the account moves, and somebody else tells of that
+        return find_instance(account_id)
+
+    monkeypatch.setattr(aws.stack_sets, "find_instance", slowly)
+    deploy_accounts([signal()], aws.deploy)
+    [request] = aws.queue.requests
+    assert (request.data.status, request.occurred_at) == (status, NOON)
+
+
 def test_a_profile_change_updates_the_instance(aws: AwsSide) -> None:
     aws.directory.add(account(DEV))
     aws.stack_sets.put(instance(DEV))

@@ -10,6 +10,7 @@ import pytest
 from shared.application.outcome import Outcome
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause
+from shared.domain.accounts import Account
 from shared.domain.identity_provider import ADOPTING, audiences_of, provider_advice
 from shared.domain.instance_failures import PROVIDER_EXISTS
 from shared.domain.ledger import Result, State
@@ -48,6 +49,22 @@ def test_an_instance_that_succeeded_asks_for_a_connector(aws: AwsSide) -> None:
     assert (request.data.action, request.data.status) == (Action.CONNECT, State.DEPLOYED)
     assert (request.data.ou_path, request.data.name) == ("/Workloads/Prod", "payments")
     assert aws.queue.sent[0].delay_seconds == 0
+
+
+def test_a_request_is_as_old_as_the_look_at_the_account_however_late_it_is_sent(
+    aws: AwsSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(aws, InstanceState.CURRENT)
+    find_account = aws.directory.find_account
+
+    def slowly(account_id: str, *, with_tags: bool) -> Account | None:
+        found = find_account(account_id, with_tags=with_tags)
+        aws.clock.advance(30)  # meanwhile it leaves, and the other function tells of that
+        return found
+
+    monkeypatch.setattr(aws.directory, "find_account", slowly)
+    _, [request] = reported(aws, signal())
+    assert (request.data.status, request.occurred_at) == (State.DEPLOYED, NOON)
 
 
 def test_an_outdated_instance_has_roles_and_asks_for_a_connector(aws: AwsSide) -> None:
