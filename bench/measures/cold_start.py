@@ -15,7 +15,7 @@ from bench.result import Bar, Chart, Result, Table, Target
 from sandbox.config import SandboxSettings
 from sandbox.policy_upload import sample_policy
 
-ROUNDS, FEW_ROUNDS = 15, 3
+ROUNDS, FEW_ROUNDS = 15, 1
 MOST = 1.25
 ORGANIZATION = "o-exampleorgid"
 LAMBDAS = ("account_events", "stack_events", "reconcile_accounts")

@@ -17,7 +17,7 @@ from sandbox.azure.directory import FUNCTIONS
 from tests.e2e.many import Crowd
 from tests.e2e.roll import running
 
-SMALL = ((200, 200),)
+SMALL = ((60, 60),)
 FULL = ((10_000, 10_000), (10_000, 100_000))
 SUSPECTS, ORPHANS = 10, 4
 MEMORY_LIMIT_MB = 512

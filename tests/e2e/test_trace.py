@@ -86,12 +86,14 @@ def test_azure_monitor_gets_each_line_with_its_fields_and_the_figures_in_it(roll
     roll.wait_for_state(account_id, "connected")
     trace_id = trace_id_for(correlation_id_for(account_id))
     closing = [line for where, line in logged(roll, trace_id) if where == "functions-0"]
-    wait_until(lambda: len(sent(roll, "MessageData", trace_id)) >= len(closing), "Azure Monitor has the lines")
-    got = {
-        each["properties"]["message_id"]: each
-        for each in sent(roll, "MessageData", trace_id)
-        if each["message"] == "request_handled"
-    }
+    got: dict[str, Any] = {}
+
+    def have_all_come() -> bool:
+        lines = [each for each in sent(roll, "MessageData", trace_id) if each["message"] == "request_handled"]
+        got.update({each["properties"]["message_id"]: each for each in lines})
+        return all(line["message_id"] in got for line in closing)
+
+    wait_until(have_all_come, "Azure Monitor has the lines")
     the_hosts = {"time", "level", "logger", "message", "function", "invocation_id"}
     for line in closing:
         assert got[line["message_id"]]["properties"] == {

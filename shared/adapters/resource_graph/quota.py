@@ -18,9 +18,9 @@ WINDOW_SECONDS, QUERIES = 5.0, 15
 LONGEST_WAIT_SECONDS = 10.0
 RESETS_AFTER = "x-ms-user-quota-resets-after"
 _REMAINING = "x-ms-user-quota-remaining"
-_ON_THE_WAY = timedelta(seconds=0.1)
-"""How much later than it was sent a query may count."""
-_WINDOW = timedelta(seconds=WINDOW_SECONDS) + _ON_THE_WAY
+_WINDOW = timedelta(seconds=WINDOW_SECONDS + 0.05)
+_LOOK_SECONDS = 0.05
+"""How long to wait for an answer of another thread."""
 
 
 class Quota:
@@ -36,6 +36,8 @@ class Quota:
         self._clock = clock
         self._lock = threading.Lock()
         self._sent: deque[datetime] = deque()
+        self._answered: deque[datetime] = deque()
+        self._under_way = 0
         self._most = QUERIES
         self._shut_until: datetime | None = None
 
@@ -53,20 +55,27 @@ class Quota:
             now = self._clock.now()
             if self._shut_until is not None and now < self._shut_until:  # not all of them wake at once
                 return None, (self._shut_until - now).total_seconds() + random.uniform(0, 0.5)  # noqa: S311 - jitter
-            while self._sent and now - self._sent[0] >= _WINDOW:
-                self._sent.popleft()
-            if len(self._sent) >= self._most:
-                return None, (self._sent[-self._most] + _WINDOW - now).total_seconds()
+            for times in (self._sent, self._answered):
+                while times and now - times[0] >= _WINDOW:
+                    times.popleft()
+            room = self._most - self._under_way
+            if room <= 0:
+                return None, _LOOK_SECONDS
+            if len(self._answered) >= room:  # counted at the latest when it was answered
+                return None, (self._answered[-room] + _WINDOW - now).total_seconds()
+            self._under_way += 1
             self._sent.append(now)
             return now, 0.0
 
     def leave(self, entered: datetime, headers: Mapping[str, str], *, refused: bool = False) -> None:
         """Learns from the answer to a query; from none, where there was no answer."""
         with self._lock:
+            self._under_way -= 1
             if refused:
                 seconds = min(_seconds(headers.get(RESETS_AFTER, "")), LONGEST_WAIT_SECONDS)
                 self._shut_until = self._clock.now() + timedelta(seconds=seconds)
                 return
+            self._answered.append(self._clock.now())
             remaining = headers.get(_REMAINING, "")
             if remaining.isdigit():
                 ours = sum(entered - _WINDOW < each <= entered for each in self._sent)
