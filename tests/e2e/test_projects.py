@@ -34,7 +34,7 @@ QUICK: dict[str, Any] = {
     "pacing_writes_per_second": 10_000.0,
     "pacing_burst": 10_000,
 }
-FOLDERS = {"/": 25, "/Workloads": 20, "/Workloads/Prod%2FEU": 30, "/Quarantine": 5}
+FOLDERS = {"/": 60, "/Workloads": 50, "/Workloads/Prod%2FEU": 80, "/Quarantine": 5}
 
 
 class Google:
