@@ -66,6 +66,13 @@ def test_the_page_tells_each_target_whether_it_is_met(tmp_path: Path) -> None:
     assert "2 processors (made up), 8 GB, Python 3.11.9, load 0.1" in text
 
 
+def test_the_page_names_the_measures_that_it_has_no_figures_of(tmp_path: Path) -> None:
+    text = page.documents(latest(tmp_path, burst=document(MET)))["performance.md"]
+    [line] = [each for each in text.splitlines() if each.startswith("Not run in full so far")]
+    assert "`sweep`" in line
+    assert "`burst`" not in line
+
+
 def test_a_chart_is_an_image_that_is_told_in_words_and_escapes_its_labels() -> None:
     root = ET.fromstring(svg(document()["chart"]))  # noqa: S314 - our own
     space = "{http://www.w3.org/2000/svg}"
