@@ -128,5 +128,5 @@ def _calls(found: Mapping[str, Any]) -> tuple[int, int, int, int]:
 
 
 def _few(plan: Plan) -> float:
-    """What a burst may ask, for each of the two profiles."""
-    return 2 * (plan.accounts / 100 + 5)
+    """What a burst of one profile may ask."""
+    return plan.accounts / 100 + 5

@@ -94,6 +94,19 @@ def test_the_next_one_waits_for_the_reset_that_a_refusal_names() -> None:
     assert 3.0 <= sum(clock.slept) <= 3.5
 
 
+def test_a_refused_query_is_none_of_those_that_were_let_go() -> None:
+    clock = FakeClock()
+    quota = Quota(clock)
+    for _ in range(5):
+        quota.leave(quota.enter(), told(0, "00:00:01"), refused=True)
+    quota.leave(quota.enter(), told(1))  # this one and one more in a window: the five were not counted
+    clock.slept.clear()
+    quota.leave(quota.enter(), {})
+    assert clock.slept == []
+    quota.enter()
+    assert sum(clock.slept) == pytest.approx(WINDOW_SECONDS, abs=0.2)
+
+
 def test_what_others_use_is_left_to_them() -> None:
     clock = FakeClock()
     quota = Quota(clock)

@@ -72,6 +72,8 @@ class Quota:
         with self._lock:
             self._under_way -= 1
             if refused:
+                if entered in self._sent:
+                    self._sent.remove(entered)  # the service has not counted it
                 seconds = min(_seconds(headers.get(RESETS_AFTER, "")), LONGEST_WAIT_SECONDS)
                 self._shut_until = self._clock.now() + timedelta(seconds=seconds)
                 return
