@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.process import peak_mb_of
 from sandbox.journal import Journal, JournalEntry
 from tests.e2e.processes import ROLLCALL, environment
-
-KB_IN_MB = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +28,13 @@ class Run:
 
 def run_measured(arguments: Sequence[str], folder: Path, journal: Journal) -> Run:
     """Runs it in the sandbox's folder, as a person would, and waits for its end."""
-    before, started, peak = len(journal), time.perf_counter(), 0
+    before, started, peak = len(journal), time.perf_counter(), 0.0
     with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err:
         process = subprocess.Popen(  # noqa: S603 - our own fixed command
             [ROLLCALL, *arguments], cwd=folder, env=environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
         while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
-            peak = max(peak, _peak_kb(process.pid))
+            peak = max(peak, peak_mb_of(process.pid))
             time.sleep(0.02)
         _, status, used = ended
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -45,16 +43,7 @@ def run_measured(arguments: Sequence[str], folder: Path, journal: Journal) -> Ru
             code=process.returncode,
             wall=time.perf_counter() - started,
             cpu=used.ru_utime + used.ru_stime,
-            peak_mb=peak / KB_IN_MB,
+            peak_mb=peak,
             output=out.read(),
             entries=tuple(journal.entries(since=before)),
         )
-
-
-def _peak_kb(pid: int) -> int:
-    """As long as it lives. What wait4 says of memory has the parent's, from before the child became the command."""
-    try:
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(found[1]) if found else 0

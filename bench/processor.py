@@ -8,21 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from types import TracebackType
 
+from bench.process import cpu_seconds_of
 from tests.e2e.processes import processes_of
 
-TICKS = os.sysconf("SC_CLK_TCK")
 EVERY_SECONDS = 2.0
 FUNCTIONS, LAMBDAS, AZURITE, SIMULATORS = "Functions hosts", "Lambda functions", "Azurite", "simulators"
 _MARKS = {"functions_host": FUNCTIONS, "awslambdaric": LAMBDAS, "azurite": AZURITE}
-
-
-def seconds_of(pid: int) -> float:
-    """The processor time of a process so far; nought of one that has ended."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return (int(stat[11]) + int(stat[12])) / TICKS
 
 
 class Processor:
@@ -68,4 +59,4 @@ class Processor:
             if kind is not None:
                 self._kinds[pid] = kind
         for pid in self._kinds:
-            self._seen[pid] = max(self._seen.get(pid, 0.0), seconds_of(pid))
+            self._seen[pid] = max(self._seen.get(pid, 0.0), cpu_seconds_of(pid))

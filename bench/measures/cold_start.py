@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.cold_processes import Cold, event_of, first_answer, gather, indexed, waiting_lambda
 from bench.least_aws import ACCOUNT, LeastAws, least_aws
-from bench.result import Bar, Chart, Result, Table, Target
+from bench.result import Bar, Cell, Chart, Result, Table, Target
 from sandbox.config import SandboxSettings
 from sandbox.policy_upload import sample_policy
 
@@ -152,41 +152,14 @@ class Starts:
 
 
 def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
-    """The figures, and the targets on the ratio of CPU times."""
+    """The figures, and the targets on the ratios of both."""
     head = ("start", "ours, ms", "bare, ms", "ratio", "ours, CPU ms", "bare, CPU ms", "CPU ratio")
-    rows = [
-        (
-            name,
-            round(1000 * median(pair.ours, "wall")),
-            round(1000 * median(pair.bare, "wall")),
-            round(pair.ratio("wall"), 3),
-            round(1000 * median(pair.ours, "cpu")),
-            round(1000 * median(pair.bare, "cpu")),
-            round(pair.ratio("cpu"), 3),
-        )
-        for name, pair in pairs.items()
-    ]
+    rows = [_row(name, pair) for name, pair in pairs.items()]
     return Result(
         name="cold_start",
         title="Cold starts",
         what="From the start of the process to its first answer, against a bare one with the same SDKs and clients.",
-        how=(
-            f"Medians of {rounds} fresh processes each, ours and the bare one in turn, on Python "
-            f"{sys.version.partition(' ')[0]}; one start of each before that does not count.",
-            "A Lambda function is the real runtime (awslambdaric) behind a Runtime API, with one event: an account "
-            "whose stack instance is being worked on, the end of work on an instance that is worked on again, the last "
-            "part of a run, for which no account is left. AWS is a small server on the same computer. The bare handler "
-            "makes the same calls with the same clients, and reads the "
-            "policy's YAML; it has none of Rollcall's code.",
-            "Both sides import the same packages: boto3, Powertools, azure-identity, azure-storage-queue, pydantic, "
-            "PyYAML; the Function App azure-functions and OpenTelemetry.",
-            "The Function App is imported and asked for its functions, as the host does. The last row is that and all "
-            "clients that a request from the queue needs, with the Azure SDKs that both sides import for them.",
-            "Code and packages are compiled on both sides. The deployed artefacts hold no bytecode: there both "
-            "sides compile what they import.",
-            "CPU time is user and system, all threads, up to the answer: a start waits for nothing but its own work "
-            "and an answer from the same computer, and the clock shows what else runs there.",
-        ),
+        how=_how(rounds),
         tables=(Table(title="Medians", head=head, rows=rows),),
         chart=Chart(
             title="Process start to first answer, CPU time",
@@ -201,15 +174,45 @@ def result_of(pairs: Mapping[str, Pair], rounds: int) -> Result:
             ],
             mark="the bare one",
         ),
-        targets=tuple(
-            Target(
-                what=f"{name}: {word}, ours by bare",
-                value=round(pairs[name].ratio(of), 3),
-                direction="at most",
-                limit=MOST,
-                timed=True,
-            )
-            for name in (*LAMBDAS, APP)
-            for of, word in (("wall", "time"), ("cpu", "CPU time"))
-        ),
+        targets=tuple(_targets(pairs)),
+    )
+
+
+def _row(name: str, pair: Pair) -> Sequence[Cell]:
+    return (
+        name,
+        round(1000 * median(pair.ours, "wall")),
+        round(1000 * median(pair.bare, "wall")),
+        round(pair.ratio("wall"), 3),
+        round(1000 * median(pair.ours, "cpu")),
+        round(1000 * median(pair.bare, "cpu")),
+        round(pair.ratio("cpu"), 3),
+    )
+
+
+def _targets(pairs: Mapping[str, Pair]) -> Iterator[Target]:
+    for name in (*LAMBDAS, APP):
+        for of, word in (("wall", "time"), ("cpu", "CPU time")):
+            value = round(pairs[name].ratio(of), 3)
+            what = f"{name}: {word}, ours by bare"
+            yield Target(what=what, value=value, direction="at most", limit=MOST, timed=True)
+
+
+def _how(rounds: int) -> Sequence[str]:
+    return (
+        f"Medians of {rounds} fresh processes each, ours and the bare one in turn, on Python "
+        f"{sys.version.partition(' ')[0]}; one start of each before that does not count.",
+        "A Lambda function is the real runtime (awslambdaric) behind a Runtime API, with one event: an account "
+        "whose stack instance is being worked on, the end of work on an instance that is worked on again, the last "
+        "part of a run, for which no account is left. AWS is a small server on the same computer. The bare handler "
+        "makes the same calls with the same clients, and reads the "
+        "policy's YAML; it has none of Rollcall's code.",
+        "Both sides import the same packages: boto3, Powertools, azure-identity, azure-storage-queue, pydantic, "
+        "PyYAML; the Function App azure-functions and OpenTelemetry.",
+        "The Function App is imported and asked for its functions, as the host does. The last row is that and all "
+        "clients that a request from the queue needs, with the Azure SDKs that both sides import for them.",
+        "Code and packages are compiled on both sides. The deployed artefacts hold no bytecode: there both "
+        "sides compile what they import.",
+        "CPU time is user and system, all threads, up to the answer: a start waits for nothing but its own work "
+        "and an answer from the same computer, and the clock shows what else runs there.",
     )

@@ -156,16 +156,7 @@ def result_of(size: Size, runs: Mapping[str, Run], seen: Mapping[str, dict[str, 
         name="commands",
         title="The command line",
         what="Time, memory and requests of commands that read the whole roll, against the fewest requests.",
-        how=(
-            f"{size.rows} rows of accounts in the ledger, {size.accounts} accounts in the organization, as many "
-            f"connectors, {size.history} entries of one account's history, {size.poison} given-up messages; planted.",
-            "Each command once, with --json, as a process of its own on a sandbox: Azurite keeps tables and queues, "
-            "the other services are simulated on the same computer, and the seconds are theirs, too. CPU and memory "
-            "are the command's own.",
-            "The fewest requests come from the services' page sizes (1000 rows, 1000 resources, 32 messages, 20 "
-            "accounts) and what each command has to read once. replay gives each message back by a request.",
-            "The policy asks for no tags: each account's tags are a request.",
-        ),
+        how=_how(size),
         tables=(
             Table(title="Commands", head=head, rows=rows),
             Table(title="Requests by operation", head=("request", "made", "fewest"), rows=by_operation),
@@ -176,13 +167,24 @@ def result_of(size: Size, runs: Mapping[str, Run], seen: Mapping[str, dict[str, 
             bars=[Bar(label=name, value=found["calls"], mark=found["bound"]) for name, found in seen.items()],
             mark="the fewest",
         ),
-        targets=tuple(
-            Target(
-                what=f"requests of rollcall {name}, beyond {SPARE}, by the fewest",
-                value=round((found["calls"] - SPARE) / found["bound"], 3),
-                direction="at most",
-                limit=MOST,
-            )
-            for name, found in seen.items()
-        ),
+        targets=tuple(_target(name, found) for name, found in seen.items()),
+    )
+
+
+def _target(name: str, found: Mapping[str, Any]) -> Target:
+    what = f"requests of rollcall {name}, beyond {SPARE}, by the fewest"
+    value = round((found["calls"] - SPARE) / found["bound"], 3)
+    return Target(what=what, value=value, direction="at most", limit=MOST)
+
+
+def _how(size: Size) -> Sequence[str]:
+    return (
+        f"{size.rows} rows of accounts in the ledger, {size.accounts} accounts in the organization, as many "
+        f"connectors, {size.history} entries of one account's history, {size.poison} given-up messages; planted.",
+        "Each command once, with --json, as a process of its own on a sandbox: Azurite keeps tables and queues, "
+        "the other services are simulated on the same computer, and the seconds are theirs, too. CPU and memory "
+        "are the command's own.",
+        "The fewest requests come from the services' page sizes (1000 rows, 1000 resources, 32 messages, 20 "
+        "accounts) and what each command has to read once. replay gives each message back by a request.",
+        "The policy asks for no tags: each account's tags are a request.",
     )

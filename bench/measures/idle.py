@@ -59,17 +59,7 @@ def result_of(ways: Sequence[dict[str, Any]]) -> Result:
         name="idle",
         title="Event to connector, nothing else to do",
         what="How long our own functions work on one new account, from CreateAccount to its connector.",
-        how=(
-            f"{len(ways)} accounts, one at a time, on a sandbox whose waiting times are shortened: an account takes "
-            f"{QUICK['account_creation_seconds']} s, an event {QUICK['event_delay_seconds']} s, a stack instance "
-            f"{QUICK['stack_instance_seconds']} s, a batching window {QUICK['sqs_batch_window_scale']} of its time.",
-            "Ours is the time in which a Lambda function or the Function App was at work for the account: invocations "
-            "of Lambda functions, and the Function App's work from receiving the message to the answer to the PUT. "
-            "The rest is the clouds': creating the account, delivering events, batching, polling, the stack instance. "
-            "Shortening these does not change ours.",
-            "The simulators' answers to our requests are inside ours; without them is the other figure.",
-            "Processes are warm, by one account before: cold starts are measured apart. The target is on the median.",
-        ),
+        how=_how(len(ways)),
         tables=(
             Table(
                 title="Seconds of each account",
@@ -86,18 +76,14 @@ def result_of(ways: Sequence[dict[str, Any]]) -> Result:
             ],
             mark="without the simulators' answers",
         ),
-        targets=(
-            Target(
-                what="our share of the way to a connector, median",
-                value=round(statistics.median(ours), 3),
-                direction="at most",
-                limit=MOST_SECONDS,
-                unit="s",
-                timed=True,
-            ),
-        ),
+        targets=[_target(round(statistics.median(ours), 3))],
         notes=(f"Without the simulators' answers the median is {statistics.median(without):.3f} s.",),
     )
+
+
+def _target(median: float) -> Target:
+    what = "our share of the way to a connector, median"
+    return Target(what=what, value=median, direction="at most", limit=MOST_SECONDS, unit="s", timed=True)
 
 
 def _figures(of: Callable[[list[float]], float], ways: Sequence[dict[str, Any]]) -> tuple[float, float, float, int]:
@@ -105,3 +91,17 @@ def _figures(of: Callable[[list[float]], float], ways: Sequence[dict[str, Any]])
         round(of([way[name] for way in ways]), 3) for name in ("elapsed", "ours", "without_answers")
     )
     return elapsed, ours, without, round(of([way["requests"] for way in ways]))
+
+
+def _how(accounts: int) -> Sequence[str]:
+    return (
+        f"{accounts} accounts, one at a time, on a sandbox whose waiting times are shortened: an account takes "
+        f"{QUICK['account_creation_seconds']} s, an event {QUICK['event_delay_seconds']} s, a stack instance "
+        f"{QUICK['stack_instance_seconds']} s, a batching window {QUICK['sqs_batch_window_scale']} of its time.",
+        "Ours is the time in which a Lambda function or the Function App was at work for the account: invocations "
+        "of Lambda functions, and the Function App's work from receiving the message to the answer to the PUT. "
+        "The rest is the clouds': creating the account, delivering events, batching, polling, the stack instance. "
+        "Shortening these does not change ours.",
+        "The simulators' answers to our requests are inside ours; without them is the other figure.",
+        "Processes are warm, by one account before: cold starts are measured apart. The target is on the median.",
+    )
