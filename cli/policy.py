@@ -14,10 +14,11 @@ from rich.text import Text
 from cli import bootstrap
 from cli.explain import explain
 from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
+from shared.adapters.policy.limits import MOST_BYTES
 from shared.adapters.policy.problems import CheckedPolicy, check_policy
 from shared.adapters.policy.schema import rendered_schema
 from shared.adapters.policy.source import read_bounded
-from shared.adapters.policy.yaml_tree import MOST_BYTES, Problem
+from shared.adapters.policy.yaml_tree import Problem
 from shared.application.ports import PolicyDestination
 from shared.application.publish_policy import Publication, Published, PublishReport, publish_policy
 from shared.application.refuse_mode_switch import find_mode_switch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import shared.adapters.policy.problems  # noqa: F401 - always needed here, and at its fastest while Lambda starts us
 from lambdas import bootstrap, doctor
 from lambdas.batch import BatchAnswer, run_batch
 from shared.adapters.aws.account_events import read_account_event

@@ -15,6 +15,7 @@ from typing import TypeVar
 from shared.application.notify import undelivered_notices
 from shared.application.plan import mode_switch_among
 from shared.application.ports import Clock
+from shared.application.side_by_side import side_by_side, streamed
 from shared.application.sweep_ports import SliceSender, SweepPorts
 from shared.application.sweep_store import SweepStore, find_latest, list_reported, list_runs
 from shared.domain.accounts import Account, AccountState, Provider, unlisted_account
@@ -65,20 +66,15 @@ def plan_sweep(message: SweepSlice, ports: SweepPorts, *, tries_left: int) -> Ru
     if facts is None:
         planned = _planned(message, store, ports, patient=tries_left > 1) if tries_left else None
         facts = planned or _given_up_planning(message, store, ports)
-    ended = store.ended()
-    for number in range(1, facts.slices + 1):
-        if number not in ended:
-            ports.slices.send_slice(message.model_copy(update={"slice": number}))
+    left = sorted(set(range(1, facts.slices + 1)) - store.ended())
+    side_by_side(lambda number: ports.slices.send_slice(message.model_copy(update={"slice": number})), left)
     return facts
 
 
 def _planned(message: SweepSlice, store: SweepStore, ports: SweepPorts, *, patient: bool) -> RunFacts:
     policy, plan = ports.policy.current(), uuid.uuid4().hex
     listings = _Listings(policy, ports, patient=patient)
-    slices = 0
-    for part in listings.slices():
-        store.put_slice(part, plan)
-        slices = part.number
+    slices = sum(1 for _ in streamed(lambda part: store.put_slice(part, plan), listings.slices()))
     facts = RunFacts(
         run=message.run,
         plan=plan,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+from shared.application.side_by_side import streamed
 from shared.application.sweep_ports import Documents
 from shared.domain.report.runs import RunSummary
 from shared.domain.sweep.report import RunFacts, SliceResult, SweepReport
@@ -97,11 +98,9 @@ class SweepStore:
         return int(found.content) if found is not None else 0
 
     def results(self, slices: int) -> Iterator[SliceResult]:
-        """The results of so many slices, one after the other."""
-        for number in range(1, slices + 1):
-            found = self.find_result(number)
-            if found is not None:
-                yield found
+        """The results of so many slices, in their order; only a few are in memory."""
+        found = streamed(self.find_result, range(1, slices + 1))
+        return (each for each in found if each is not None)
 
     def find_report(self) -> SweepReport | None:
         """The run's report; None while it is not made."""

@@ -35,6 +35,7 @@ from sandbox.serving import Service
 
 SAMPLE = Path(__file__).parent.parent / "fixtures" / "functions_host" / "sample_app.py"
 AUDIENCE = "https://storage.azure.com"
+OURS = Path(__file__).parents[2] / "host.json"
 NEVER = "0 0 0 1 1 *"
 QUEUES = {
     "messageEncoding": "base64",
@@ -310,6 +311,16 @@ def test_no_more_than_a_batch_and_its_threshold_run_at_once(app: App) -> None:
         running += change
         most = max(most, running)
     assert most == 3
+
+
+def test_a_slow_message_holds_up_no_other_as_our_host_is_set(app: App) -> None:
+    queues = json.loads(OURS.read_bytes())["extensions"]["queues"]
+    app.write_host_json(**{name: queues[name] for name in ("batchSize", "newBatchThreshold")})
+    for number in range(8):
+        app.send(number=number, sleep=0.2 if number else 6.0)
+    app.start(PYTHON_THREADPOOL_THREAD_COUNT="8")
+    app.executed(8)
+    assert app.calls("work ended")[-1]["body"]["number"] == 0
 
 
 def test_a_message_stays_hidden_from_other_hosts_while_its_function_runs(app: App) -> None:

@@ -21,7 +21,12 @@ ELSEWHERE = ("google.auth", "google.oauth2", "jinja2", "jwt", "azure.monitor")
 OF_LAMBDAS = ("google.auth", "jinja2", "jwt", "azure.data", "azure.mgmt", "azure.storage.blob", "azure.functions")
 OTHERS = {
     "account_events": ("shared.application.reconcile", "shared.application.report_instance"),
-    "stack_events": ("shared.application.reconcile", "shared.application.deploy_accounts"),
+    "stack_events": (
+        "shared.application.reconcile",
+        "shared.application.deploy_accounts",
+        "shared.adapters.policy.problems",
+        "yaml",
+    ),
     "reconcile_accounts": ("shared.application.deploy_accounts", "shared.application.report_instance"),
 }
 DOCTOR = ("shared.application.doctor", "shared.messages.doctor_findings")

@@ -13,8 +13,8 @@ import pytest
 
 from cli import bootstrap
 from cli.main import main
+from shared.adapters.policy.limits import MOST_BYTES
 from shared.adapters.policy.schema import rendered_schema
-from shared.adapters.policy.yaml_tree import MOST_BYTES
 from tests.fixtures.read import FOLDER, fixture
 from tests.unit.test_policy_yaml import TEN
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.policy.document import PolicyDocument
+from shared.adapters.policy.limits import MOST_BYTES
 from shared.adapters.policy.problems import check_policy, parse_policy
 from shared.adapters.policy.yaml_tree import (
-    MOST_BYTES,
     MOST_DEPTH,
     MOST_PROBLEMS,
     MOST_VALUES,

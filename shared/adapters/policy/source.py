@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from shared.adapters.policy.problems import parse_policy
-from shared.adapters.policy.yaml_tree import MOST_BYTES
+from shared.adapters.policy.limits import MOST_BYTES
 from shared.application.ports import Clock
 from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
@@ -83,9 +82,16 @@ class CachedPolicySource:
                 return self._policy
             version = self._store.fetch(self._etag)
             if version is not None:
-                self._policy = parse_policy(version.content, self._origin)
+                self._policy = _parsed(version.content, self._origin)
                 self._etag = version.etag
             self._asked_at = now
             if self._policy is None:
                 raise ConfigurationError(f"{self._origin} answered without content", setting="ROLLCALL_POLICY")
             return self._policy
+
+
+def _parsed(content: bytes, origin: str) -> Policy:
+    """The parser is imported with the first policy: what handles a message without one does not wait for it."""
+    from shared.adapters.policy.problems import parse_policy
+
+    return parse_policy(content, origin)

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-MOST_BYTES = 512 * 1024
+from shared.adapters.policy.limits import MOST_BYTES
+
 MOST_DEPTH = 24
 MOST_VALUES = 50_000
 """A file of that size has more only where they are no account ids."""
