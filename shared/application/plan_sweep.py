@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +30,7 @@ from shared.domain.sweep.kinds import SWEEP_MISSED, SWEEP_UNFINISHED
 from shared.domain.sweep.project_home import home_of_members
 from shared.domain.sweep.report import RunFacts
 from shared.domain.sweep.rights import scopes_of
-from shared.domain.sweep.slices import Slice, cut_accounts, cut_machines
+from shared.domain.sweep.slices import MachineRef, Slice, cut_accounts, cut_machines
 from shared.errors import RollcallError, TransientError
 from shared.messages.faults import faults_of
 from shared.messages.sweep_slice import PLANNING, SweepSlice
@@ -57,8 +57,9 @@ def ask_for_sweep(slices: SliceSender, clock: Clock) -> SweepSlice:
 def plan_sweep(message: SweepSlice, ports: SweepPorts, *, tries_left: int) -> RunFacts:
     """Lists everything, cuts it into slices and puts a message for each that has no result yet.
 
-    A second time it only puts messages. What cannot be listed is a gap of the report, but what may pass by itself is
-    tried again while more than the last try is left, on which nothing is listed any more.
+    A second time it only puts messages. Slices of machines go first: an account that is slow to answer about its
+    instances is not to be what a sweep ends with. What cannot be listed is a gap of the report, but what may pass by
+    itself is tried again while more than the last try is left, on which nothing is listed any more.
     Raises TransientError, ConfigurationError.
     """
     store = SweepStore(ports.documents, message.run)
@@ -66,7 +67,7 @@ def plan_sweep(message: SweepSlice, ports: SweepPorts, *, tries_left: int) -> Ru
     if facts is None:
         planned = _planned(message, store, ports, patient=tries_left > 1) if tries_left else None
         facts = planned or _given_up_planning(message, store, ports)
-    left = sorted(set(range(1, facts.slices + 1)) - store.ended())
+    left = sorted(set(range(1, facts.slices + 1)) - store.ended(), reverse=True)
     side_by_side(lambda number: ports.slices.send_slice(message.model_copy(update={"slice": number})), left)
     return facts
 
@@ -116,24 +117,25 @@ class _Listings:
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
-        """All slices, numbered from 1; machines are listed after the accounts are done with, so as to hold only one."""
-        parts = chain(self._covered(), self._machine_slices(), self._needs())
-        return (replace(part, number=number) for number, part in enumerate(parts, start=1))
-
-    def _covered(self) -> Iterator[Slice]:
-        """Accounts and projects, beside one listing of the tenant's connectors."""
+        """All slices, numbered from 1. Pages follow each other: three listings side by side take as long as one."""
         connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
         self._scopes = _scopes(self._policy, connectors or ())
-        yield from self._account_slices(connectors)
-        yield from self._project_slices(connectors)
-
-    def _account_slices(self, connectors: Sequence[Connector] | None) -> Iterator[Slice]:
-        with ThreadPoolExecutor(1, "listing") as beside:  # pages follow each other: two listings take as long as one
-            instances = beside.submit(
-                copy_context().run, self._had, self._ports.stack_instances.list_states, Area.COVERAGE
+        with ThreadPoolExecutor(2, "listing") as beside:
+            machines = beside.submit(
+                copy_context().run, self._had, lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES
             )
-            accounts = self._had(self._ports.listing.list_accounts, None)
-            states = instances.result()
+            parts = chain(
+                self._account_slices(connectors, beside),
+                self._project_slices(connectors),
+                self._machine_slices(machines),
+                self._needs(),
+            )
+            yield from (replace(part, number=number) for number, part in enumerate(parts, start=1))
+
+    def _account_slices(self, connectors: Sequence[Connector] | None, beside: Executor) -> Iterator[Slice]:
+        instances = beside.submit(copy_context().run, self._had, self._ports.stack_instances.list_states, Area.COVERAGE)
+        accounts = self._had(self._ports.listing.list_accounts, None)
+        states = instances.result()
         if accounts is not None:
             self._active[Provider.AWS] = _active(accounts)
         if accounts is not None and connectors is not None:
@@ -150,9 +152,9 @@ class _Listings:
         if projects is not None and connectors is not None:
             yield from _cut(policy, projects, connectors, None)
 
-    def _machine_slices(self) -> Iterator[Slice]:
+    def _machine_slices(self, listed: Future[tuple[MachineRef, ...] | None]) -> Iterator[Slice]:
         """Those of each cloud apart; of a cloud that the policy says nothing about, none are looked at."""
-        found = self._had(lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES) or ()
+        found = listed.result() or ()
         for provider in Provider:
             if self._policy.of(provider) is None:
                 continue

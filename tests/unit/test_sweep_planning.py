@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,11 @@ from shared.application.plan_sweep import ask_for_sweep, plan_sweep
 from shared.application.sweep_ports import Document
 from shared.application.sweep_slice import sweep_slice
 from shared.application.sweep_store import SweepStore, find_latest
-from shared.domain.accounts import Account
 from shared.domain.policy import Policy
-from shared.domain.stack_sets import InstanceState as StackState
 from shared.domain.sweep.report import Standing, SweepReport
 from shared.errors import ConfigurationError, TransientError
 from tests.fakes.sweep import SweepWorld
+from tests.fakes.sweep_machines import machine
 from tests.fixtures.read import account
 from tests.unit.test_sweep import IDS, OLD, found, world
 
@@ -58,23 +58,36 @@ def test_what_cannot_be_listed_makes_the_sweep_incomplete_and_resolves_nothing(
     assert world.log.last.failed == 1
 
 
-def test_accounts_and_stack_instances_are_listed_side_by_side(
+def test_accounts_stack_instances_and_machines_are_listed_side_by_side(
     world: SweepWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instances_asked = threading.Event()
-    list_accounts, list_states = world.listing.list_accounts, world.stacks.list_states
+    together = threading.Barrier(3)
 
-    def accounts_once_instances_are_asked() -> Sequence[Account]:
-        assert instances_asked.wait(10), "one listing waits for the other"
-        return list_accounts()
+    def beside(listing: Callable[[], Any]) -> Callable[[], Any]:
+        def listed() -> Any:
+            together.wait(10)  # which ends with an error where one listing waits for another
+            return listing()
 
-    def states() -> Mapping[str, StackState]:
-        instances_asked.set()
-        return list_states()
+        return listed
 
-    monkeypatch.setattr(world.listing, "list_accounts", accounts_once_instances_are_asked)
-    monkeypatch.setattr(world.stacks, "list_states", states)
+    monkeypatch.setattr(world.listing, "list_accounts", beside(world.listing.list_accounts))
+    monkeypatch.setattr(world.stacks, "list_states", beside(world.stacks.list_states))
+    monkeypatch.setattr(world.tenant, "list_machines", beside(world.tenant.list_machines))
     assert whole(world).complete
+
+
+def test_slices_of_machines_are_sent_before_those_of_accounts(world: SweepWorld) -> None:
+    world.tenant.everything = {each.machine_id: each for each in (machine("one"), machine("two"))}
+    message = ask_for_sweep(world.queue, world.clock)
+    sweep_slice(message, world.ports)
+    store = SweepStore(world.documents, message.run)
+    facts = store.find_facts()
+    assert facts is not None
+    parts = [store.find_slice(each.slice, facts.plan) for each in world.queue.messages if each.slice]
+    assert len(parts) == facts.slices
+    kinds = ["machines" if part.machines else "accounts" for part in parts if part and (part.machines or part.accounts)]
+    assert kinds == sorted(kinds, reverse=True)
+    assert set(kinds) == {"machines", "accounts"}
 
 
 def test_a_sweep_that_never_ended_is_told_by_the_next(world: SweepWorld) -> None:
