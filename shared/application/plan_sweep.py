@@ -57,9 +57,8 @@ def ask_for_sweep(slices: SliceSender, clock: Clock) -> SweepSlice:
 def plan_sweep(message: SweepSlice, ports: SweepPorts, *, tries_left: int) -> RunFacts:
     """Lists everything, cuts it into slices and puts a message for each that has no result yet.
 
-    A second time it only puts messages. Slices of machines go first: an account that is slow to answer about its
-    instances is not to be what a sweep ends with. What cannot be listed is a gap of the report, but what may pass by
-    itself is tried again while more than the last try is left, on which nothing is listed any more.
+    A second time it only puts messages. What cannot be listed is a gap of the report, but what may pass by itself is
+    tried again while more than the last try is left, on which nothing is listed any more.
     Raises TransientError, ConfigurationError.
     """
     store = SweepStore(ports.documents, message.run)
@@ -67,7 +66,7 @@ def plan_sweep(message: SweepSlice, ports: SweepPorts, *, tries_left: int) -> Ru
     if facts is None:
         planned = _planned(message, store, ports, patient=tries_left > 1) if tries_left else None
         facts = planned or _given_up_planning(message, store, ports)
-    left = sorted(set(range(1, facts.slices + 1)) - store.ended(), reverse=True)
+    left = sorted(set(range(1, facts.slices + 1)) - store.ended())
     side_by_side(lambda number: ports.slices.send_slice(message.model_copy(update={"slice": number})), left)
     return facts
 
@@ -117,19 +116,19 @@ class _Listings:
         self.gaps: list[Gap] = []
 
     def slices(self) -> Iterator[Slice]:
-        """All slices, numbered from 1. Pages follow each other: three listings side by side take as long as one."""
+        """All slices, numbered from 1. Pages follow each other: three listings side by side take as long as one.
+
+        Those of machines come first: an account that is slow to answer about its instances is not to be what a sweep
+        ends with. Before them all accounts have to be known.
+        """
         connectors = self._had(lambda: tuple(self._ports.tenant.list_connectors()), None)
         self._scopes = _scopes(self._policy, connectors or ())
         with ThreadPoolExecutor(2, "listing") as beside:
             machines = beside.submit(
                 copy_context().run, self._had, lambda: tuple(self._ports.tenant.list_machines()), Area.MACHINES
             )
-            parts = chain(
-                self._account_slices(connectors, beside),
-                self._project_slices(connectors),
-                self._machine_slices(machines),
-                self._needs(),
-            )
+            accounts = [*self._account_slices(connectors, beside), *self._project_slices(connectors)]
+            parts = chain(self._machine_slices(machines), accounts, self._needs())
             yield from (replace(part, number=number) for number, part in enumerate(parts, start=1))
 
     def _account_slices(self, connectors: Sequence[Connector] | None, beside: Executor) -> Iterator[Slice]:

@@ -70,11 +70,11 @@ class SweepStore:
     def have_all_ended(self, slices: int, *, just: int = 0) -> bool:
         """Whether each of so many has a result. `just` is one that has ended just now.
 
-        Its own group is looked at first, then the others from the first: as long as slices come as they are sent, the
-        last first, an answer costs one short listing, however many there are.
+        Its own group is looked at first, then the others from the last: as long as slices come in their order, an
+        answer costs one short listing, however many there are.
         """
         first = [_group_of(just)] if just else []
-        groups = dict.fromkeys([*first, *range(_group_of(slices) + 1)]) if slices else {}
+        groups = dict.fromkeys([*first, *range(_group_of(slices), -1, -1)]) if slices else {}
         return all(self._has_ended(group, slices) for group in groups)
 
     def _has_ended(self, group: int, slices: int) -> bool:

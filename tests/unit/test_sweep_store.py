@@ -45,10 +45,10 @@ def test_all_have_ended_when_each_has_a_result(slices: int, data: st.DataObject)
 def test_the_end_of_a_slice_costs_one_short_listing_however_many_there_are(slices: int) -> None:
     documents = Counting()
     store = SweepStore(documents, RUN)
-    for number in range(slices, 0, -1):
+    for number in range(1, slices + 1):
         store.put_result(SliceResult(number=number))
         ended = store.have_all_ended(slices, just=number)
-        assert ended == (number == 1)
+        assert ended == (number == slices)
     assert max(documents.listed) <= GROUP
     assert len(documents.listed) <= slices + 2 * slices / GROUP
     assert [each.number for each in store.results(slices)] == list(range(1, slices + 1))
