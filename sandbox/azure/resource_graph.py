@@ -58,6 +58,7 @@ class ResourceGraph:
     def __init__(self, resources: Resources, directory: Directory, *, lag_seconds: float) -> None:
         self._resources = resources
         self._directory = directory
+        self.quota = QUOTA
         self.lag_seconds = lag_seconds
         self._asked: dict[str, deque[float]] = defaultdict(deque)
         self._memory = KustoMemory()
@@ -109,10 +110,10 @@ class ResourceGraph:
             asked = self._asked[caller.object_id]
             while asked and now - asked[0] > QUOTA_SECONDS:
                 asked.popleft()
-            spent = len(asked) >= QUOTA
+            spent = len(asked) >= self.quota
             if not spent:
                 asked.append(now)
-            remaining, resets = QUOTA - len(asked), QUOTA_SECONDS - (now - asked[0])
+            remaining, resets = self.quota - len(asked), QUOTA_SECONDS - (now - asked[0])
         headers = {
             "x-ms-ratelimit-remaining-tenant-resource-requests": str(remaining),
             "x-ms-user-quota-remaining": str(remaining),
