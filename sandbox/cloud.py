@@ -29,6 +29,7 @@ from sandbox.gcp.pubsub import PushSettings
 from sandbox.journal import Journal
 from sandbox.lambda_service.service import LambdaService
 from sandbox.policy_upload import publish_policy, sample_policy
+from sandbox.sessions import session_of
 from sandbox.trust import trusting
 from sandbox.variables import (
     OPERATOR_ENVIRONMENT,
@@ -194,7 +195,7 @@ class Sandbox:
 
     def management_session(self) -> boto3.Session:
         """A session of the management account's administrator; any key is good for moto."""
-        return boto3.Session("sandbox", "sandbox", region_name=REGION)  # noqa: S106 - no secret: moto takes any
+        return session_of("sandbox", "sandbox", region=REGION)
 
     def _make_organization(self, session: boto3.Session) -> str:
         organizations = session.client("organizations", endpoint_url=self.aws.url)

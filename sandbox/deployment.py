@@ -6,6 +6,7 @@ only the pinned dependencies stay out of the artefact, because the sandbox's int
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -13,6 +14,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,13 +65,19 @@ def build_artefact(root: Path = REPOSITORY) -> bytes:
     return stream.getvalue()
 
 
+@cache
+def _read(template: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml_parse(template)
+    return found
+
+
 def transform(session: boto3.Session, template: str, *, bucket: str, key: str) -> dict[str, Any]:
     """The CloudFormation template that a SAM template stands for, its code at `bucket`/`key`.
 
     Every function and layer of one SAM template shares the artefact. Managed policies by name are not
     looked up: the template uses none.
     """
-    sam = yaml_parse(template)
+    sam = copy.deepcopy(_read(template))  # which the translator changes
     code = {"Bucket": bucket, "Key": key}
     sections = [sam.get("Globals", {}).get("Function", {})]
     sections += [

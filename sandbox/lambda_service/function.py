@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import compileall
+import contextlib
+import hashlib
 import io
 import queue
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,10 +26,18 @@ if TYPE_CHECKING:
     from sandbox.lambda_service.runtime_api import InvocationResult
 
 
-def load_configuration(
-    session: boto3.Session, aws_url: str, *, function_arn: str, code_bucket: str, folder: Path
+def load_configuration(  # noqa: PLR0913 - where everything is, by name
+    session: boto3.Session,
+    aws_url: str,
+    *,
+    function_arn: str,
+    code_bucket: str,
+    folder: Path,
+    unpacked: Path | None = None,
 ) -> FunctionConfiguration:
     """Reads a function through the Lambda API and unpacks its artefact from S3 into `folder`.
+
+    With `unpacked` equal artefacts are there once, for all functions and sandboxes that name that folder.
 
     GetFunction answers with a presigned address in a bucket of AWS's own. The emulator has no such bucket;
     the key in that address is the artefact's in `code_bucket`.
@@ -34,12 +46,29 @@ def load_configuration(
     name = answer["Configuration"]["FunctionName"]
     key = unquote(urlsplit(answer["Code"]["Location"]).path).lstrip("/")
     artefact = session.client("s3", endpoint_url=aws_url).get_object(Bucket=code_bucket, Key=key)["Body"].read()
+    if unpacked is not None:
+        return _configuration(answer, _once(artefact, unpacked.resolve()))
     code = (folder / name / "code").resolve()
     if code.exists():
         shutil.rmtree(code)
+    _unpack(artefact, code)
+    return _configuration(answer, code)
+
+
+def _once(artefact: bytes, unpacked: Path) -> Path:
+    code = unpacked / hashlib.sha256(artefact).hexdigest()
+    if not code.exists():
+        begun = Path(tempfile.mkdtemp(dir=unpacked))
+        _unpack(artefact, begun)
+        compileall.compile_dir(begun, quiet=2, stripdir=begun, prependdir=code)
+        with contextlib.suppress(OSError):  # another was faster
+            begun.rename(code)
+    return code
+
+
+def _unpack(artefact: bytes, code: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(artefact)) as archive:
         archive.extractall(code)
-    return _configuration(answer, code)
 
 
 def _configuration(answer: GetFunctionResponseTypeDef, code: Path) -> FunctionConfiguration:

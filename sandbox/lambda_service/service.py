@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
 from sandbox.config import SandboxSettings
@@ -18,8 +17,10 @@ from sandbox.lambda_service.event_source import Mapping as EventSourceMapping
 from sandbox.lambda_service.event_source import SqsEventSource
 from sandbox.lambda_service.function import Function, load_configuration
 from sandbox.lambda_service.invoking import invoking
+from sandbox.sessions import session_of
 
 if TYPE_CHECKING:
+    import boto3
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
 
 
@@ -123,11 +124,11 @@ class LambdaService:
         function = self._functions.get(mapping.function_arn) or self._load(mapping.function_arn)
         self._functions[mapping.function_arn] = function
         credentials = self._credentials_for_role(function.configuration.role)
-        session = boto3.Session(
+        session = session_of(
             credentials.access_key_id,
             credentials.secret_access_key,
             credentials.session_token,
-            region_name=function.configuration.region,
+            region=function.configuration.region,
         )
         # A poller of Lambda polls again anyway: it need not repeat one request for long.
         sqs = session.client("sqs", endpoint_url=self._aws_url, config=Config(retries={"total_max_attempts": 2}))
@@ -142,6 +143,7 @@ class LambdaService:
             function_arn=function_arn,
             code_bucket=self._code_bucket,
             folder=self._folder,
+            unpacked=self._settings.unpacked_folder,
         )
         return Function(
             configuration,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +317,12 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@cache
+def _unpacked() -> tempfile.TemporaryDirectory[str]:
+    """What all sandboxes of this process unpack their artefacts into; gone with the process."""
+    return tempfile.TemporaryDirectory(prefix="rollcall-unpacked-")
+
+
 @contextmanager
 def running(folder: Path, *, template: Path = TEMPLATE, **settings: Any) -> Iterator[Roll]:
     """A sandbox in `folder` with shortened times; gone at the end, the environment as it was.
@@ -324,7 +331,8 @@ def running(folder: Path, *, template: Path = TEMPLATE, **settings: Any) -> Iter
     """
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         patch.setenv("REQUESTS_CA_BUNDLE", "")  # the sandbox sets it; this puts it back
-        sandbox = Sandbox(SandboxSettings(folder=folder, **(QUICK | settings)), template=template)
+        shared = {"unpacked_folder": Path(_unpacked().name)}
+        sandbox = Sandbox(SandboxSettings(folder=folder, **(QUICK | shared | settings)), template=template)
         stack.callback(sandbox.stop)
         sandbox.start()
         yield Roll(sandbox, stack)
