@@ -15,7 +15,9 @@ from dataclasses import dataclass
 MOST_LETTERS = 2000
 """Of others' words in a reason: it stands in logs, in the ledger and on queues."""
 
-_ADDRESS = re.compile(r"[\w.+%-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){0,8})")
+_DOMAIN = r"[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
+_ADDRESS = re.compile(rf"[\w.+%-]{{1,64}}@((?:{_DOMAIN})?)|@(?=[\w-]+\.){_DOMAIN}")
+"""Halves of one, too: what is quoted may have been cut in the middle."""
 _MACHINES = "gserviceaccount.com"
 _SECRET = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){1,4}|(?<=[?&]sig=)[^\s&\"']+|(?i:(?<=bearer ))[\w.~+/-]{16,}=*")
 
@@ -25,9 +27,13 @@ def quotable(text: str) -> str:
 
     Clouds quote what they were sent, and name people in what they refuse. Service accounts of Google keep theirs.
     """
-    said = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
+    return discreet(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…")
+
+
+def discreet(said: str) -> str:
+    """The same, however long: no token and no person's address."""
     if "@" in said:
-        said = _ADDRESS.sub(lambda found: found[0] if found[1].endswith(_MACHINES) else "(an address)", said)
+        said = _ADDRESS.sub(lambda found: found[0] if (found[1] or "").endswith(_MACHINES) else "(an address)", said)
     return _SECRET.sub("(a token)", said)
 
 

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from shared.domain.accounts import Provider, is_account_id
 from shared.domain.exclusions import MOST_IN_ONE_MESSAGE, Exclusions
 from shared.domain.ledger import AccountKey, State
+from shared.errors import discreet
 
 SCHEMA: Literal["connector-request/1"] = "connector-request/1"
 _NAMESPACE = uuid.UUID("b1a4e4f6-3a0e-5c55-8a59-9b1f5a6f7d10")
@@ -24,6 +25,14 @@ MOST_ATTEMPTS = 1_000_000
 """Far beyond any retry budget, and what a table's Int32 holds."""
 
 HierarchyIdentifier = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,20}$")]
+
+
+def _as_told(text: str) -> str:
+    """The same without what may not be told: logs and traces have it."""
+    return discreet(text)[: len(text)]
+
+
+Told = Annotated[str, AfterValidator(_as_told)]
 
 Moment = Annotated[AwareDatetime, Field(ge=datetime(1601, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))]
 """A time that a table can hold. Source: "Understanding the Table service data model", Edm.DateTime."""
@@ -73,8 +82,8 @@ class RequestData(BaseModel):
     ou_path: str = Field(default="/", max_length=2048)
     tags: dict[str, str] = Field(default_factory=dict)
     source: str = Field(max_length=256)
-    reason: str = Field(default="", max_length=4096)
-    remedy: str = Field(default="", max_length=2048)
+    reason: Told = Field(default="", max_length=4096)
+    remedy: Told = Field(default="", max_length=2048)
     joined_at: Moment | None = None
     exclusions: ToldExclusions | None = Field(default=None, exclude_if=lambda told: told is None)
 
@@ -105,13 +114,13 @@ class ConnectorRequest(BaseModel):
 
     schema_id: Literal["connector-request/1"] = Field(default=SCHEMA, alias="schema")
     message_id: uuid.UUID
-    correlation_id: str = Field(min_length=1, max_length=128)
+    correlation_id: Told = Field(min_length=1, max_length=128)
     traceparent: str = Field(default="", max_length=128)
     occurred_at: Moment
     first_enqueued_at: Moment
     attempt: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
     delays: int = Field(default=0, ge=0, le=MOST_ATTEMPTS)
-    policy_hash: str = Field(default="", max_length=64)
+    policy_hash: Told = Field(default="", max_length=64)
     data: RequestData
 
     @property
