@@ -21,7 +21,7 @@ HOSTS = (1, 4)
 LARGE = "10000"
 MAIN = "1000"
 ONE, THREE = "one subscription", "three subscriptions"
-FEW, UNPACED = "120", "without pacing"
+FEW, UNPACED = "80", "without pacing"
 
 TENTH = Plan(name="", accounts=0, slower=10.0, writes=30, stack_instance_seconds=3.0, windows=1.0, least_share=None)
 """A tenth of a bucket; what the pacer leaves unused for each host is a large part of it."""
@@ -34,8 +34,8 @@ FULL = (
 )
 SHORT = Plan(name="", accounts=0, slower=1.0, profiles=2, stack_instance_seconds=0.2)
 SMALL = (
-    replace(SHORT, name=FEW, accounts=120, slower=2.5, writes=50, windows=0.25),
-    replace(SHORT, name=UNPACED, accounts=40, slower=5.0, writes=5, windows=0.025, paced=False),
+    replace(SHORT, name=FEW, accounts=80, slower=2.5, writes=50, windows=0.25),
+    replace(SHORT, name=UNPACED, accounts=24, slower=5.0, writes=5, windows=0.025, paced=False),
 )
 
 

@@ -15,7 +15,7 @@ from tests.e2e.burst import put, told
 from tests.e2e.roll import Roll, running, wait_until
 
 FULL = Plan(name="rollcall", accounts=100, slower=0.1)
-SMALL = Plan(name="rollcall", accounts=20, slower=0.05)
+SMALL = Plan(name="rollcall", accounts=12, slower=0.05)
 """The clouds are faster than real here, or the naive way would take an hour."""
 TIMES_FASTER = {FULL.accounts: 10, SMALL.accounts: 2}
 NAIVE = "naive"

@@ -10,7 +10,7 @@ import pytest
 from tests.soak.plan import plan_of
 from tests.soak.run import soak
 
-SEED, SECONDS, PACE = 4, 20.0, 2.5
+SEED, SECONDS, PACE = 4, 15.0, 3.0
 
 
 @pytest.mark.timeout(400)
