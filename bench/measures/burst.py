@@ -10,11 +10,10 @@ from bench.bursts import KEPT_BY_A_HOST, Burst, Plan, burst
 from bench.processor import AZURITE, FUNCTIONS, LAMBDAS, SIMULATORS
 from bench.result import Bar, Cell, Chart, Result, Table, Target
 
-SLOWER, SLOWER_LARGE = 2.0, 1.25
+SLOWER = 1.25
 """How many times slower than real the clouds are: the computer is not to be what the accounts wait for.
 
-An account keeps a core busy for about 0.1 s, simulators included. What happens before the first connector, the start of
-the functions above all, weighs less in a burst of ten thousand.
+An account keeps a core busy for about 0.1 s, simulators included.
 """
 THOUSAND, TEN_THOUSAND = 1_000, 10_000
 HOSTS = (1, 4)
@@ -28,7 +27,7 @@ TENTH = Plan(name="", accounts=0, slower=10.0, writes=30, stack_instance_seconds
 FULL = (
     Plan(name=MAIN, accounts=THOUSAND, slower=SLOWER),
     *(Plan(name=f"{MAIN}, hosts {hosts}", accounts=THOUSAND, slower=SLOWER, hosts=hosts) for hosts in HOSTS),
-    Plan(name=LARGE, accounts=TEN_THOUSAND, slower=SLOWER_LARGE),
+    Plan(name=LARGE, accounts=TEN_THOUSAND, slower=SLOWER),
     replace(TENTH, name=ONE, accounts=130),
     replace(TENTH, name=THREE, accounts=390, subscriptions=3),
 )

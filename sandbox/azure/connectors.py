@@ -127,9 +127,8 @@ class SecurityConnectors:
             raise connector_refusal(f"The environment '{environment}' is not supported.")
 
     def _refuse_duplicate(self, address: Address, properties: Document) -> None:
-        for other in self._resources.of_type(TYPE):
-            same = other["properties"].get("hierarchyIdentifier") == properties.get("hierarchyIdentifier")
-            if same and other["id"].lower() != address.id.lower():
+        for other in self._resources.of_identifier(TYPE, str(properties.get("hierarchyIdentifier") or "")):
+            if other["id"].lower() != address.id.lower():
                 raise self._duplicate(str(properties.get("hierarchyIdentifier")), other["id"])
 
     def _duplicate(self, hierarchy_identifier: str, other: str) -> RefusalError:

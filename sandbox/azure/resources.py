@@ -55,6 +55,12 @@ class ResourceGroup:
         }
 
 
+def _identifier_of(document: Mapping[str, Any]) -> str:
+    """A connector's `hierarchyIdentifier`; nothing of anything else."""
+    properties = document.get("properties")
+    return str(properties.get("hierarchyIdentifier") or "") if isinstance(properties, Mapping) else ""
+
+
 class Resources:
     """Everything that Resource Manager knows; thread-safe; ids compare without regard to case."""
 
@@ -63,6 +69,7 @@ class Resources:
         self._groups: dict[tuple[str, str], ResourceGroup] = {}
         self._versions: dict[str, list[tuple[float, Document | None]]] = {}
         self._by_type: dict[str, dict[str, None]] = defaultdict(dict)  # the keys of each type, in order
+        self._by_identifier: dict[str, dict[str, None]] = defaultdict(dict)  # of those that ever named it
         self.revision = 0
         """Counts the changes."""
         self.changed_at = 0.0
@@ -117,6 +124,7 @@ class Resources:
             versions.append((moment, copy.deepcopy(dict(document))))
             del versions[:-_VERSIONS_KEPT]
             self._by_type[str(document["type"]).lower()][key] = None
+            self._by_identifier[_identifier_of(document)][key] = None
             self._note(moment)
 
     def _note(self, moment: float) -> None:
@@ -147,6 +155,13 @@ class Resources:
                 for key in sorted(self._by_type.get(resource_type.lower(), ()))
                 if key.startswith(prefix) and (document := self._versions[key][-1][1]) is not None
             ]
+
+    def of_identifier(self, resource_type: str, identifier: str) -> list[Document]:
+        """The resources of a type whose `hierarchyIdentifier` that is, by id; not to be changed by the caller."""
+        with self.lock:
+            known = sorted(self._by_type[resource_type.lower()].keys() & self._by_identifier[identifier].keys())
+            found = [document for key in known if (document := self._versions[key][-1][1]) is not None]
+        return [each for each in found if _identifier_of(each) == identifier]
 
     def as_of(
         self, moment: float, types: Collection[str] | None = None, ids: Iterable[str] | None = None
