@@ -1,6 +1,6 @@
 """Whatever fails on the path, longer than the SDKs try, the account ends connected.
 
-Every service with the kinds that leave most in doubt: an answer that is lost after the effect, and silence; a sixth of
+Every service with the kinds that leave most in doubt: an answer that is lost after the effect, and silence; an eighth of
 them on a day. All kinds are in the table that `make faults` prints, those requests too that Google's client treats as
 others that are struck here; answers beyond reading also in `tests/contract/test_spoilt_answers.py`.
 """
@@ -17,7 +17,7 @@ from tests.e2e.fault_table import Job, as_markdown, jobs_of, run_table
 
 KINDS = (FaultKind.REPLY_LOST, SILENCE)
 SIDE_BY_SIDE = 2
-TURNS = 6
+TURNS = 8
 
 
 def all_jobs() -> list[Job]:
@@ -25,13 +25,13 @@ def all_jobs() -> list[Job]:
 
 
 def turn(number: int) -> list[Job]:
-    """Every sixth lost reply, and silence where the next one's is; all turns have them all."""
+    """Every eighth lost reply, and silence where the next one's is; all turns have them all."""
     names = list(dict.fromkeys(row.name for row, _ in all_jobs()))
     ahead = {FaultKind.REPLY_LOST: 0, SILENCE: 1}
     return [(row, column) for row, column in all_jobs() if (names.index(row.name) + ahead[column]) % TURNS == number]
 
 
-def test_six_days_strike_everything_once() -> None:
+def test_eight_days_strike_everything_once() -> None:
     turns = [turn(number) for number in range(TURNS)]
     struck = sorted((row.name, column) for each in turns for row, column in each)
     assert struck == sorted((row.name, column) for row, column in all_jobs())

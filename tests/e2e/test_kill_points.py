@@ -1,4 +1,4 @@
-"""A process is killed at a sixth of the steps of the path, before or after each; `make kills SEEDS=20`: all of it."""
+"""A process is killed at an eighth of the steps of the path, before or after each; `make kills SEEDS=20`: all of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from tests.e2e.kill_points import KillPoint, kill_points
 from tests.e2e.kill_run import run_all
 
-TURNS = 6
+TURNS = 8
 
 
 def turn(number: int) -> list[KillPoint]:
-    """Every sixth step, before the one and after the next; all turns have them all.
+    """Every eighth step, before the one and after the next; all turns have them all.
 
     All of them, before and after, take minutes more than a test run has.
     """
@@ -26,7 +26,7 @@ def steps_of(points: list[KillPoint]) -> set[tuple[object, ...]]:
     return {(point.process, point.step, point.effect) for point in points}
 
 
-def test_six_days_have_every_step() -> None:
+def test_eight_days_have_every_step() -> None:
     assert set[tuple[object, ...]]().union(*(steps_of(turn(number)) for number in range(TURNS))) == steps_of(
         kill_points()
     )
