@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from shared.application.outcome import Outcome
 from shared.application.patience import unless_lasting
@@ -12,10 +13,11 @@ from shared.application.requests import Cause, Report, request_for
 from shared.application.waiting import NotReady, wait_for
 from shared.domain.accounts import Account, unlisted_account
 from shared.domain.findings import ROLES_NOT_REMOVED
-from shared.domain.identity_provider import ADOPTING, USED, may_adopt, provider_advice, uses_existing
+from shared.domain.identity_provider import ADOPTING, USED, may_adopt, parameters_for, provider_advice, uses_existing
 from shared.domain.instance_failures import PROVIDER_EXISTS, diagnose_instance
 from shared.domain.ledger import Result, State
 from shared.domain.policy import Verdict, decide
+from shared.domain.profiles import Profile
 from shared.domain.readiness import Attempt, Readiness, Retry
 from shared.domain.stack_sets import InstanceState, StackInstance
 from shared.errors import PermanentError, RollcallError, TransientError
@@ -86,20 +88,37 @@ def report_instance(signal: InstanceSignal, ports: ReportPorts) -> Outcome:
         return _look_anew(signal, decision.reason, ports, failed=instance.state in _NOT_DEPLOYED)
     if instance.state in _NOT_DEPLOYED:
         return _report_failure(instance, account, signal, ports)
-    # outdated roles are roles: Defender checks
+    return _report_success(instance, account, signal, looked_at, ports)
+
+
+def _report_success(
+    instance: StackInstance, account: Account, signal: InstanceSignal, looked_at: datetime, ports: ReportPorts
+) -> Outcome:
+    """Outdated roles are roles: Defender checks. Those of another profile are not the ones that it would ask for."""
+    policy = ports.policy.current()
+    profile = decide(policy, account).profile
+    if _has_other_roles(instance, profile, ports):
+        return _look_anew(signal, "its roles are those of another profile", ports, failed=False)
     existing = uses_existing(instance.parameters)
     report = Report(
         status=State.DEPLOYED,
         reason="its stack instance succeeded" + (f"; {USED}" if existing else ""),
         at=looked_at,
-        remedy=provider_advice(account.account_id, decision.profile) if existing else "",
+        remedy=provider_advice(account.account_id, profile) if existing else "",
     )
     ports.sender.send(request_for(account, policy, signal.cause, report))
     return Outcome(result=Result.CREATED, reason=report.reason)
 
 
+def _has_other_roles(instance: StackInstance, profile: Profile, ports: ReportPorts) -> bool:
+    """Whether the account came to another profile since, which nobody told us: its connector would lack roles."""
+    declared = ports.stack_sets.declared_parameters()
+    present = instance.as_declared(declared)
+    return dict(present.parameters) != parameters_for(profile, present, declared)
+
+
 def _look_anew(signal: InstanceSignal, why: str, ports: ReportPorts, *, failed: bool) -> Outcome:
-    """Has an account that takes no part any more looked at by who decides what becomes of it.
+    """Has an account that is elsewhere by now looked at by who decides what becomes of it.
 
     Not where work failed that may have been the deletion, which would be asked for again and again.
     """

@@ -1,8 +1,8 @@
 """Whatever fails on the path, longer than the SDKs try, the account ends connected.
 
-Every service with the kinds that leave most in doubt: an answer that is lost after the effect, and silence; an eighth of
-them on a day. All kinds are in the table that `make faults` prints, those requests too that Google's client treats as
-others that are struck here; answers beyond reading also in `tests/contract/test_spoilt_answers.py`.
+Every service with the kinds that leave most in doubt: an answer that is lost after the effect, and silence; an eighth
+of them on a day. All kinds are in the table that `make faults` prints, those requests too that Google's client treats
+as others that are struck here; answers beyond reading also in `tests/contract/test_spoilt_answers.py`.
 """
 
 from __future__ import annotations

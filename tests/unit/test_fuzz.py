@@ -131,6 +131,14 @@ def test_what_waits_for_ever_is_found_too(monkeypatch: pytest.MonkeyPatch) -> No
         assert watch.run(lambda: str(threading.Event().wait(30))).wrong.startswith("hang in ")
 
 
+def test_what_waits_once_is_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching_module, "MOST_WAITED", 0.05)
+    waits = [30.0, 0.0]
+    with watching() as watch:
+        verdict = watch.run(lambda: str(threading.Event().wait(waits.pop(0))))
+    assert (verdict.outcome, verdict.wrong) == ("False", "")
+
+
 def test_a_case_is_made_small_and_stays_wrong_in_the_same_way() -> None:
     surface = Planted(crashing)
     found = run_chunk(surface, 800, 1).found["crash: KeyError in test_fuzz.py:crashing"]

@@ -19,6 +19,8 @@ FORM = Form(
     most_depth=40,
     functions={f"!{name}": f"Fn::{name}" for name in _SHORT.split()} | {"!Ref": "Ref", "!Condition": "Condition"},
 )
+TRANSFORMING = ("Fn::Transform", "Fn::ForEach")
+"""How keys begin that stand for what a transform makes of them; `Fn::ForEach` has a name behind it."""
 
 
 def read_bounded(path: Path) -> bytes:
@@ -36,7 +38,7 @@ def read_template(content: bytes) -> Tree:
     if not isinstance(resources, dict) or not resources:
         raise UnreadableError(Problem(line=1, column=1, message="no template: it has no Resources"))
     for name, resource in resources.items():
-        if name.startswith("Fn::"):
+        if name.startswith(TRANSFORMING):
             continue
         if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
             line, column = tree.place(("Resources", name), key=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.adapters.policy.yaml_tree import Loc, Tree
-from shared.adapters.template.document import read_template
+from shared.adapters.template.document import TRANSFORMING, read_template
 from shared.adapters.template.evaluation import Evaluation
 from shared.domain.role_templates import Grant, OtherResource, Place, Provider, RoleTemplate, TemplateRole, Trust
 
@@ -34,7 +34,7 @@ def read_role_template(content: bytes, parameters: Mapping[str, str]) -> RoleTem
 
 def _is_transform(loc: Loc) -> bool:
     last = loc[-1] if loc else ""
-    return loc == ("Transform",) or (isinstance(last, str) and last.startswith(("Fn::Transform", "Fn::ForEach")))
+    return loc == ("Transform",) or (isinstance(last, str) and last.startswith(TRANSFORMING))
 
 
 def _place(tree: Tree, loc: Loc) -> Place:
