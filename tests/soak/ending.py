@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import time
 from collections.abc import Callable
 from typing import Any
@@ -76,6 +77,8 @@ def wait(world: World, done: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not done():
         if time.monotonic() > deadline:
+            with (world.folder / "threads.log").open("w", encoding="utf-8") as log:
+                faulthandler.dump_traceback(log)  # what the simulators wait for
             raise NotDrainedError(f"not within {PATIENCE_SECONDS:g} s: {what}; left are {left(world)}")
         time.sleep(0.5)
 
