@@ -163,6 +163,7 @@ class Sandbox:
             audience=PUSH_AUDIENCE,
             service_account=self.google.push_account,
             first_pause_seconds=self.settings.gcp_push_pause_seconds,
+            longest_pause_seconds=60 * self.settings.gcp_push_pause_seconds,  # 10 s and 600 s live
             most_deliveries=100,
         )
         self.gcp.push_to(settings)
