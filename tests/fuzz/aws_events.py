@@ -55,7 +55,8 @@ class AwsEvents:
             side.directory.accounts.clear()  # the account is gone meanwhile
         side.directory.add(account("111111111111"))
         for each in (ACCOUNT_ID, "111111111111"):
-            side.stack_sets.put(StackInstance(account_id=each, state=InstanceState.CURRENT, parameters={}))
+            asked = side.wanted(each) if case.choice // 32 % 8 else {}
+            side.stack_sets.put(StackInstance(account_id=each, state=InstanceState.CURRENT, parameters=asked))
         good = fixture(f"events/{GOOD[kind]}.json").replace(ACCOUNT_ID, "111111111111")
         records = [_record("first", good), _record(ODD, body), _record("last", good)]
         failed = {each["itemIdentifier"] for each in _worked(kind, records, side)["batchItemFailures"]}

@@ -10,7 +10,8 @@ from shared.adapters.policy.problems import parse_policy
 from shared.application.account_batch import DeployPorts
 from shared.application.onboard_ports import OnboardPorts
 from shared.application.report_instance import ReportPorts
-from shared.domain.policy import Policy
+from shared.domain.identity_provider import parameters_for
+from shared.domain.policy import Policy, decide
 from shared.domain.readiness import Readiness
 from tests.fakes.aws import FakeAccountDirectory, FakePolicySource, FakeStackSets
 from tests.fakes.clock import FakeClock
@@ -20,7 +21,7 @@ from tests.fakes.ledger import FakeLedger
 from tests.fakes.queues import FakeAccountRetries, FakeParkedBodies, FakeRequestQueue
 from tests.fakes.removals import FakeRemovals
 from tests.fakes.subscriptions import FakeCompliance, FakeSubscriptions
-from tests.fixtures.read import account, fixture
+from tests.fixtures.read import ACCOUNT_ID, account, fixture
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,12 @@ class AwsSide:
             policy=self.source,
             clock=self.clock,
         )
+
+    def wanted(self, account_id: str = ACCOUNT_ID) -> dict[str, str]:
+        """The stack parameters that the account's profile asks for."""
+        found = self.directory.find_account(account_id, with_tags=False)
+        profile = decide(self.source.current(), found or account(account_id)).profile
+        return parameters_for(profile, None, self.stack_sets.declared)
 
 
 @dataclass

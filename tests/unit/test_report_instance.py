@@ -11,10 +11,9 @@ from shared.application.outcome import Outcome
 from shared.application.report_instance import InstanceSignal, report_instances
 from shared.application.requests import Cause
 from shared.domain.accounts import Account
-from shared.domain.identity_provider import ADOPTING, audiences_of, parameters_for, provider_advice
+from shared.domain.identity_provider import ADOPTING, audiences_of, provider_advice
 from shared.domain.instance_failures import PROVIDER_EXISTS
 from shared.domain.ledger import Result, State
-from shared.domain.policy import decide
 from shared.domain.readiness import Attempt, Readiness
 from shared.domain.roles import PROVIDER_HOST
 from shared.domain.stack_sets import InstanceState, StackInstance
@@ -34,15 +33,8 @@ def signal(account_id: str = ACCOUNT_ID, reason: str = "", event_id: str = "e1")
 
 
 def ended(aws: AwsSide, state: InstanceState, reason: str = "", account_id: str = ACCOUNT_ID) -> None:
-    asked = wanted(aws, account_id) if state in {InstanceState.CURRENT, InstanceState.OUTDATED} else {}
+    asked = aws.wanted(account_id) if state in {InstanceState.CURRENT, InstanceState.OUTDATED} else {}
     aws.stack_sets.put(StackInstance(account_id=account_id, state=state, parameters=asked, reason=reason))
-
-
-def wanted(aws: AwsSide, account_id: str = ACCOUNT_ID) -> dict[str, str]:
-    """The parameters that the account's profile asks for."""
-    found = aws.directory.find_account(account_id, with_tags=False)
-    profile = decide(aws.report.policy.current(), found or account(account_id)).profile
-    return parameters_for(profile, None, aws.stack_sets.declared)
 
 
 def reported(aws: AwsSide, given: InstanceSignal) -> tuple[Outcome, list[ConnectorRequest]]:
@@ -94,8 +86,8 @@ def test_an_account_that_takes_no_part_any_more_is_looked_at_anew_and_not_connec
 def test_an_account_that_came_to_another_profile_without_a_word_is_looked_at_anew_and_not_connected(
     aws: AwsSide,
 ) -> None:
-    other = {name: {"true": "false", "false": "true"}.get(value, value) for name, value in wanted(aws).items()}
-    assert other != wanted(aws)
+    other = {name: {"true": "false", "false": "true"}.get(value, value) for name, value in aws.wanted().items()}
+    assert other != aws.wanted()
     aws.stack_sets.put(StackInstance(account_id=ACCOUNT_ID, state=InstanceState.CURRENT, parameters=other))
     outcome, requests = reported(aws, signal())
     assert (outcome.result, requests) == (Result.SKIPPED, [])
@@ -176,7 +168,7 @@ def test_roles_that_use_a_provider_that_was_there_are_connected_with_a_note_of_i
         StackInstance(
             account_id=ACCOUNT_ID,
             state=InstanceState.CURRENT,
-            parameters=wanted(aws) | {"IdentityProvider": "existing"},
+            parameters=aws.wanted() | {"IdentityProvider": "existing"},
         )
     )
     _, [request] = reported(aws, signal())

@@ -99,7 +99,8 @@ def test_an_instance_of_an_account_that_fits_into_no_message_fails_alone(aws: Aw
     other = "012345678902"
     aws.directory.add(account(other, name="n" * 300))
     for account_id in (ACCOUNT_ID, other):
-        aws.stack_sets.put(StackInstance(account_id=account_id, state=InstanceState.CURRENT, parameters={}))
+        asked = aws.wanted(account_id)
+        aws.stack_sets.put(StackInstance(account_id=account_id, state=InstanceState.CURRENT, parameters=asked))
     signals = [InstanceSignal(account_id=one, reason="", cause=CAUSE) for one in (other, ACCOUNT_ID)]
     results = report_instances(signals, aws.report)
     failed = results[other]
