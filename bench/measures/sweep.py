@@ -37,7 +37,7 @@ class Size:
 
 
 SMALL = (Size(accounts=60, machines=60, queries=resource_graph.QUOTA),)
-FULL = (Size(accounts=10_000, machines=10_000, queries=8), Size(accounts=10_000, machines=100_000, queries=10))
+FULL = (Size(accounts=10_000, machines=10_000, queries=8), Size(accounts=10_000, machines=100_000, queries=12))
 """The computer, on which all clouds run besides, is not to be what the queries wait for."""
 SUSPECTS, ORPHANS = 10, 4
 MEMORY_LIMIT_MB = 512
