@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import contextlib
 import hashlib
 import io
 import queue
@@ -61,8 +60,11 @@ def _once(artefact: bytes, unpacked: Path) -> Path:
         begun = Path(tempfile.mkdtemp(dir=unpacked))
         _unpack(artefact, begun)
         compileall.compile_dir(begun, quiet=2, stripdir=begun, prependdir=code)
-        with contextlib.suppress(OSError):  # another was faster
+        try:
             begun.rename(code)
+        except OSError:
+            if not code.exists():  # else another was faster
+                raise
     return code
 
 
