@@ -17,6 +17,7 @@ from sandbox.certificates import Certificates
 from sandbox.serving import ConnectionDroppedError, Service
 from shared.adapters.azure.credential_kind import CredentialKind
 from shared.adapters.azure.credentials import federated_credential, make_credential
+from shared.adapters.defender.compliance import ArmCompliance
 from shared.adapters.defender.connectors import DefenderConnectors
 from shared.adapters.ledger.pacing import TablePacer
 from shared.adapters.ledger.parked_bodies import TableParkedBodies
@@ -114,6 +115,7 @@ CALLS: dict[str, Callable[[AnsweringAzure], object]] = {
     "pace": lambda azure: TablePacer(
         AnyToken(), table_endpoint=f"{azure.url}/account", rate=WriteRate(), clock=FakeClock()
     ).reserve("subscription"),
+    "assign": lambda azure: ArmCompliance(AnyToken(), arm_endpoint=azure.url).assign(PLACE, "assignment", {}),
     "keep body": lambda azure: bodies(azure).keep("digest", b"bytes"),
     "find body": lambda azure: bodies(azure).find("digest"),
     "policy": lambda azure: BlobPolicyStore(AnyToken(), f"{azure.url}/account/policy/policy.yaml").fetch(None),

@@ -6,8 +6,9 @@ Source: Azure Resource Manager REST conventions (`value` and `nextLink` of lists
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -20,26 +21,27 @@ from shared.adapters.azure.errors import Failure, read_failure, translated
 from shared.adapters.azure.registration import Registration
 from shared.adapters.azure.resource_manager import pipeline_policies
 from shared.adapters.azure.timeouts import TIMEOUTS
-from shared.errors import PermanentError
+from shared.adapters.diagnosis import Diagnosis
 
 Json = dict[str, Any]
-Statuses = frozenset[int]
-NONE: Statuses = frozenset()
+Refusals = Mapping[int, Diagnosis]
+NONE: Refusals = MappingProxyType({})
 _GONE = {404, 410}
 _TELLS_NOTHING = {401, 403, 408, 429}
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?]+)", re.IGNORECASE)
 
 
 @contextmanager
-def _refused(doing: str, statuses: Statuses) -> Iterator[None]:
-    """Some services answer with one of `statuses`, which means another thing elsewhere, that this never can be."""
+def _refused(doing: str, refusals: Refusals) -> Iterator[None]:
+    """Some services say something of their own with a status that means another thing elsewhere."""
     try:
         yield
     except HttpResponseError as error:
         failure = read_failure(error)
         about_token = "authenticationtoken" in failure.code.lower()
-        if failure.code and failure.status in statuses and not about_token:
-            raise PermanentError(f"{doing}: {failure.status} {failure.code} {failure.message}") from error
+        diagnosis = refusals.get(failure.status)
+        if failure.code and diagnosis and not about_token:
+            raise diagnosis.error(f"{doing}: {failure.status} {failure.code} {failure.message}") from error
         raise
 
 
@@ -64,7 +66,7 @@ def _page(answer: Json) -> tuple[list[Json], str]:
 class ArmClient:
     """Every method names in `doing`, in words for people, what it is done for; all raise our errors only.
 
-    The statuses `refused_by` say that this request never can succeed, as PermanentError.
+    `refused_by` names statuses that mean something of their own here, and what.
     """
 
     def __init__(self, credential: TokenCredential, *, arm_endpoint: str) -> None:
@@ -80,7 +82,7 @@ class ArmClient:
         with translated(doing):
             return self._send("GET", self._url(path), api_version)
 
-    def find(self, path: str, api_version: str, *, doing: str, refused_by: Statuses = NONE) -> Json | None:
+    def find(self, path: str, api_version: str, *, doing: str, refused_by: Refusals = NONE) -> Json | None:
         """A resource; None where Resource Manager says, with a code, that there is none."""
         with translated(doing), _refused(doing, refused_by):
             try:
@@ -96,7 +98,7 @@ class ArmClient:
         api_version: str,
         *,
         doing: str,
-        refused_by: Statuses = NONE,
+        refused_by: Refusals = NONE,
         absent: Callable[[Failure], bool] = lambda _: False,
     ) -> Iterator[Json]:
         """Everything below a path, page by page; `absent` tells which refusals of the first mean that nothing is."""
@@ -114,7 +116,7 @@ class ArmClient:
                 found, following = _page(self._send("GET", following, None))  # it names its version itself
             yield from found
 
-    def put(self, path: str, api_version: str, body: Json, *, doing: str, refused_by: Statuses = NONE) -> Json:
+    def put(self, path: str, api_version: str, body: Json, *, doing: str, refused_by: Refusals = NONE) -> Json:
         """Creates or replaces a resource."""
         with translated(doing), _refused(doing, refused_by):
             return self._send("PUT", self._url(path), api_version, body)

@@ -233,6 +233,11 @@ API_VERSION_REFUSED = _wrong(
     link=_DEPLOYMENT_ERRORS,
     setting="the version of Rollcall",
 )
+PLAN_TOO_LOW = _permanent(
+    key="plan-too-low",
+    remedy="Give the profile a paid plan other than Servers P1, or take standards and governance rules out of it.",
+    link=f"{_LEARN}/azure/defender-for-cloud/update-regulatory-compliance-packages",
+)
 BAD_REQUEST = _permanent(
     key="bad-request",
     remedy="Read the message; correct the cause, then replay the request.",

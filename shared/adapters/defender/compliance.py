@@ -10,13 +10,14 @@ from typing import Any
 
 from azure.core.credentials import TokenCredential
 
+from shared.adapters.azure import reasons
 from shared.adapters.azure.arm import ArmClient
 from shared.adapters.azure.errors import reads_azure
 from shared.domain.connectors import ConnectorId
 
 STANDARDS_API = "2024-08-01"
 GOVERNANCE_API = "2022-01-01-preview"
-_PLAN_TOO_LOW = frozenset({401})
+_PLAN_TOO_LOW = {401: reasons.PLAN_TOO_LOW}
 _OF_ONE_ASSESSMENT = frozenset({"exempt", "attest"})
 """Effects of assignments that say something of one assessment of a standard, and assign none."""
 
