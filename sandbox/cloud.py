@@ -170,16 +170,18 @@ class Sandbox:
         google = self.google
         self.gcp.intake.deploy(self.gcp.organization, google.management_project, google.management_number, settings)
 
-    def kill(self, process: str) -> None:
-        """SIGKILLs `functions-N` or `lambda:<function>`. Raises LookupError.
+    def kill(self, process: str) -> int:
+        """SIGKILLs `functions-N` or `lambda:<function>`; how many processes that were. Raises LookupError.
 
         A Functions host stays away until `start_host`; Lambda starts a process again with its next event.
         """
         kind, _, function = process.partition(":")
         if kind == "lambda":
-            self.lambdas.kill(function)
-        else:
-            self._host(process).kill()
+            return len(self.lambdas.kill(function))
+        host = self._host(process)
+        was_running = host.running()
+        host.kill()
+        return int(was_running)
 
     def start_host(self, name: str) -> None:
         """Starts the Functions host `functions-N` again and waits until it is ready. Raises LookupError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tests.e2e.processes import Command
@@ -20,15 +21,27 @@ class NotDrainedError(Exception):
     """Something is still on its way when its time is over."""
 
 
-def end(world: World) -> Any:
-    """One replay of everything, one comparison, one sweep; returns the sweep's document."""
+@dataclass(frozen=True)
+class Ending:
+    """The last sweep's document, and how many messages that were given up were replayed before it."""
+
+    swept: Any
+    replayed: int
+
+
+def end(world: World) -> Ending:
+    """A replay of everything that was given up, one comparison of each cloud, one sweep.
+
+    Google's comparison is a command: the daily sweep, which compares projects, mends what the policy's `repairs` name.
+    """
     world.mend()
     drain(world, "what was on its way")
-    before = -1
+    before, replayed = -1, 0
     for _ in range(ROUNDS):  # some is given up again, and of messages that say the same one is sent in each run
         done = command(world, "replay", "run", "--all", "--per-second", "1000")
         say(f"replayed: {done.get('done')} done, {done.get('failed')} failed")
         drain(world, "what was replayed")
+        replayed += int(done.get("done", 0))
         count, dead = int(done.get("done", 0)), _dead_letters(done)
         if count == 0 or (count == before and not dead):
             break
@@ -42,7 +55,7 @@ def end(world: World) -> Any:
     say("one sweep")
     swept = command(world, "sweep")
     drain(world, "what the sweep asked for")
-    return swept
+    return Ending(swept, replayed)
 
 
 def _dead_letters(done: Any) -> int:

@@ -177,8 +177,11 @@ ENDINGS = frozenset({Deed.MOVE, Deed.SLIP, Deed.MOVE_PROJECT, Deed.TAG, Deed.CLO
 """With these somebody may cease to take part."""
 
 
-def end_of(member: Member) -> End:
-    """How it has to end once faults have stopped, everything given up was replayed, and all was compared once."""
+def end_of(member: Member, state: str = "") -> End:
+    """How it has to end once faults have stopped, everything given up was replayed, and all was compared once.
+
+    Where there are two ways for it, `state` says which one it took.
+    """
     kept = Connectors.KEPT if member.had_connector else Connectors.PERHAPS
     instance = None if member.cloud == "aws" else False
     if member.standing is not Standing.ACTIVE:
@@ -188,6 +191,6 @@ def end_of(member: Member) -> End:
     there = member.cloud == "aws"
     if member.rival:
         return End(states=frozenset({"parked"}), connectors=Connectors.THEIRS, has_instance=there)
-    if member.returned:  # its roles may still stand in the account: resource-already-exists
+    if member.returned and state != "connected":  # its roles may still stand in the account: resource-already-exists
         return End(states=frozenset({"connected", "deploy_failed"}), connectors=kept, has_instance=None)
     return End(states=frozenset({"connected"}), connectors=Connectors.OURS, profile=member.profile, has_instance=there)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER
 from sandbox.faults import FaultKind
 from tests.e2e.fault_rows import ROWS
 from tests.soak.model import BIRTHS, FOLDERS, MOVES, QUARANTINE, UNITS, Deed, Model
 
-StepKind = Literal["deed", "fault", "kill", "repeat", "stray", "look"]
+StepKind = Literal["deed", "fault", "kill", "repeat", "stray", "look", "expire"]
 SECONDS_BETWEEN: dict[StepKind, float] = {
     "deed": 1.6,
     "fault": 1.0,
@@ -20,6 +21,7 @@ SECONDS_BETWEEN: dict[StepKind, float] = {
     "repeat": 3.0,
     "stray": 4.0,
     "look": 40.0,
+    "expire": 110.0,
 }
 """How long it is to the next one, on average."""
 MOST_MEMBERS = 70
@@ -32,8 +34,12 @@ PROCESSES = (
     "lambda:rollcall-stack-events",
     "lambda:rollcall-reconcile-accounts",
     "storage",
+    "command",
 )
-"""What is killed and started again; `storage` is Azurite, which is asked to end and keeps its data."""
+"""What is killed and started again; `storage` is Azurite, which is asked to end and keeps its data; `command` is
+`rollcall sweep`, where one runs."""
+GRANTED = (FUNCTIONS, QUEUE_SENDER, "google")
+"""Whose tokens end before their time: those that Azure's tenant granted to one of ours, or all of Google's."""
 REPEATS = (*(("AccountEventsQueue", "StackEventsQueue", "onboarding") * 3), "google")
 LOOKS = ("reconcile", "sweep")
 STRAYS = (
@@ -136,6 +142,7 @@ def plan_of(seed: int, seconds: float, *, pace: float = 1.0) -> Plan:
         "repeat": _repeat,
         "stray": _stray,
         "look": _look,
+        "expire": _expire,
     }
     steps: list[Step] = []
     for kind, mean in SECONDS_BETWEEN.items():
@@ -229,3 +236,7 @@ def _stray(chance: random.Random, at: float) -> Step:
 
 def _look(chance: random.Random, at: float) -> Step:
     return Step(at=at, kind="look", what=chance.choice(LOOKS))
+
+
+def _expire(chance: random.Random, at: float) -> Step:
+    return Step(at=at, kind="expire", what=chance.choice(GRANTED))

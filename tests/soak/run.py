@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +55,11 @@ class Soak:
     struck: Counter[tuple[str, str]] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     members: int = 0
+    replayed: int = 0
     seconds: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
+    scanned: Mapping[str, int] = field(default_factory=dict)
+    """Lines of each log that was looked through."""
     leaks: list[str] = field(default_factory=list)
 
     @property
@@ -73,13 +76,19 @@ class Soak:
         yield from _table(f"events: {self.deeds.total()}", self.deeds.items())
         yield from _table("besides", self.done.items())
         yield from _table(f"restarts: {self.restarts.total()}", self.restarts.items())
+        by_kind: Counter[str] = Counter()
+        for (_, kind), count in self.struck.items():
+            by_kind[kind] += count
+        yield from _table(f"faults that struck: {self.struck.total()}", by_kind.items())
         by_service = {f"{service} {kind}": count for (service, kind), count in self.struck.items()}
-        yield from _table(f"faults that struck: {self.struck.total()}", by_service.items())
+        yield from _table("of these", by_service.items())
+        yield f"given up meanwhile and replayed: {self.replayed}"
         for kind in ("told", "lost", "doubled", "wrong"):
             found = getattr(self.verdict, kind)
             yield f"{kind}: {len(found)}"
             yield from (f"  - {each}" for each in found)
-        yield f"in logs: {len(self.leaks)}"
+        lines = sum(self.scanned.values())
+        yield f"in logs: {len(self.leaks)} (of {lines} lines in {len(self.scanned)} files)"
         yield from (f"  - {each}" for each in self.leaks[:50])
 
 
@@ -104,13 +113,16 @@ def soak(plan: Plan, folder: Path) -> Soak:
         result.done, result.restarts, result.struck = trouble.done, trouble.restarts, trouble.struck()
         result.members = len(world.model.members)
         try:
-            result.verdict = judge(world, end(world))
+            ending = end(world)
+            result.replayed = ending.replayed
+            result.verdict = judge(world, ending.swept)
         except NotDrainedError as error:
             result.verdict.wrong += [str(error), *on_their_way(world)]
         result.verdict.wrong += [f"{host} ended by itself" for host in trouble.died]
         secrets = _secrets(roll.sandbox)
-    files = [each for pattern in LOGS for each in (folder / ".sandbox").glob(pattern)]
-    result.leaks = [str(each) for each in scan(sorted({*files, *folder.glob("*.log")}), secrets)]
+    files = {each for pattern in LOGS for each in (folder / ".sandbox").glob(pattern)} | {*folder.glob("*.log")}
+    result.scanned = {str(each.relative_to(folder)): _lines_of(each) for each in sorted(files)}
+    result.leaks = [str(each) for each in scan(sorted(files), secrets)]
     result.seconds = time.monotonic() - began
     return result
 
@@ -126,6 +138,11 @@ def _live(plan: Plan, world: World, trouble: Trouble, result: Soak) -> None:
             trouble.make(step)
         trouble.watch()
     time.sleep(max(0.0, plan.seconds - (time.monotonic() - began)))
+
+
+def _lines_of(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 def _secrets(sandbox: Sandbox) -> list[str]:

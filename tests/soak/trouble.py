@@ -23,6 +23,7 @@ from tests.fixtures.read import ACCOUNT_ID, fixture
 from tests.soak.plan import Step
 from tests.soak.world import World
 
+_REFUSED, _BY_TOKEN = 401, {"arm", "blob", "gcp", "queue", "table"}
 KEPT = 60
 """So many of a queue's messages are remembered to be delivered again."""
 AT_ONCE = 3
@@ -57,6 +58,8 @@ class Trouble:
             self._repeat(step)
         elif step.kind == "stray":
             self._stray(step)
+        elif step.kind == "expire":
+            self._expire(step)
         else:
             self._look(step)
 
@@ -128,6 +131,14 @@ class Trouble:
         self._roll.client("events").put_events(Entries=[entry])
         self.done["stray event" + (" of a wrong clock" if step.seconds else "")] += 1
 
+    def _expire(self, step: Step) -> None:
+        """Tokens that their holders take to be good are refused, until these ask for others when their time comes."""
+        self.done[f"tokens of {step.what} that ended early"] += 1
+        if step.what == "google":
+            self._sandbox.gcp.tokens.revoke_all()
+        else:
+            self._sandbox.azure.tokens.expire(self._sandbox.azure.directory.get(step.what))
+
     def _look(self, step: Step) -> None:
         """The daily comparison, or the daily sweep, in the middle of it all."""
         self.done[f"{step.what} in between"] += 1
@@ -155,14 +166,24 @@ class Trouble:
                 return
 
     def _kill(self, step: Step) -> None:
-        self.restarts[step.what] += 1
         if step.what == "storage":
             self._sandbox.azure.storage.restart(step.seconds)
+            self.restarts[step.what] += 1
             return
-        self._sandbox.kill(step.what)
+        if step.what == "command":
+            self.restarts[step.what] += self._kill_command()
+            return
+        self.restarts[step.what] += self._sandbox.kill(step.what)
         if step.what.startswith("functions"):
             time.sleep(step.seconds)
             self._sandbox.start_host(step.what)
+
+    def _kill_command(self) -> int:
+        """The youngest one, where it still runs; its sweep goes on without it."""
+        running = [process for process in list(self._sweeps) if process.poll() is None]
+        for process in running[-1:]:
+            process.kill()
+        return len(running[-1:])
 
     def end(self) -> None:
         """All faults are gone and every process is there again. Raises RuntimeError where one did not come back."""
@@ -185,9 +206,10 @@ class Trouble:
 
     def struck(self) -> Counter[tuple[str, str]]:
         """Faults that struck, by service and kind, as the journal has them."""
-        return Counter(
-            (each.service, str(each.detail["fault"])) for each in self._roll.journal.entries() if "fault" in each.detail
-        )
+        entries = self._roll.journal.entries()
+        struck = Counter((each.service, str(each.detail["fault"])) for each in entries if "fault" in each.detail)
+        refused = (each.service for each in entries if each.status == _REFUSED and each.service in _BY_TOKEN)
+        return struck + Counter((service, "token expired") for service in refused)
 
 
 def say(text: str) -> None:

@@ -68,9 +68,10 @@ def on_their_way(world: World) -> Iterator[str]:
 
 
 def _judge_member(world: World, member: Member, verdict: Verdict) -> None:
-    end, key = end_of(member), world.key(member)
+    key = world.key(member)
     record = world.roll.ledger.find(key)
     state = str(record.state) if record else ""
+    end = end_of(member, state)
     who = f"{key} ({', '.join(member.history)})"
     reason = f"{record.reason}" if record else "the ledger does not know it"
     if state not in end.states:

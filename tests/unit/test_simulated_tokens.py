@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sandbox.azure.directory import FUNCTIONS, default_directory
+from sandbox.azure.directory import FUNCTIONS, QUEUE_SENDER, default_directory
 from sandbox.azure.tokens import TokenError, Tokens
 
 ARM, STORAGE = "https://management.azure.com", "https://storage.azure.com"
@@ -35,3 +35,15 @@ def test_a_token_that_was_good_for_one_audience_is_not_for_another(tokens: Token
     assert tokens.identify(bearer, [ARM]).name == FUNCTIONS
     assert problem(tokens, bearer, STORAGE) == "audience"
     assert problem(tokens, bearer[:-4] + "AAAA", ARM) == "signature"
+
+
+def test_what_an_identity_was_granted_can_end_before_its_time_and_nobody_else_s(tokens: Tokens) -> None:
+    bearer, of_another = (
+        f"Bearer {tokens.mint(tokens.directory.get(name), ARM)}" for name in (FUNCTIONS, QUEUE_SENDER)
+    )
+    assert tokens.identify(bearer, [ARM]).name == FUNCTIONS
+    tokens.expire(tokens.directory.get(FUNCTIONS))
+    assert problem(tokens, bearer, ARM) == "expired"
+    assert tokens.identify(of_another, [ARM]).name == QUEUE_SENDER
+    time.sleep(1.1)
+    assert tokens.identify(f"Bearer {tokens.mint(tokens.directory.get(FUNCTIONS), ARM)}", [ARM]).name == FUNCTIONS

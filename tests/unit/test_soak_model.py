@@ -49,6 +49,9 @@ def test_the_end_follows_from_the_deeds(
 def test_who_comes_back_may_find_its_roles_there() -> None:
     member = lived((Deed.JOIN, ""), (Deed.REMOVE, ""), (Deed.RETURN, "/"))
     assert end_of(member).states == {"connected", "deploy_failed"}
+    assert end_of(member, "deploy_failed").has_instance is None
+    connected = end_of(member, "connected")  # then with all that belongs to it
+    assert (connected.connectors, connected.profile, connected.has_instance) == (Connectors.OURS, "foundational", True)
 
 
 def test_a_connector_that_was_seen_before_its_account_left_has_to_stay() -> None:
@@ -66,7 +69,7 @@ def test_a_longer_plan_has_every_deed_and_every_process_in_it() -> None:
     steps = plan_of(1, 1800).steps
     assert {step.deed for step in steps if step.deed} == set(Deed)
     assert {step.what for step in steps if step.kind == "kill"} == set(PROCESSES)
-    assert Counter(step.kind for step in steps).keys() == {"deed", "fault", "kill", "repeat", "stray", "look"}
+    assert Counter(step.kind for step in steps).keys() == {"deed", "fault", "kill", "repeat", "stray", "look", "expire"}
 
 
 def test_every_deed_of_a_plan_is_possible_when_it_comes() -> None:
