@@ -32,8 +32,7 @@ _PROFILES = (("Production", "recommended"), ("Dev", "foundational"))
 class Plan:
     """What a burst is. `slower` is how many times slower than real all simulated times and budgets are.
 
-    `windows` scales the batching windows of the Lambda functions apart. `least_share` is how near to the bound it has
-    to come; None where the plan is too small for it.
+    `windows` scales the batching windows of the Lambda functions apart.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Plan:
     paced: bool = True
     stack_instance_seconds: float = STACK_INSTANCE_SECONDS
     windows: float | None = None
-    least_share: float | None = 0.9
 
     @property
     def rate(self) -> float:

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import pydantic_settings
-import yaml
 from azure.core.pipeline.policies import RetryPolicy
 from azure.data.tables import TableClient
 from azure.identity import ManagedIdentityCredential
@@ -16,7 +15,7 @@ from azure.mgmt.security import SecurityManagementClient
 from azure.storage.blob import BlobClient
 from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
-LIBRARIES = (pydantic_settings, yaml)
+LIBRARIES = (pydantic_settings,)
 """What ours imports besides on this path."""
 ARM = "https://management.azure.com"
 SUBSCRIPTION = "0b7c1f8e-2d54-4a8a-9a43-7f9f5f6f1c21"

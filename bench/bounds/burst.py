@@ -1,7 +1,8 @@
 """The least time in which a burst of accounts could be connected, and what it took.
 
 Bound: nothing is connected before one stack instance has had its time, and in each subscription the bucket of writes
-has to regain what the burst asks beyond its size. Batching, queues and our own work are not in it.
+has to regain one write for each connector beyond its size, however many were made. Batching, queues and our own work
+are not in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class _Writes:
 
     def __init__(self) -> None:
         self.accepted: list[datetime] = []
+        self.connectors: set[str] = set()
         self.asked = self.throttled = 0
 
     def add(self, line: dict[str, Any]) -> None:
@@ -27,6 +29,7 @@ class _Writes:
         self.throttled += line["status"] == _TOO_MANY
         if line["status"] in _CREATED:
             self.accepted.append(datetime.fromisoformat(line["time"]))
+            self.connectors.add(line["path"].partition("?")[0].lower())
 
 
 def bound(settings: dict[str, Any], journal: Iterator[dict[str, Any]]) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def bound(settings: dict[str, Any], journal: Iterator[dict[str, Any]]) -> dict[s
 def _times(settings: dict[str, Any], writes: dict[str, _Writes], first: datetime) -> dict[str, Any]:
     size, rate = settings["writes_size"], settings["writes_per_second"]
     accepted = [moment for each in writes.values() for moment in each.accepted]
-    beyond = {name: max(0, len(each.accepted) - size) for name, each in writes.items()}
+    beyond = {name: max(0, len(each.connectors) - size) for name, each in writes.items()}
     began = min(accepted)
     return {
         "seconds": (max(accepted) - first).total_seconds(),

@@ -89,6 +89,11 @@ def test_what_was_refused_is_counted_and_takes_nothing_from_the_bound() -> None:
     assert (found["seconds"], found["bound_seconds"]) == (45.0, 38.0)
 
 
+def test_a_connector_that_is_written_again_takes_time_and_gives_no_bound() -> None:
+    found = burst_of(*SIX, write(60, 5), write(70, 4))
+    assert (found["accepted"], found["seconds"], found["bound_seconds"]) == (8, 70.0, 38.0)
+
+
 def test_operations_are_counted_by_profile_and_refused_ones_apart() -> None:
     found = burst_of(*SIX, operation(3, 0, 1, 2), operation(4, 3, 4), operation(5, 4, 5), operation(6, 5, status=409))
     assert found["operations"] == {"basic": 1, "full": 2}

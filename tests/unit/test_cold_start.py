@@ -32,13 +32,18 @@ OTHERS = {
 DOCTOR = ("shared.application.doctor", "shared.messages.doctor_findings")
 
 
-def loaded(code: str, unwanted: tuple[str, ...]) -> list[str]:
-    """Which of `unwanted`, packages and modules, a fresh process has loaded after `code`."""
+def modules(code: str) -> set[str]:
+    """What a fresh process has loaded after `code`."""
     script = f"import sys; {code}; print(*sys.modules)"
     ran = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ) | SETTINGS
     )
-    known = ran.stdout.split()
+    return set(ran.stdout.split())
+
+
+def loaded(code: str, unwanted: tuple[str, ...]) -> list[str]:
+    """Which of `unwanted`, packages and modules, a fresh process has loaded after `code`."""
+    known = modules(code)
     assert "shared" in known
     return [name for name in unwanted if any(each == name or each.startswith(f"{name}.") for each in known)]
 
@@ -54,3 +59,17 @@ def test_a_request_from_the_queue_loads_neither_aws_nor_google_nor_the_page_of_t
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_lambda_function_loads_what_its_own_events_need(name: str) -> None:
     assert loaded(f"import lambdas.{name}.handler", (*OF_LAMBDAS, *OTHERS[name], *DOCTOR)) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "bare"),
+    [
+        *((f"import lambdas.{name}.handler", f"import bench.bare.{name}") for name in OTHERS),
+        (APP, "from bench.bare import function_app; function_app.app.get_functions()"),
+        (FIRST_REQUEST, "from bench.bare import clients_of_app, function_app; clients_of_app.build()"),
+    ],
+    ids=[*OTHERS, "app", "first request"],
+)
+def test_what_ours_is_held_against_loads_nothing_that_ours_does_not(ours: str, bare: str) -> None:
+    only = {each for each in modules(bare) - modules(ours) if each.partition(".")[0] != "bench"}
+    assert only == set()
