@@ -5,7 +5,7 @@
 #   make kills [SEEDS=20]             SIGKILL at every kill point, with so many seeds
 #   make soak [MINUTES=30] [SEED=7]   a population lives through faults and kills; then the world has to be right
 #   make replays                      a thousand messages that were given up, replayed through a kill
-#   make fuzz [INPUTS=100000 SEED=1 SURFACES=policies,tokens]   odd inputs for every surface, as a table
+#   make fuzz [INPUTS=1000 SEED=1 SURFACES=policies,tokens]   odd inputs, 100,000 for every surface, as a table
 #   make pictures                     the README's pictures of the report, from the demo; needs Chromium
 #   make bench                        every benchmark: bench/results/latest.json and docs/performance.md
 #   make kql                          every Kusto query by Microsoft's own language service
@@ -22,7 +22,7 @@ ARGS ?=
 WORKERS ?= 3
 SEEDS ?= 1
 MINUTES ?= 5
-INPUTS ?= 10000
+INPUTS ?= 100000
 SEED ?= 1
 SURFACES ?=
 
@@ -62,7 +62,7 @@ kills: setup
 	@$(BIN)/python -m tests.e2e.kill_run --seeds $(SEEDS) $(ARGS)
 
 soak: setup
-	@ROLLCALL_TEST_MACHINE=500 $(BIN)/python -m pytest -q tests/unit/test_life_machine.py
+	@ROLLCALL_TEST_MACHINE=500 ROLLCALL_TEST_SEED=$(SEED) $(BIN)/python -m pytest -q tests/unit/test_life_machine.py
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 fuzz: setup

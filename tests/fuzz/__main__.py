@@ -18,7 +18,7 @@ MOST_OUTCOMES = 12
 def main() -> int:
     """Runs the campaign and prints its table. 1 where anything was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--inputs", type=int, default=10_000, help="for each surface")
+    parser.add_argument("--inputs", type=int, default=100_000, help="for each surface")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--surfaces", default="", help=f"some of {','.join(SURFACES)}; default: all")
     parser.add_argument("--workers", type=int, default=1)
