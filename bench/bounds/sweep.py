@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-QUERY, PAGE = "arm:QueryResources", "organizations:ListAccounts"
+QUERY = "arm:QueryResources"
 REPORT = re.compile(r"/reports/")
 OK, CREATED, TOO_MANY = 200, 201, 429
 
@@ -15,33 +15,25 @@ OK, CREATED, TOO_MANY = 200, 201, 429
 def bound(settings: dict[str, Any], journal: Iterator[dict[str, Any]]) -> dict[str, Any]:
     """Seconds from the sweep's first query to its report, and the least for so many queries.
 
-    The quota is a window: the first `graph_queries` may go at once, then as many in each `graph_seconds`. Before it
-    come the pages of the organization's accounts: each names the next, and before the last there is nothing to cut
-    into slices; `listing_seconds` is how long AWS took to answer them.
+    The quota is a window: the first `graph_queries` may go at once, then as many in each `graph_seconds`.
     """
     asked = refused = 0
-    listing = 0.0
     first = last = None
     for entry in journal:
         if entry["identity"] == settings["identity"] and entry["operation"] == QUERY:
             first = first or _began(entry)
             asked += entry["status"] == OK
             refused += entry["status"] == TOO_MANY
-        if first and entry["operation"] == PAGE:
-            listing += entry["duration_ms"] / 1000
         if entry["operation"] == "blob:PutBlob" and entry["status"] == CREATED and REPORT.search(entry["path"]):
             last = datetime.fromisoformat(entry["time"])
     if first is None or last is None:
         raise SystemExit("the journal has no query of the sweep or no report")
     windows = max(0, asked - 1) // settings["graph_queries"]
-    quota = windows * settings["graph_seconds"]
     return {
         "queries": asked,
         "refused": refused,
         "seconds": (last - first).total_seconds(),
-        "quota_seconds": quota,
-        "listing_seconds": listing,
-        "bound_seconds": quota + listing,
+        "bound_seconds": windows * settings["graph_seconds"],
     }
 
 

@@ -40,12 +40,6 @@ def test_refused_queries_and_those_of_others_use_nothing_of_the_quota() -> None:
     assert (found["queries"], found["refused"], found["bound_seconds"]) == (15, 1, 0)
 
 
-def test_pages_of_accounts_come_before_whatever_the_quota_allows() -> None:
-    pages = [entry("organizations:ListAccounts", 2.0 + each, duration_ms=250.0, identity="hub") for each in range(4)]
-    found = sweep.bound(QUOTA, iter(swept(31, *pages)))
-    assert (found["quota_seconds"], found["listing_seconds"], found["bound_seconds"]) == (10.0, 1.0, 11.0)
-
-
 def test_a_journal_without_a_report_has_no_bound() -> None:
     with pytest.raises(SystemExit, match="no report"):
         sweep.bound(QUOTA, iter(swept(3)[:-1]))
