@@ -21,7 +21,9 @@ HEAD = """# Performance
 Made by `make bench` from `bench/results/latest.json`; do not edit. A figure is only as good as the computer that it
 was measured on: what counts are ratios within one run, and counts. The clouds are the [sandbox](sandbox.md)'s.
 A bound is what the clouds' own times and quotas allow at best; `python -m bench.bounds` computes it from a run's
-journal and the simulators' settings alone, and imports nothing of Rollcall.
+journal and the simulators' settings alone, and imports nothing of Rollcall. Of the command line it is the fewest
+requests: pages of what was planted, and what each command has to read once, which its measure lists. What profiles
+showed, and what soak and fuzz found: [trials.md](trials.md).
 """
 
 

@@ -184,7 +184,9 @@ def end_of(member: Member, state: str = "") -> End:
     """
     kept = Connectors.KEPT if member.had_connector else Connectors.PERHAPS
     instance = None if member.cloud == "aws" else False
-    if member.standing is not Standing.ACTIVE:
+    if member.standing is Standing.GONE:  # of these a StackSet may go on showing instances: docs/fidelity.md
+        return End(states=frozenset({"departed"}), connectors=kept, has_instance=None)
+    if member.standing is Standing.CLOSED:
         return End(states=frozenset({"departed"}), connectors=kept, has_instance=False)
     if not member.takes_part:
         return End(states=frozenset({"excluded"}), connectors=kept, has_instance=instance)

@@ -83,6 +83,8 @@ def _judge_member(world: World, member: Member, verdict: Verdict) -> None:
         verdict.wrong += [f"{who}: {each}" for each in _instance(world, member, end)]
     if state == "deploy_failed" and "already exist" not in reason:
         verdict.wrong.append(f"{who} is deploy_failed for another reason: {reason}")
+    if member.cloud == "aws" and member.standing is Standing.GONE and world.instance(world.ids[member.name]):
+        verdict.told.append(f"{key} left, and the StackSet goes on showing its instance, as documented")
     if state == "deploy_failed":
         verdict.told.append(f"{key} came back, and its roles stood there: deploy_failed, as documented")
 

@@ -54,6 +54,11 @@ def test_who_comes_back_may_find_its_roles_there() -> None:
     assert (connected.connectors, connected.profile, connected.has_instance) == (Connectors.OURS, "foundational", True)
 
 
+def test_a_closed_account_has_no_instance_and_one_that_left_may_have_one() -> None:
+    assert end_of(lived((Deed.JOIN, ""), (Deed.CLOSE, ""))).has_instance is False
+    assert end_of(lived((Deed.JOIN, ""), (Deed.LEAVE, ""))).has_instance is None
+
+
 def test_a_connector_that_was_seen_before_its_account_left_has_to_stay() -> None:
     member = lived((Deed.JOIN, ""), (Deed.CLOSE, ""))
     member.had_connector = True
