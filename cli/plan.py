@@ -13,8 +13,9 @@ from rich.text import Text
 from cli import cloud_bootstrap
 from cli.identifiers import clouds_of
 from cli.output import FOUND, RefusedError, console, progress, words, write_json
-from shared.application.plan import Preview, PreviewWarning, Selection
+from shared.application.plan import Preview, PreviewWarning
 from shared.application.plan import plan as plan_roll
+from shared.application.selection import Selection
 from shared.domain.accounts import Provider
 from shared.domain.preview import NEEDS_NOTHING, Action, Change, PlannedAccount
 from shared.domain.standing import DUPLICATE

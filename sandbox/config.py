@@ -30,6 +30,7 @@ class SandboxSettings(BaseSettings):
     stack_instance_seconds: float = 30.0  # one stack instance, from RUNNING to its end
     # Lambda
     unpacked_folder: Path | None = None  # where each artefact is unpacked once; None = for each function
+    cold_functions: frozenset[str] = frozenset()  # these start with their first event, the others with the sandbox
     sqs_batch_window_scale: float = 1.0  # multiplies MaximumBatchingWindowInSeconds
     sqs_visibility_seconds: int = 380  # the template's RetryDelaySeconds
     reconcile_visibility_seconds: int = 5400  # the template's ReconcileRetryDelaySeconds

@@ -71,7 +71,8 @@ class LambdaService:
                 if found["State"] == "Enabled":
                     self._add(found)
         for function in self._functions.values():
-            function.start()
+            if function.configuration.name not in self._settings.cold_functions:
+                function.start()
         for poller in self._pollers:
             poller.start()
         return self

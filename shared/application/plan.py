@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.application.ports import AccountListing, Ledger, PolicySource, Subscriptions, TenantSnapshot
 from shared.application.provider_policy import policy_for
+from shared.application.selection import Selection, with_tags
 from shared.domain.accounts import Account, Provider
 from shared.domain.connectors import ENVIRONMENT_OF, Connector
 from shared.domain.exclusions import exclusions_of
 from shared.domain.findings import Finding
 from shared.domain.ledger import AccountRecord
-from shared.domain.matching import Matcher
 from shared.domain.modes import mode_switch, of_other_modes
 from shared.domain.placement import is_ours
 from shared.domain.policy import Mode, Policy, Verdict, decide
@@ -52,30 +52,6 @@ class PlanPorts:
     ledger: Ledger | None = None
     provider: Provider = Provider.AWS
     own: OwnOrganization | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """Which accounts are asked about; what is empty asks for all. An OU path is one of the policy's patterns.
-
-    A project may be named by its number or by its id.
-    """
-
-    account_ids: frozenset[str] = frozenset()
-    ou_path: str = ""
-
-    def holds(self, account: Account) -> bool:
-        """Whether the account is asked about."""
-        unit = Matcher(ou_paths=(self.ou_path,))
-        named = self._names(account.account_id) or (account.provider is Provider.GCP and self._names(account.name))
-        return named and (not self.ou_path or unit.match_every(account) is not None)
-
-    def holds_departed(self, account_id: str) -> bool:
-        """Whether an account that is in no unit any more is asked about."""
-        return self._names(account_id) and not self.ou_path
-
-    def _names(self, account_id: str) -> bool:
-        return not self.account_ids or account_id in self.account_ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,13 +177,6 @@ def _by_account(connectors: Iterable[Connector], provider: Provider) -> dict[str
         if connector.environment == ENVIRONMENT_OF[provider]:  # a GCP project number may have twelve digits too
             found[connector.hierarchy_identifier].append(connector)
     return found
-
-
-def with_tags(account: Account, policy: Policy, listing: AccountListing) -> Account:
-    """The account with its tags where they can matter: none takes an exclusion back."""
-    if not policy.reads_tags or decide(policy, account).verdict is not Verdict.INCLUDE:
-        return account
-    return replace(account, tags=listing.tags_of(account.account_id))
 
 
 def _departed(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.application.complete_listing import complete_listing
-from shared.application.plan import Selection, with_tags
 from shared.application.ports import (
     AccountListing,
     Clock,
@@ -24,6 +23,7 @@ from shared.application.ports import (
     StackInstances,
 )
 from shared.application.requests import Cause, Report, correlation_id_for, request_for
+from shared.application.selection import Selection, with_tags
 from shared.application.tell_exclusions import pieces_of
 from shared.domain.accounts import Account
 from shared.domain.exclusions import exclusions_of

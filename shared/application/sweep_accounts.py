@@ -9,8 +9,8 @@ from functools import cached_property
 from shared.application import refusals
 from shared.application.diagnose import Diagnosis
 from shared.application.diagnose_projects import ProjectDiagnosis
-from shared.application.plan import with_tags
 from shared.application.requests import SWEEP, Cause, Report, correlation_id_of, request_for
+from shared.application.selection import with_tags
 from shared.application.sweep_advice import advice_on
 from shared.application.sweep_compliance import compliance_findings
 from shared.application.sweep_notes import ProjectNotes

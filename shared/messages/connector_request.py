@@ -17,6 +17,7 @@ from shared.domain.accounts import Provider, is_account_id
 from shared.domain.exclusions import MOST_IN_ONE_MESSAGE, Exclusions
 from shared.domain.ledger import AccountKey, State
 from shared.errors import discreet
+from shared.messages.defaults import empty_dict
 
 SCHEMA: Literal["connector-request/1"] = "connector-request/1"
 _NAMESPACE = uuid.UUID("b1a4e4f6-3a0e-5c55-8a59-9b1f5a6f7d10")
@@ -80,7 +81,7 @@ class RequestData(BaseModel):
     action: Action
     status: State
     ou_path: str = Field(default="/", max_length=2048)
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=empty_dict)
     source: str = Field(max_length=256)
     reason: Told = Field(default="", max_length=4096)
     remedy: Told = Field(default="", max_length=2048)

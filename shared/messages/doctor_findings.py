@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.domain.doctor.verdicts import Check, State, Verdict
+from shared.messages.defaults import empty_dict
 from shared.messages.faults import faults_of
 
 SCHEMA = "doctor-findings/1"
@@ -23,7 +24,7 @@ class _Finding(BaseModel):
     subject: str = ""
     remedy: str = ""
     command: str = ""
-    evidence: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(default_factory=empty_dict)
     checked_as: str = ""
 
 

@@ -45,7 +45,7 @@ QUICK: dict[str, Any] = {
 REPLAYED = ("security-admin-missing", "hierarchy-taken", "retry-budget-spent")
 """And `given-up`, which are two of the ten kinds: what the host moved, and plain text that is a request."""
 POISON = ("--queue", "onboarding-poison")
-EACH = int(os.environ.get("ROLLCALL_TEST_GIVEN_UP", "30"))
+EACH = int(os.environ.get("ROLLCALL_TEST_GIVEN_UP", "20"))
 """How many messages of each of the ten kinds; `make replays` has a hundred of each."""
 
 

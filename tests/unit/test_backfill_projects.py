@@ -8,9 +8,9 @@ import pytest
 
 from shared.application.backfill_projects import BackfillPorts, backfill_projects
 from shared.application.onboard import onboard
-from shared.application.plan import Selection
 from shared.application.reconcile import Looked, Reconciliation, Run
 from shared.application.request_project import request_project
+from shared.application.selection import Selection
 from shared.domain.accounts import Account, AccountState, Provider
 from shared.domain.exclusions import Exclusions
 from shared.domain.ledger import AccountKey, State

@@ -17,9 +17,9 @@ from shared.application.connect import DELAYS_BEFORE_ASKING
 from shared.application.deploy_accounts import deploy_accounts
 from shared.application.onboard import onboard
 from shared.application.outcome import Outcome
-from shared.application.plan import Selection
 from shared.application.reconcile import reconcile, reconcile_part
 from shared.application.requests import Cause
+from shared.application.selection import Selection
 from shared.domain.accounts import AccountState
 from shared.domain.exclusions import MOST_IN_ONE_MESSAGE, Exclusions, exclusions_of
 from shared.domain.ledger import AccountRecord, HistoryEntry, Result, State

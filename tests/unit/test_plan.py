@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.application.plan import PlanPorts, Preview, Selection, plan
+from shared.application.plan import PlanPorts, Preview, plan
+from shared.application.selection import Selection
 from shared.domain.accounts import Account, AccountState
 from shared.domain.connectors import (
     ConnectorId,

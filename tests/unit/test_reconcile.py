@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from shared.adapters.policy.problems import parse_policy
 from shared.application.account_batch import AccountSignal
 from shared.application.deploy_accounts import deploy_accounts
-from shared.application.plan import Selection
 from shared.application.reconcile import (
     EVENTS_AT_ONCE,
     MOST_UNREAD,
@@ -27,6 +26,7 @@ from shared.application.reconcile import (
     reconcile_part,
 )
 from shared.application.requests import Cause, correlation_id_for
+from shared.application.selection import Selection
 from shared.domain.accounts import Account, AccountState
 from shared.domain.policy import Mode, OrganizationConnector, Policy, decide
 from shared.domain.reconciliation import ManagementStack, Signal

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, ValidationError
 from shared.application.requests import Cause, correlation_id_for
 from shared.domain.accounts import is_account_id
 from shared.errors import PermanentError
+from shared.messages.defaults import empty_list
 
 
 class EventBridgeEvent(EventBridgeModel):
@@ -29,7 +30,7 @@ class EventBridgeEvent(EventBridgeModel):
     id: str = Field(min_length=1)
     account: str = ""
     region: str = ""
-    resources: list[str] = Field(default_factory=list)
+    resources: list[str] = Field(default_factory=empty_list)
     time: AwareDatetime
     detail: dict[str, Any]
 

@@ -28,6 +28,7 @@ from shared.domain.policy import (
 )
 from shared.domain.profiles import BUILT_IN, Ciem, Profile
 from shared.domain.targets import Target
+from shared.messages.defaults import empty_dict, empty_list
 
 Guid = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 _EXTERNAL_IDS = uuid.UUID("7d9a3c1e-52f4-5b0e-8c57-0b5e6a1f4d21")
@@ -112,7 +113,7 @@ class SweepDocument(Part):
     def to_domain(self) -> SweepLimits:
         """What the sweep goes by."""
         regions = tuple(self.instance_regions or ())
-        return SweepLimits(**self.model_dump(exclude={"instance_regions"}), instance_regions=regions)
+        return SweepLimits(**(dict(self) | {"instance_regions": regions}))
 
 
 class RepairsDocument(Part):
@@ -169,22 +170,27 @@ class PolicyDocument(Part):
     mode: Mode = Field(default=Mode.STANDALONE, description="who makes the connectors of member accounts, and where")
     organization_connector: OrganizationConnectorDocument | None = None
     target: TargetDocument = Field(description="where connectors are placed")
-    targets: dict[Name, TargetDocument] = Field(default_factory=dict, description="further places, for rules to name")
+    targets: dict[Name, TargetDocument] = Field(
+        default_factory=empty_dict, description="further places, for rules to name"
+    )
     ciem: CiemDocument | None = None
     profiles: dict[Name, ProfileDocument] = Field(
-        default_factory=dict, description="besides the ready-made ones, or in their place"
+        default_factory=empty_dict, description="besides the ready-made ones, or in their place"
     )
     default_profile: str = Field(default="foundational", description="of accounts that no rule matches")
-    rules: list[RuleDocument] = Field(default_factory=list, description="from the top; the first that matches counts")
-    exclusions: MatcherDocument = Field(
-        default_factory=MatcherDocument, description="no connector; every entry excludes by itself, before any rule"
+    rules: list[RuleDocument] = Field(
+        default_factory=empty_list, description="from the top; the first that matches counts"
     )
-    retry: RetryDocument = Field(default_factory=RetryDocument)
-    prechecks: PrechecksDocument = Field(default_factory=PrechecksDocument)
-    sweep: SweepDocument = Field(default_factory=SweepDocument)
-    repairs: RepairsDocument = Field(default_factory=RepairsDocument)
-    deletions: DeletionsDocument = Field(default_factory=DeletionsDocument)
-    notifications: list[NotificationDocument] = Field(default_factory=list)
+    exclusions: MatcherDocument = Field(
+        default_factory=MatcherDocument.model_construct,
+        description="no connector; every entry excludes by itself, before any rule",
+    )
+    retry: RetryDocument = Field(default_factory=RetryDocument.model_construct)
+    prechecks: PrechecksDocument = Field(default_factory=PrechecksDocument.model_construct)
+    sweep: SweepDocument = Field(default_factory=SweepDocument.model_construct)
+    repairs: RepairsDocument = Field(default_factory=RepairsDocument.model_construct)
+    deletions: DeletionsDocument = Field(default_factory=DeletionsDocument.model_construct)
+    notifications: list[NotificationDocument] = Field(default_factory=empty_list)
     gcp: GcpDocument | None = None
 
     def to_domain(self, content_hash: str) -> Policy:
@@ -196,7 +202,7 @@ class PolicyDocument(Part):
             organization=self.organization,
             tenant_id=self.tenant,
             mode=self.mode,
-            organization_connector=OrganizationConnector(**parent.model_dump()) if parent else None,
+            organization_connector=OrganizationConnector(**dict(parent)) if parent else None,
             target=self.target.to_domain(),
             default_profile=profiles[self.default_profile],
             rules=tuple(
@@ -210,10 +216,10 @@ class PolicyDocument(Part):
             ),
             exclusions=self.exclusions.to_domain(),
             retry_budget_hours=self.retry.budget_hours,
-            prechecks=Prechecks(**self.prechecks.model_dump()),
+            prechecks=Prechecks(**dict(self.prechecks)),
             sweep=self.sweep.to_domain(),
-            repairs=Repairs(**self.repairs.model_dump()),
-            deletions=Deletions(**self.deletions.model_dump()),
+            repairs=Repairs(**dict(self.repairs)),
+            deletions=Deletions(**dict(self.deletions)),
             notifications=tuple(
                 Notification(kind=ReceiverKind(each.kind), setting=each.setting) for each in self.notifications
             ),

@@ -15,6 +15,7 @@ from shared.domain.matching import Matcher
 from shared.domain.policy import Mode, OrganizationConnector, Policy, Rule
 from shared.domain.profiles import Ciem, Profile
 from shared.domain.targets import Target
+from shared.messages.defaults import empty_list
 
 APPS_SCRIPT = "sys-*"
 """The ids of the projects that Apps Script makes for every script that needs one.
@@ -73,10 +74,10 @@ class GcpDocument(Part):
     ciem: GcpCiemDocument | None = None
     default_profile: str = Field(default="foundational", description="of projects that no rule matches")
     rules: list[ProjectRuleDocument] = Field(
-        default_factory=list, description="from the top; the first that matches counts"
+        default_factory=empty_list, description="from the top; the first that matches counts"
     )
     exclusions: ProjectMatcherDocument = Field(
-        default_factory=ProjectMatcherDocument,
+        default_factory=ProjectMatcherDocument.model_construct,
         description="no connector; every entry excludes by itself, before any rule",
     )
     apps_script_projects: StrictBool = Field(

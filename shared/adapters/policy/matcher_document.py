@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from shared.adapters.policy.profile_document import Part
 from shared.domain.accounts import Provider
 from shared.domain.matching import Matcher
+from shared.messages.defaults import empty_dict, empty_list
 
 AccountId = Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
 ProjectNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
@@ -30,13 +31,15 @@ class MatcherDocument(Part):
         default=None, description="the cloud: `aws`, since projects have rules of their own in `gcp`"
     )
     ou_paths: list[PathPattern] = Field(
-        default_factory=list, description="`*` within one name, `**` any number of units"
+        default_factory=empty_list, description="`*` within one name, `**` any number of units"
     )
     accounts: list[AccountId] = Field(
-        default_factory=list, description="ids; in quotes, or editors take them for numbers"
+        default_factory=empty_list, description="ids; in quotes, or editors take them for numbers"
     )
-    names: list[str] = Field(default_factory=list, description="account names, case and all; `*` any number of letters")
-    tags: dict[str, TagValues] = Field(default_factory=dict, description="key: value, or a list of values")
+    names: list[str] = Field(
+        default_factory=empty_list, description="account names, case and all; `*` any number of letters"
+    )
+    tags: dict[str, TagValues] = Field(default_factory=empty_dict, description="key: value, or a list of values")
 
     def to_domain(self) -> Matcher:
         """The matcher that the decision uses."""
@@ -53,15 +56,18 @@ class ProjectMatcherDocument(Part):
     """Facts about a GCP project, by the same words as an account's. A folder stands for everything below it, too."""
 
     ou_paths: list[PathPattern] = Field(
-        default_factory=list, description="folders by display name; `*` within one name, `**` any number of folders"
+        default_factory=empty_list,
+        description="folders by display name; `*` within one name, `**` any number of folders",
     )
     accounts: list[ProjectNumber] = Field(
-        default_factory=list, description="project numbers; in quotes, or editors take them for numbers"
+        default_factory=empty_list, description="project numbers; in quotes, or editors take them for numbers"
     )
     names: list[str] = Field(
-        default_factory=list, description="project ids, not display names; `*` any number of letters"
+        default_factory=empty_list, description="project ids, not display names; `*` any number of letters"
     )
-    tags: dict[str, TagValues] = Field(default_factory=dict, description="labels: key: value, or a list of values")
+    tags: dict[str, TagValues] = Field(
+        default_factory=empty_dict, description="labels: key: value, or a list of values"
+    )
 
     def to_domain(self) -> Matcher:
         """The matcher that the decision uses."""

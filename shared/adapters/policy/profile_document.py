@@ -40,7 +40,9 @@ TagText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 class Part(BaseModel):
     """A part of the policy file: unknown words are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)  # only the whole file is ever validated
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    """Only the whole file is ever validated. A part that is made or dumped by itself is built for that, for some 2 ms:
+    defaults are constructed, and `dict` gives the fields of one."""
 
 
 class DefenderCspmDocument(Part):
@@ -190,15 +192,17 @@ class ProfileDocument(Part):
     """Plans and their options. What is left out is as in the profile that it extends."""
 
     extends: str | None = Field(default=None, description="a ready-made profile or one of this file")
-    plans: Plans = Field(default_factory=PlansDocument, description="or the short form: a list of plans that are on")
+    plans: Plans = Field(
+        default_factory=PlansDocument.model_construct, description="or the short form: a list of plans that are on"
+    )
     scan_interval_hours: StrictInt | None = Field(
         default=None, ge=1, le=24, description="how often posture is scanned; the portal offers 4, 6, 12 and 24"
     )
     regions: list[Region] | None = Field(
         default=None, description="of the partition `aws`; left out or empty: all; AWS only"
     )
-    agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument)
-    arc: ArcDocument = Field(default_factory=ArcDocument)
+    agentless_scanning: AgentlessScanningDocument = Field(default_factory=AgentlessScanningDocument.model_construct)
+    arc: ArcDocument = Field(default_factory=ArcDocument.model_construct)
     standards: list[str] | None = Field(default=None, description="compliance standards, by display name")
     governance: list[GovernanceDocument] | None = Field(default=None, description="governance rules of the connector")
 
