@@ -146,13 +146,16 @@ class LambdaService:
             folder=self._folder,
             unpacked=self._settings.unpacked_folder,
         )
+        log = self.log_of(configuration.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()  # there from the beginning, even where the function starts later
         return Function(
             configuration,
             self._credentials_for_role,
             # azure-core's own variable: every User-Agent then tells which function asks.
             {**self._extra_variables, "AZURE_HTTP_USER_AGENT": configuration.name},
             environments=self._environments,
-            log=self.log_of(configuration.name),
+            log=log,
             faults=self._faults,
             journal=self._journal,
         )
