@@ -10,14 +10,13 @@ from typing import Any
 from sandbox.aws.active import active
 from shared.domain.connectors import OWNER_TAG
 from tests.e2e.new_project import effect_of
-from tests.soak.ending import command
+from tests.soak.ending import ON_THE_WAY, command
 from tests.soak.model import Connectors, End, Member, Standing, end_of
 from tests.soak.world import World, likeness, project_id
 
 MOST_ALIKE = 2
 """Operations in a row that ask the same for an account: tests/e2e/kill_run.py says why two and not one."""
 CREATED = 201
-ON_THE_WAY = {"", "seen", "deploying", "deployed", "connecting", "deferred"}
 DOCUMENTED = {
     "parked": {("onboarding-poison", "duplicate-connector")},
     "departed": {("account-events-dead-letters", "given-up")},
