@@ -35,7 +35,7 @@ from shared.messages.parked_request import ParkedRequest
 from tests.e2e.kill_points import unmapped
 
 QUICK: dict[str, Any] = {
-    "cold_functions": {"rollcall-reconcile-accounts"},  # few tests need it, and a start is a second of processor time
+    "cold_functions": ["rollcall-reconcile-accounts"],  # few tests need it, and a start is a second of processor time
     "account_creation_seconds": 0.2,
     "event_delay_seconds": 0.1,
     "stack_instance_seconds": 0.5,
