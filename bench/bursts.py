@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.evidence import bound_of, keep
-from bench.pace import Pace
 from bench.processor import FUNCTIONS, LAMBDAS, Processor
 from sandbox.azure.directory import FUNCTIONS as FUNCTION_APP
 from sandbox.azure.throttling import Limit
@@ -72,10 +71,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Burst:
-    """What came of a plan: `found` is what `bench.bounds` says of its journal; processor time in seconds, by kind.
-
-    `piece_ms` is what a fixed piece of work took of the processor meanwhile.
-    """
+    """What came of a plan: `found` is what `bench.bounds` says of its journal; processor time in seconds, by kind."""
 
     plan: Plan
     found: Mapping[str, Any]
@@ -84,7 +80,6 @@ class Burst:
     connected: int
     dead_letters: int
     hosts_at_work: int
-    piece_ms: float
 
     @property
     def share(self) -> float:
@@ -102,11 +97,6 @@ class Burst:
         return 1000 * sum(self.processor.get(kind, 0.0) for kind in (FUNCTIONS, LAMBDAS)) / self.plan.accounts
 
     @property
-    def own_pieces(self) -> float:
-        """The same in pieces of work, which tells runs apart on a processor whose speed changes."""
-        return self.own_ms / self.piece_ms
-
-    @property
     def paced_rate(self) -> float:
         """Writes per second beyond what the buckets held at first."""
         return float(self.found["paced_writes"]) / float(self.found["writing_seconds"])
@@ -118,7 +108,7 @@ def burst(folder: Path, plan: Plan) -> Burst:
         prepare(roll, plan)
         profiles = planted(roll, plan)
         before = len(roll.journal)
-        with Pace() as pace, Processor(roll.sandbox.folder) as processor:
+        with Processor(roll.sandbox.folder) as processor:
             put(roll, [event for each in profiles for event in told(each)])
             done = Accepted(roll, before)
             wait_until(lambda: done.count() >= plan.accounts, "every account has its connector", _patience(plan))
@@ -135,7 +125,6 @@ def burst(folder: Path, plan: Plan) -> Burst:
             hosts_at_work=sum(
                 '"request_handled"' in host.log.read_text("utf-8") for host in roll.sandbox.function_hosts
             ),
-            piece_ms=pace.piece_ms,
         )
 
 

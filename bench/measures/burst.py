@@ -92,8 +92,7 @@ def _how(done: Sequence[Burst]) -> Sequence[str]:
         "connectors; batching windows and queues are not in it. `bench/bounds/burst.py` computes it from the journal "
         "and the settings. Nothing is drawn by lot: accounts have their numbers' places, so there is no seed.",
         "Processor time is that of the Functions hosts and Lambda functions from /proc, from the first event on, the "
-        "start of the Lambda processes included. A piece of work is a fixed one in a process of its own, once a "
-        "second: the processor's speed changes between runs, so that growth is told in such pieces.",
+        "start of the Lambda processes included.",
     )
 
 
@@ -130,7 +129,6 @@ def _costs(done: Sequence[Burst]) -> Table:
         LAMBDAS,
         f"{SIMULATORS} (ms)",
         f"{AZURITE} (ms)",
-        "a piece of work (ms)",
     )
     return Table(title="Cost", head=head, rows=[_cost(each) for each in done])
 
@@ -149,7 +147,6 @@ def _cost(each: Burst) -> Sequence[Cell]:
         round(sum(each.requests.values()) / each.plan.accounts, 1),
         round(each.own_ms, 1),
         *(round(1000 * each.processor.get(kind, 0.0) / each.plan.accounts, 1) for kind in kinds),
-        round(each.piece_ms, 2),
     )
 
 
@@ -178,14 +175,11 @@ def _targets(done: Sequence[Burst]) -> Iterator[Target]:
 
 
 def _growth(small: Burst, large: Burst) -> Iterator[Target]:
-    """Ten times as many accounts ask at most ten times as much of us and of StackSets, within a tenth of it.
-
-    Processor time is compared in pieces of work, as the processor's speed changes between the runs.
-    """
+    """Ten times as many accounts ask at most ten times as much of us and of StackSets, within a tenth of it."""
     factor = large.plan.accounts / small.plan.accounts
     what = f"{large.plan.name} against {small.plan.name}"
-    cpu = round(large.own_pieces / small.own_pieces, 2)
-    told = f"{what}: our CPU per account, in pieces of work"
+    cpu = round(large.own_ms / small.own_ms, 2)
+    told = f"{what}: our CPU per account"
     yield Target(what=told, value=cpu, direction="at most", limit=1.1, unit="times", timed=True)
     operations = sum(large.found["operations"].values()) / sum(small.found["operations"].values())
     yield Target(
