@@ -11,7 +11,7 @@ import pytest
 from bench.bounds import burst as burst_bound
 from bench.bounds import naive as naive_bound
 from bench.bursts import Burst, Plan
-from bench.measures.burst import LARGE, MAIN, ONE, THREE, result_of
+from bench.measures.burst import AFTERWARDS, LARGE, MAIN, ONE, THREE, result_of
 from bench.measures.naive import SMALL
 from bench.measures.naive import result_of as side_by_side
 from bench.processor import FUNCTIONS, LAMBDAS, SIMULATORS
@@ -180,6 +180,8 @@ def test_growth_and_further_subscriptions_have_targets_of_their_own() -> None:
     assert unmet(result_of([BURST, large])) == set()
     slow = replace(large, processor={FUNCTIONS: 450.0})
     assert unmet(result_of([BURST, slow])) == {f"{LARGE} against {MAIN}: our CPU per account"}
+    afterwards = replace(BURST, plan=replace(BURST.plan, name=AFTERWARDS), processor={FUNCTIONS: 60.0})
+    assert unmet(result_of([BURST, slow, afterwards])) == set()
     one = replace(BURST, plan=replace(BURST.plan, name=ONE))
     three = with_found(replace(BURST, plan=replace(BURST.plan, name=THREE)), paced_writes=1500)
     assert unmet(result_of([one, three])) == set()
