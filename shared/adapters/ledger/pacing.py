@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
-from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import UpdateMode
 
-from shared.adapters.azure.errors import names_no_resource, translated
-from shared.adapters.ledger.tables import table
+from shared.adapters.azure.errors import translated
+from shared.adapters.ledger.tables import read_row, table, tries, write_row
 from shared.application.ports import Clock
 from shared.domain.pacing import WriteRate, is_stale
 from shared.errors import TransientError
 
 PACING = "pacing"
 BLOCK = 5
-_TRIES = 8
+_PARTITION = "arm-writes"
 
 
 class TablePacer:
@@ -47,37 +42,16 @@ class TablePacer:
             return slots.popleft()
 
     def _take_block(self, subscription_id: str) -> list[datetime]:
-        for attempt in range(_TRIES):
+        for _ in tries():
             with translated(f"reserve writes of subscription {subscription_id}"):
-                cell, etag = self._read(subscription_id)
-                slots, following = self._rate.reserve(cell, self._clock.now(), BLOCK)
-                try:
-                    self._write(subscription_id, following, etag)
-                except (ResourceExistsError, ResourceModifiedError):
-                    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads writers, no secret
-                else:
+                row, etag = read_row(self._table, _PARTITION, subscription_id)
+                slots, following = self._rate.reserve(_cell(row), self._clock.now(), BLOCK)
+                changed = {"PartitionKey": _PARTITION, "RowKey": subscription_id, "next_free_at": following}
+                if write_row(self._table, changed, etag):
                     return slots
         raise TransientError("the pacing cell was changed too often while we wrote")
 
-    def _read(self, subscription_id: str) -> tuple[datetime | None, str | None]:
-        try:
-            entity = self._table.get_entity("arm-writes", subscription_id)
-        except ResourceNotFoundError as error:
-            if names_no_resource(error):
-                return None, None
-            raise
-        moment: datetime = entity["next_free_at"]
-        return datetime.fromtimestamp(moment.timestamp(), tz=UTC), entity.metadata["etag"]
 
-    def _write(self, subscription_id: str, next_free_at: datetime, etag: str | None) -> None:
-        entity: dict[str, Any] = {
-            "PartitionKey": "arm-writes",
-            "RowKey": subscription_id,
-            "next_free_at": next_free_at,
-        }
-        if etag is None:
-            self._table.create_entity(entity)
-            return
-        self._table.update_entity(
-            entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-        )
+def _cell(row: dict[str, Any] | None) -> datetime | None:
+    """When the next slot is free; None where nobody took one yet."""
+    return None if row is None else datetime.fromtimestamp(row["next_free_at"].timestamp(), tz=UTC)

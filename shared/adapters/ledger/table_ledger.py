@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
-from shared.adapters.azure.errors import names_no_resource, translated
+from shared.adapters.azure.errors import translated
 from shared.adapters.ledger.rows import Entity, account_entity, account_record, history_entity, history_entry
-from shared.adapters.ledger.tables import table
+from shared.adapters.ledger.tables import read_row, table, tries, write_row
 from shared.domain.ledger import AccountKey, AccountRecord, HistoryEntry, advance, claim
 from shared.errors import TransientError
 
 ACCOUNTS = "accounts"
 HISTORY = "history"
-_TRIES = 8
 
 
 class TableLedger:
@@ -72,35 +67,15 @@ class TableLedger:
                 yield history_entry(entity)
 
     def _read(self, key: AccountKey) -> tuple[AccountRecord | None, str | None]:
-        try:
-            entity = self._accounts.get_entity(str(key.provider), key.hierarchy_identifier)
-        except ResourceNotFoundError as error:
-            if names_no_resource(error):
-                return None, None
-            raise
-        return account_record(entity), entity.metadata["etag"]
+        entity, etag = read_row(self._accounts, str(key.provider), key.hierarchy_identifier)
+        return (None if entity is None else account_record(entity)), etag
 
     def _change(self, key: AccountKey, transform: Callable[[AccountRecord], AccountRecord | None]) -> None:
         """Reads, transforms and writes a row until nobody was faster; None from `transform` leaves it alone."""
-        for attempt in range(_TRIES):
+        for _ in tries():
             with translated(f"write the ledger of {key}"):
                 record, etag = self._read(key)
                 changed = transform(record or AccountRecord(key=key))
-                if changed is None or changed == record:
+                if changed is None or changed == record or write_row(self._accounts, account_entity(changed), etag):
                     return
-                try:
-                    self._write(changed, etag)
-                except (ResourceExistsError, ResourceModifiedError):
-                    time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads writers, no secret
-                else:
-                    return
-        raise TransientError(f"the ledger's row of {key} was changed {_TRIES} times while we wrote")
-
-    def _write(self, record: AccountRecord, etag: str | None) -> None:
-        entity = account_entity(record)
-        if etag is None:
-            self._accounts.create_entity(entity)
-            return
-        self._accounts.update_entity(
-            entity, mode=UpdateMode.REPLACE, etag=etag, match_condition=MatchConditions.IfNotModified
-        )
+        raise TransientError(f"the ledger's row of {key} was changed again and again while we wrote")
