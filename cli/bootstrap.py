@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-
-from cli.output import progress
 from cli.settings import Settings
 from shared.adapters.clock import SystemClock
 from shared.adapters.settings import read_settings
-from shared.application.ports import PolicyDestination
-from shared.application.publish_template import TemplatePorts
-from shared.application.reconcile import ReconcilePorts
-from shared.application.request_onboarding import WaitPorts
-from shared.application.subscription_plans import SubscriptionPorts
 from shared.domain.accounts import Provider
 from shared.domain.connectors import ENVIRONMENT_OF
-from shared.domain.policy import Policy
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,37 +26,15 @@ if TYPE_CHECKING:
     from shared.adapters.policy.source import CachedPolicySource, PolicyStore
     from shared.adapters.queue.storage_queue import StorageRequestQueue
     from shared.adapters.resource_graph.snapshot import ResourceGraphSnapshot
+    from shared.application.ports import PolicyDestination
+    from shared.application.publish_template import TemplatePorts
+    from shared.application.reconcile import ReconcilePorts
+    from shared.application.request_onboarding import WaitPorts
+    from shared.application.subscription_plans import SubscriptionPorts
+    from shared.domain.policy import Policy
 
-SANDBOX_ENVIRONMENT = Path(".sandbox") / "operator.env"
 BUS_REGION = "us-east-1"  # Organizations' events appear there only
-
-
-_NAMES_A_DEPLOYMENT = ("ROLLCALL_LEDGER", "ROLLCALL_POLICY", "ROLLCALL_PUBLISH")
-
-
 _REMEDY = "Set them, or start a sandbox with `rollcall sandbox up`."
-
-
-def adopt_sandbox() -> bool:
-    """Works on the sandbox that runs in this folder where the shell names no deployment; True where it does so."""
-    if any(name.upper().startswith(_NAMES_A_DEPLOYMENT) for name in os.environ):
-        return False
-    running = (SANDBOX_ENVIRONMENT.parent / "endpoints.json").exists()  # the settings outlive their sandbox
-    return running and load_environment(SANDBOX_ENVIRONMENT)
-
-
-def announce_sandbox() -> None:
-    """`adopt_sandbox`, with a word about it on standard error."""
-    if adopt_sandbox():
-        progress.print(f"[dim]working on the sandbox in {SANDBOX_ENVIRONMENT.parent}[/dim]")
-
-
-def load_environment(path: Path) -> bool:
-    """Takes the settings of a file as if the shell had set them; False where there is no such file."""
-    if not path.exists():
-        return False
-    os.environ.update({name: value for name, value in dotenv_values(path).items() if value is not None})
-    return True
 
 
 @cache
@@ -184,6 +152,8 @@ def policy() -> Policy:
 
 def subscription_ports(gap_seconds: float) -> SubscriptionPorts:
     """What `rollcall subscription` works with."""
+    from shared.application.subscription_plans import SubscriptionPorts
+
     return SubscriptionPorts(plans=subscriptions(), clock=SystemClock(), gap_seconds=gap_seconds)
 
 
@@ -228,6 +198,7 @@ def reconcile_ports() -> ReconcilePorts:
     from shared.adapters.aws.account_listing import AwsAccountListing
     from shared.adapters.aws.management_stack import CloudFormationManagementStack
     from shared.adapters.aws.stack_sets import CloudFormationStackSets
+    from shared.application.reconcile import ReconcilePorts
 
     chosen, clock = settings(), SystemClock()
     cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=aws_config())
@@ -260,6 +231,7 @@ def template_ports(bucket: str, key: str) -> TemplatePorts:
     from shared.adapters.aws.management_account import AwsManagementAccount
     from shared.adapters.aws.role_deployments import ManagementStack, RoleStackSet
     from shared.adapters.aws.template_bucket import S3TemplateBucket
+    from shared.application.publish_template import TemplatePorts
 
     cloudformation = boto3.client("cloudformation", region_name=BUS_REGION, config=aws_config())
     name = settings().stack_set_name
@@ -285,4 +257,6 @@ def template_ports(bucket: str, key: str) -> TemplatePorts:
 
 def wait_ports() -> WaitPorts:
     """What waiting for an account needs."""
+    from shared.application.request_onboarding import WaitPorts
+
     return WaitPorts(ledger=ledger(), clock=SystemClock())

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli import bootstrap
 from cli.output import RefusedError
 from shared.adapters.clock import SystemClock
-from shared.application.backfill_projects import BackfillPorts
-from shared.application.offboard import OffboardPorts, RolePorts
-from shared.application.plan import PlanPorts
-from shared.application.ports import AccountDirectory, AccountListing, PolicySource
-from shared.application.project_views import ProjectDirectory, ProjectListing
 from shared.application.provider_policy import policy_for
 from shared.domain.accounts import Provider
 from shared.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_iam.client import IAMClient
 
     from shared.adapters.aws.account_roles import TemporaryKeys
     from shared.adapters.aws.own_organization import AwsOwnOrganization
     from shared.adapters.gcp.projects import GcpProjects
+    from shared.application.backfill_projects import BackfillPorts
+    from shared.application.offboard import OffboardPorts, RolePorts
+    from shared.application.plan import PlanPorts
+    from shared.application.ports import AccountDirectory, AccountListing, PolicySource
 
 
 def projects(policies: PolicySource) -> GcpProjects:
@@ -51,6 +51,8 @@ def refuse_elsewhere(project: str, policies: PolicySource) -> None:
 
 def backfill_ports() -> BackfillPorts:
     """What asking for projects works with. Raises ConfigurationError as `projects` does."""
+    from shared.application.backfill_projects import BackfillPorts
+
     policies = bootstrap.policy_source(None)
     sender = bootstrap.request_sender()
     return BackfillPorts(projects=projects(policies), sender=sender, policy=policies, clock=SystemClock())
@@ -58,6 +60,8 @@ def backfill_ports() -> BackfillPorts:
 
 def directory(provider: Provider, policies: PolicySource) -> AccountDirectory:
     """The accounts or projects of the organization, one by one. Raises ConfigurationError as `projects` does."""
+    from shared.application.project_views import ProjectDirectory
+
     return bootstrap.account_directory() if provider is Provider.AWS else ProjectDirectory(projects(policies))
 
 
@@ -67,6 +71,8 @@ def plan_ports(policy: str | None, provider: Provider | None, clouds: Sequence[P
     `policy` as in `bootstrap.policy_source`. Raises ConfigurationError where a cloud of the policy cannot be looked
     into, or the only one that is asked about is none of the policy's: nothing is left out in silence.
     """
+    from shared.application.plan import PlanPorts
+
     policies, snapshot = bootstrap.policy_source(policy), bootstrap.snapshot()
     said = policies.current()
     return [
@@ -98,6 +104,7 @@ def _listing(provider: Provider, policies: PolicySource, *, alone: bool) -> Acco
     import boto3
 
     from shared.adapters.aws.account_listing import AwsAccountListing
+    from shared.application.project_views import ProjectListing
 
     if provider is Provider.AWS:
         organizations = boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())
@@ -114,6 +121,7 @@ def _listing(provider: Provider, policies: PolicySource, *, alone: bool) -> Acco
 def offboard_ports(provider: Provider) -> OffboardPorts:
     """What `rollcall offboard` works with. Raises ConfigurationError as `projects` does."""
     from shared.adapters.defender.surroundings import ArmSurroundings
+    from shared.application.offboard import OffboardPorts
 
     policies = bootstrap.policy_source(None)
     return OffboardPorts(
@@ -134,6 +142,7 @@ def _role_ports() -> RolePorts:
 
     from shared.adapters.aws.account_roles import MemberAccountRoles
     from shared.adapters.aws.stack_sets import CloudFormationStackSets
+    from shared.application.offboard import RolePorts
 
     chosen = bootstrap.settings()
     organizations = boto3.client("organizations", region_name=bootstrap.BUS_REGION, config=bootstrap.aws_config())

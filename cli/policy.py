@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli import bootstrap
+from cli import bootstrap, environment
 from cli.explain import explain
 from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
 from shared.adapters.policy.limits import MOST_BYTES
@@ -41,7 +41,7 @@ _STYLES = {
 @app.callback()
 def _group(context: typer.Context) -> None:
     if context.invoked_subcommand in {"explain", "publish"}:
-        bootstrap.announce_sandbox()
+        environment.announce_sandbox()
 
 
 @app.command()

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cli import bootstrap, cloud_bootstrap
 from cli.output import progress
 from shared.adapters.clock import SystemClock
-from shared.application.replay_ports import GivenUpQueue, ReplayPorts
-from shared.application.report import ReportPorts
-from shared.application.status import QueueGauge
-from shared.domain.report.roll import RollReport
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.adapters.ledger.sweep_documents import BlobDocuments
     from shared.adapters.ledger.sweep_log import TableSweepLog
     from shared.adapters.queue.sweep_queue import StorageSliceQueue
     from shared.adapters.report.remote import RemoteReport
+    from shared.application.replay_ports import GivenUpQueue, ReplayPorts
+    from shared.application.report import ReportPorts
+    from shared.application.status import QueueGauge
+    from shared.domain.report.roll import RollReport
 
 
 def replay_ports(queue: str) -> ReplayPorts:
     """What `rollcall replay` works with: all queues of given-up messages, or the one named."""
     from shared.adapters.azure.caller import caller_of
+    from shared.application.replay_ports import ReplayPorts
 
     policies = bootstrap.policy_source(None)
     return ReplayPorts(
@@ -115,6 +117,8 @@ def sweep_log() -> TableSweepLog:
 
 def report_ports() -> ReportPorts:
     """What `rollcall report` works with, by the operator's own rights."""
+    from shared.application.report import ReportPorts
+
     return ReportPorts(
         ledger=bootstrap.ledger(),
         documents=sweep_documents(),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import bootstrap
+from cli import bootstrap, environment
 from cli.output import FOUND, WRONG_USAGE, RefusedError, ToldError, console, progress, words, write_json
 from cli.template_files import (
     counted,
@@ -62,7 +62,7 @@ def publish(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
     Example: rollcall template publish portal.json --bucket our-templates --policy policy.yaml --dry-run
     """
-    bootstrap.announce_sandbox()
+    environment.announce_sandbox()
     known = known_of(policy)
     chosen = known.profile(profile) if profile else None
     profiles = {each.name: each for each in (*known.used, *([chosen] if chosen else []))}

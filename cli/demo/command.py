@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bootstrap
+from cli import environment
 from cli.output import DONE, FOUND, progress, write_json
 from cli.sandbox import DEFAULT_FOLDER, launch, refuse_second, stop, wait_until_ready
 
@@ -50,7 +50,7 @@ def demo(
         with progress.status("starting the clouds"):
             endpoints = wait_until_ready(process, DEFAULT_FOLDER)
         progress.print(f"[dim]all three clouds up after {time.monotonic() - started:.1f} s[/dim]")
-        bootstrap.load_environment(DEFAULT_FOLDER / "operator.env")
+        environment.load_environment(DEFAULT_FOLDER / "operator.env")
         play = Play(endpoints, accounts=accounts, projects=projects, pace_seconds=pace_seconds, quiet=as_json)
         result = play.run()
         if as_json:

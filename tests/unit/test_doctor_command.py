@@ -88,7 +88,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     found = Shell()
     monkeypatch.setattr(doctor_bootstrap, "questions", found.questions)
     monkeypatch.setattr(doctor_bootstrap, "menders", found.menders)
-    monkeypatch.setattr("cli.bootstrap.announce_sandbox", lambda: None)
+    monkeypatch.setattr("cli.environment.announce_sandbox", lambda: None)
     return found
 
 

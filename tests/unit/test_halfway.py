@@ -7,8 +7,8 @@ import typer
 from botocore.exceptions import ProfileNotFound, SSOTokenLoadError, UnauthorizedSSOTokenError
 from typer.testing import CliRunner
 
+from cli.commands import Stoppable
 from cli.halfway import told_halfway
-from cli.main import Commands
 from cli.output import FOUND, WRONG_USAGE, RefusedError
 from shared.adapters.aws import refusals
 from shared.adapters.aws.errors import translate
@@ -57,7 +57,7 @@ def test_where_nothing_is_done_yet_the_refusal_stays_as_it_is() -> None:
 
 
 def test_a_command_that_does_not_see_to_ctrl_c_itself_ends_as_every_refusal_does() -> None:
-    app = typer.Typer(cls=Commands)
+    app = typer.Typer(cls=Stoppable)
 
     @app.command()
     def reads() -> None:

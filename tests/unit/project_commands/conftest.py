@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cli import bootstrap, cloud_bootstrap, output, queue_bootstrap
+from cli import bootstrap, cloud_bootstrap, environment, output, queue_bootstrap
 from shared.adapters.aws import account_listing, own_organization
 from shared.adapters.defender import surroundings
 from shared.application.onboard import onboard
@@ -132,7 +132,6 @@ def _open_clouds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     azure = desk.azure
     said = SimpleNamespace(policy="policy.yaml", ledger=object(), arm_endpoint="https://arm.test")
     for name, answer in {
-        "announce_sandbox": None,
         "settings": said,
         "credential": None,
         "ledger": azure.ledger,
@@ -143,6 +142,7 @@ def _open_clouds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         "wait_ports": WaitPorts(ledger=azure.ledger, clock=azure.clock),
     }.items():
         monkeypatch.setattr(bootstrap, name, lambda answer=answer: answer)
+    monkeypatch.setattr(environment, "announce_sandbox", lambda: None)
     listing = FakeAccountListing(FakeAccountDirectory(account(), account("111111111111", is_management=True)))
     monkeypatch.setattr(bootstrap, "policy_source", lambda _: azure.source)
     monkeypatch.setattr(bootstrap, "policy", azure.source.current)
