@@ -156,7 +156,8 @@ def test_a_project_that_cannot_be_asked_is_a_gap_and_nothing_goes(refused: str) 
     if refused == "the project":
         world.google.of_instances.unreachable.add(NUMBER)
     else:
-        world.google.failures.plan("open", None, ConfigurationError("denied", setting="the role"))
+        denied = ConfigurationError("denied", setting="the role")
+        world.google.failures.plan("open", None, *[denied] * 100)  # after the listing; slices have no order
     report = swept(world)
     assert (report.complete, report.deleted, world.tenant.deleted) == (False, (), [])
     standings = {each.finding.account: each.standing for each in report.findings if "machine" in each.finding.key}
