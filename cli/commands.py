@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from cli.output import RefusedError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Listed:
     """A command as the help lists it. `attribute` of `module` is its function, or the Typer application of a group.
 
@@ -23,66 +23,33 @@ class Listed:
     module: str
     attribute: str
     told: str
-    works_on_a_deployment: bool = True
+    works_on_a_deployment: bool = field(default=True, kw_only=True)
 
 
 COMMANDS: Mapping[str, Listed] = {
     "demo": Listed(
-        module="cli.demo.command",
-        attribute="demo",
-        told="Watch new accounts and projects get connectors, simulated.",
+        "cli.demo.command",
+        "demo",
+        "Watch new accounts and projects get connectors, simulated.",
         works_on_a_deployment=False,
     ),
-    "doctor": Listed(
-        module="cli.doctor", attribute="doctor", told="Check every prerequisite, as whoever needs it; --fix mends."
-    ),
-    "status": Listed(
-        module="cli.status", attribute="status", told="Show where every account and project stands, or one of them."
-    ),
-    "onboard": Listed(
-        module="cli.onboard", attribute="onboard", told="Bring one account or project to what the policy asks for."
-    ),
-    "offboard": Listed(
-        module="cli.offboard", attribute="offboard", told="Take one account or project out; --confirm does it."
-    ),
-    "plan": Listed(module="cli.plan", attribute="plan", told="Show what the policy would change; nothing is written."),
-    "backfill": Listed(
-        module="cli.backfill",
-        attribute="backfill",
-        told="Ask for every account that is not yet as the policy wants it.",
-    ),
-    "sweep": Listed(
-        module="cli.sweep", attribute="sweep", told="Compare everything with policy and Defender: the daily sweep."
-    ),
-    "report": Listed(
-        module="cli.report", attribute="report", told="Show everything on one page: coverage, times, findings, …"
-    ),
-    "query": Listed(
-        module="cli.query", attribute="query", told="Ask what Defender knows: recommendations, attack paths, …"
-    ),
-    "replay": Listed(
-        module="cli.replay", attribute="app", told="See why messages were given up; send them again or discard."
-    ),
-    "subscription": Listed(
-        module="cli.subscription", attribute="app", told="Show and switch on Defender's plans of the subscription."
-    ),
+    "doctor": Listed("cli.doctor", "doctor", "Check every prerequisite, as whoever needs it; --fix mends."),
+    "status": Listed("cli.status", "status", "Show where every account and project stands, or one of them."),
+    "onboard": Listed("cli.onboard", "onboard", "Bring one account or project to what the policy asks for."),
+    "offboard": Listed("cli.offboard", "offboard", "Take one account or project out; --confirm does it."),
+    "plan": Listed("cli.plan", "plan", "Show what the policy would change; nothing is written."),
+    "backfill": Listed("cli.backfill", "backfill", "Ask for every account that is not yet as the policy wants it."),
+    "sweep": Listed("cli.sweep", "sweep", "Compare everything with policy and Defender: the daily sweep."),
+    "report": Listed("cli.report", "report", "Show everything on one page: coverage, times, findings, …"),
+    "query": Listed("cli.query", "query", "Ask what Defender knows: recommendations, attack paths, …"),
+    "replay": Listed("cli.replay", "app", "See why messages were given up; send them again or discard."),
+    "subscription": Listed("cli.subscription", "app", "Show and switch on Defender's plans of the subscription."),
     "sandbox": Listed(
-        module="cli.sandbox",
-        attribute="app",
-        told="Start and stop both clouds, simulated on this computer.",
-        works_on_a_deployment=False,
+        "cli.sandbox", "app", "Start and stop both clouds, simulated on this computer.", works_on_a_deployment=False
     ),
-    "policy": Listed(
-        module="cli.policy",
-        attribute="app",
-        told="Check, explain and publish the policy.",
-        works_on_a_deployment=False,
-    ),
+    "policy": Listed("cli.policy", "app", "Check, explain and publish the policy.", works_on_a_deployment=False),
     "template": Listed(
-        module="cli.template",
-        attribute="app",
-        told="Check, build and roll out the template of the roles.",
-        works_on_a_deployment=False,
+        "cli.template", "app", "Check, build and roll out the template of the roles.", works_on_a_deployment=False
     ),
 }
 

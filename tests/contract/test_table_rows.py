@@ -13,9 +13,10 @@ from azure.data.tables import TableClient
 from shared.adapters.ledger import pacing, removals, table_ledger
 from shared.adapters.ledger.tables import read_row, table, write_row
 from shared.domain.accounts import Provider
-from shared.domain.ledger import AccountKey, HistoryEntry, Result, State
+from shared.domain.ledger import AccountKey, State
 from shared.domain.pacing import WriteRate
 from tests.contract.conftest import FixedCredential
+from tests.contract.test_ports_ledger import entry
 from tests.fakes.azure_world import World
 from tests.fakes.clock import NOON, FakeClock
 
@@ -55,18 +56,8 @@ def test_a_table_that_is_missing_is_no_row_that_is(azure_ports: World, account_i
 
 def _record(world: World, account_id: str) -> None:
     key = AccountKey(provider=Provider.AWS, hierarchy_identifier=account_id)
-    entry = HistoryEntry(
-        key=key,
-        at=NOON,
-        step="connect:deployed",
-        result=Result.CREATED,
-        message_id="m1",
-        attempt=0,
-        correlation_id="c1",
-        state=State.CONNECTED,
-    )
     ledger = table_ledger.TableLedger(FixedCredential(world), table_endpoint=world.azure.table_url)
-    ledger.record(entry)
+    ledger.record(entry(key))
     found = ledger.find(key)
     assert found is not None
     assert found.state is State.CONNECTED

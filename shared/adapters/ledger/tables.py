@@ -33,10 +33,10 @@ def table(credential: TokenCredential, table_endpoint: str, name: str) -> TableC
     return TableClient(table_endpoint, name, credential=credential, **_OPTIONS)
 
 
-def tries() -> Iterator[int]:
+def tries() -> Iterator[None]:
     """So often a row is read and written before that is left to a later time; each try waits longer for the others."""
     for attempt in range(_TRIES):
-        yield attempt
+        yield
         time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311 - spreads writers, no secret
 
 
